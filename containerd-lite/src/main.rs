@@ -1,0 +1,3 @@
+//! The container supervisor, with containerd's gRPC services.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Identifiers, names and references that every program parses at its edge.

@@ -1,0 +1,1 @@
+//! The contract for a container's stdio between the engine and the shim.

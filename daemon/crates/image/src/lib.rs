@@ -1,0 +1,1 @@
+//! Images: the content store, references, load and import.

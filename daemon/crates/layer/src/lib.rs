@@ -1,0 +1,1 @@
+//! Layers: applying, storing and stacking them.

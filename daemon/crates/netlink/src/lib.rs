@@ -1,0 +1,1 @@
+//! rtnetlink and nf_tables messages over a synchronous socket.

@@ -1,0 +1,1 @@
+//! Container networks: bridge, sandboxes, addresses, published ports.

@@ -1,0 +1,3 @@
+//! The Docker Engine API daemon.
+
+fn main() {}

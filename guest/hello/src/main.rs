@@ -1,0 +1,3 @@
+//! The one static program of the embedded image gantry/hello.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The stack as a whole, driven by stock clients and by ours.

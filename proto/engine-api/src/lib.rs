@@ -1,0 +1,1 @@
+//! The Docker Engine API's types, shared by gantryd and gantry.

@@ -1,0 +1,1 @@
+//! The gRPC contracts between the programs, in containerd's names.
