@@ -1,1 +1,38 @@
-//! Container networks: bridge, sandboxes, addresses, published ports.
+//! Container networks: the bridge, sandboxes, addresses, published ports and name files.
+//!
+//! Owns everything between a container's network namespace and the host: namespaces under
+//! `<exec-root>/netns`, the engine's bridge, veth pairs, address leases, one nftables table, and the
+//! text of `/etc/hosts` and `/etc/resolv.conf`. The kernel carries every packet: nothing here has to
+//! live for a container to be reachable (DESIGN: packet path in `docs/protocols/packet-path.md`).
+//!
+//! Deliberately not here: HTTP types, container records, and the decision which network a container
+//! joins. All calls are synchronous; an async caller wraps them in `spawn_blocking`.
+//!
+//! ```text
+//! create_sandbox ─► connect ─► (container runs) ─► release ─► teardown thread
+//!  netns + lo up     lease, veth, nft (1 batch)     frees now    kernel objects later
+//! ```
+//!
+//! Records: network definitions are durable ([`NetworkStore`]); endpoints are files on tmpfs beside
+//! the namespaces, written before the kernel is changed and removed after it is cleaned, so that a
+//! daemon killed at any point finds what to repair ([`Networks::recover`]).
+
+mod config;
+mod endpoint;
+mod error;
+mod hosts;
+mod info;
+mod networks;
+mod port;
+mod resolv;
+mod store;
+
+pub use config::{AddressPool, BridgeChoice, DnsConfig, EngineId, NetworkConfig};
+pub use endpoint::{Endpoint, EndpointRequest, MacAddr, Sandbox};
+pub use error::{ErrorKind, NetworkError};
+pub use hosts::{HostEntry, hosts_file};
+pub use info::{EndpointInfo, IpamInfo, NetworkInfo};
+pub use networks::{Networks, Recovery};
+pub use port::{HostPort, PortRequest, PortSyntaxError, Protocol, PublishedPort};
+pub use resolv::{ResolvConf, resolv_conf};
+pub use store::{MemoryStore, NetworkRecord, NetworkStore, RedbStore, StoreError};

@@ -1,0 +1,134 @@
+//! What the daemon's flags and `daemon.json` say about networks, validated once at start.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ipnet::Ipv4Net;
+
+/// Eight lowercase hexadecimal digits, made from the data root: in the name of everything the engine
+/// puts into the kernel, so that two engines on one host never touch each other's objects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EngineId(String);
+
+/// The text was not eight lowercase hexadecimal digits.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid engine id {0:?}: eight lowercase hexadecimal digits are wanted")]
+pub struct InvalidEngineId(String);
+
+impl EngineId {
+    /// The eight digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EngineId {
+    type Err = InvalidEngineId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 8 && text.bytes().all(digit) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidEngineId(text.to_owned()))
+        }
+    }
+}
+
+/// Which bridge carries the network named `bridge` (dockerd's `-b`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BridgeChoice {
+    /// A bridge of the engine's own, `gantry<engine id>`, on a free subnet.
+    #[default]
+    Own,
+    /// `-b NAME`: a bridge that the administrator made, with its first IPv4 address.
+    Existing(String),
+    /// `-b none`: no default bridge network at all.
+    Disabled,
+}
+
+/// One `--default-address-pool base=…,size=…`: networks take subnets of `size` bits out of `base`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressPool {
+    /// The range that subnets are cut from.
+    pub base: Ipv4Net,
+    /// Prefix length of each subnet, at least `base`'s.
+    pub size: u8,
+}
+
+/// Name resolution defaults (`--dns`, `--dns-search`, `--dns-opt`, `--host-gateway-ip`).
+#[derive(Clone, Debug, Default)]
+pub struct DnsConfig {
+    /// Servers for containers that name none.
+    pub servers: Vec<IpAddr>,
+    /// Search domains for containers that name none.
+    pub search: Vec<String>,
+    /// Resolver options for containers that name none.
+    pub options: Vec<String>,
+    /// What `host-gateway` in `--add-host` stands for; the default bridge's gateway if `None`.
+    pub host_gateway: Option<IpAddr>,
+}
+
+/// Everything [`crate::Networks::open`] needs to know.
+#[derive(Clone, Debug)]
+pub struct NetworkConfig {
+    /// Whose objects these are.
+    pub engine: EngineId,
+    /// Directory of namespace bind mounts, `<exec-root>/netns`.
+    pub netns_dir: PathBuf,
+    /// Directory of endpoint records, `<exec-root>/network`, on tmpfs.
+    pub state_dir: PathBuf,
+    /// Machine-wide lock file under which subnets and bridge names are chosen.
+    pub lock_file: PathBuf,
+    /// `-b/--bridge`.
+    pub bridge: BridgeChoice,
+    /// `--bip`: address and prefix of the default bridge.
+    pub bip: Option<Ipv4Net>,
+    /// `--fixed-cidr`: containers of the default bridge get addresses of this range only.
+    pub fixed_cidr: Option<Ipv4Net>,
+    /// `--default-gateway`: what containers of the default bridge get instead of its address.
+    pub default_gateway: Option<Ipv4Addr>,
+    /// `--default-address-pool`; Docker's own pools if empty.
+    pub address_pools: Vec<AddressPool>,
+    /// `--mtu`, in bytes.
+    pub mtu: u32,
+    /// `--icc`: may containers of the default bridge talk to each other?
+    pub icc: bool,
+    /// `--ip-forward`: switch `net.ipv4.ip_forward` on.
+    pub ip_forward: bool,
+    /// `--ip-masq`: hide containers behind the host's addresses.
+    pub ip_masq: bool,
+    /// `--iptables`: keep firewall and NAT rules (here: nftables). Off means no published ports.
+    pub firewall: bool,
+    /// `--ip`: host address for published ports that name none.
+    pub default_binding: Ipv4Addr,
+    /// Name resolution defaults.
+    pub dns: DnsConfig,
+}
+
+impl NetworkConfig {
+    /// Dockerd's defaults for an engine whose runtime files live under `exec_root`.
+    #[must_use]
+    pub fn new(engine: EngineId, exec_root: &std::path::Path) -> Self {
+        Self {
+            engine,
+            netns_dir: exec_root.join("netns"),
+            state_dir: exec_root.join("network"),
+            lock_file: PathBuf::from("/run/lock/gantry-network.lock"),
+            bridge: BridgeChoice::Own,
+            bip: None,
+            fixed_cidr: None,
+            default_gateway: None,
+            address_pools: Vec::new(),
+            mtu: 1500,
+            icc: true,
+            ip_forward: true,
+            ip_masq: true,
+            firewall: true,
+            default_binding: Ipv4Addr::UNSPECIFIED,
+            dns: DnsConfig::default(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A container's place in a network: what is asked for and what was given.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::port::{PortRequest, PublishedPort};
+
+/// A network namespace that the engine made for one container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// 64 hexadecimal digits (`NetworkSettings.SandboxID`).
+    pub id: String,
+    /// The bind mount that keeps the namespace (`NetworkSettings.SandboxKey`, and the `path` of the
+    /// network namespace in `config.json`).
+    pub path: PathBuf,
+}
+
+/// An Ethernet address; written `02:42:ac:11:00:02`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct MacAddr(pub [u8; 6]);
+
+/// The text was not six hexadecimal bytes with colons, or a multicast address.
+#[derive(Debug, thiserror::Error)]
+#[error("invalid MAC address: {0}")]
+pub struct InvalidMac(String);
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
+impl TryFrom<String> for MacAddr {
+    type Error = InvalidMac;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl FromStr for MacAddr {
+    type Err = InvalidMac;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidMac(text.to_owned());
+        let mut bytes = [0; 6];
+        let mut parts = text.split([':', '-']);
+        for byte in &mut bytes {
+            let part = parts.next().filter(|p| p.len() == 2).ok_or_else(invalid)?;
+            *byte = u8::from_str_radix(part, 16).map_err(|_| invalid())?;
+        }
+        if parts.next().is_some() || bytes[0] & 1 == 1 {
+            return Err(invalid());
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// What [`crate::Networks::connect`] is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct EndpointRequest {
+    /// The container's full id: its sandbox must exist unless the network is `host`.
+    pub container: String,
+    /// The container's name without slash, for `network inspect` and for error texts.
+    pub container_name: String,
+    /// Network name, full id or unambiguous id prefix.
+    pub network: String,
+    /// `--ip`: only where the network's subnet was given by a user, as in dockerd.
+    pub ip: Option<Ipv4Addr>,
+    /// `--mac-address`.
+    pub mac: Option<MacAddr>,
+    /// `-p`.
+    pub ports: Vec<PortRequest>,
+}
+
+/// What a container got; also the run-time record of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// The network's full id.
+    pub network: String,
+    /// The network's name.
+    pub network_name: String,
+    /// The container's full id.
+    pub container: String,
+    /// The container's name at connect or after [`crate::Networks::rename`].
+    pub container_name: String,
+    /// Address, on networks that have addresses.
+    pub ip: Option<Ipv4Addr>,
+    /// Prefix length of the address; 0 without one.
+    pub prefix: u8,
+    /// Default gateway.
+    pub gateway: Option<Ipv4Addr>,
+    /// Ethernet address of the container's interface.
+    pub mac: Option<MacAddr>,
+    /// Name of the container's interface inside (`eth0`).
+    pub interface: Option<String>,
+    /// Published ports with their host ports settled, in the order of the request.
+    pub ports: Vec<PublishedPort>,
+}

@@ -1,0 +1,62 @@
+//! What `network ls` and `network inspect` show, free of wire types.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::SystemTime;
+
+use ipnet::Ipv4Net;
+
+use crate::endpoint::MacAddr;
+
+/// One network, in the terms of Docker's `Network` object.
+#[derive(Clone, Debug)]
+pub struct NetworkInfo {
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// `bridge`, `host`, `none`.
+    pub name: String,
+    /// `bridge`, `host`, `null`.
+    pub driver: String,
+    /// When the network was made.
+    pub created: SystemTime,
+    /// No way out.
+    pub internal: bool,
+    /// Has IPv4 addresses.
+    pub ipv4: bool,
+    /// Has IPv6 addresses.
+    pub ipv6: bool,
+    /// Subnets (`IPAM.Config`); empty for `host` and `none`.
+    pub ipam: Vec<IpamInfo>,
+    /// Driver options (`com.docker.network.bridge.*`).
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Containers that are connected now (`Containers`), by container id.
+    pub endpoints: Vec<EndpointInfo>,
+}
+
+/// One entry of `IPAM.Config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IpamInfo {
+    /// The subnet.
+    pub subnet: Ipv4Net,
+    /// Part of the subnet that addresses come from, if narrower.
+    pub ip_range: Option<Ipv4Net>,
+    /// The host's own address in it, or what the administrator named.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// One entry of `Containers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointInfo {
+    /// Full container id.
+    pub container: String,
+    /// Container name.
+    pub name: String,
+    /// Endpoint id.
+    pub endpoint: String,
+    /// Ethernet address.
+    pub mac: Option<MacAddr>,
+    /// Address with the subnet's prefix length.
+    pub ipv4: Option<Ipv4Net>,
+}

@@ -1,0 +1,154 @@
+//! Published ports as they are asked for and as they were settled.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// Transport protocol of a published port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// IPPROTO_TCP.
+    Tcp,
+    /// IPPROTO_UDP.
+    Udp,
+    /// IPPROTO_SCTP.
+    Sctp,
+}
+
+impl Protocol {
+    /// As in `80/tcp`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which host port is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostPort {
+    /// Any free port of the ephemeral range (`-p 80`, `-P`).
+    Any,
+    /// Exactly this one.
+    Exact(u16),
+    /// The first free one of `first..=last` (`-p 8000-8010:80`).
+    FirstFree {
+        /// Lowest candidate.
+        first: u16,
+        /// Highest candidate.
+        last: u16,
+    },
+}
+
+/// One entry of `HostConfig.PortBindings`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortRequest {
+    /// Port inside the container.
+    pub container_port: u16,
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Host address; `None` stands for the engine's default binding (`--ip`).
+    pub host_ip: Option<Ipv4Addr>,
+    /// Wanted host port.
+    pub host_port: HostPort,
+}
+
+/// A published port whose host side is settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// Port inside the container.
+    pub container_port: u16,
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Host address; `0.0.0.0` means every address of the host.
+    pub host_ip: Ipv4Addr,
+    /// Port on the host.
+    pub host_port: u16,
+}
+
+/// A port specification of the API could not be read. The texts are dockerd's.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PortSyntaxError {
+    /// Not `PORT[/PROTO]`.
+    #[error("invalid port specification: {0:?}")]
+    ContainerPort(String),
+    /// Not `PORT` or `PORT-PORT`.
+    #[error("invalid port specification: {0:?}")]
+    HostPort(String),
+    /// Not an IPv4 address.
+    #[error("invalid IP address: {0}")]
+    HostIp(String),
+    /// IPv6 bindings come with IPv6 networks.
+    #[error("publishing a port on the IPv6 address {0} is not implemented yet")]
+    HostIpV6(String),
+}
+
+impl PortRequest {
+    /// Reads one binding of `PortBindings`: key `80/tcp`, `HostIp` and `HostPort` (both may be empty).
+    pub fn parse(container: &str, host_ip: &str, host_port: &str) -> Result<Self, PortSyntaxError> {
+        let (container_port, protocol) = parse_container_port(container)?;
+        Ok(Self {
+            container_port,
+            protocol,
+            host_ip: parse_host_ip(host_ip)?,
+            host_port: parse_host_port(host_port)?,
+        })
+    }
+}
+
+fn parse_container_port(text: &str) -> Result<(u16, Protocol), PortSyntaxError> {
+    let invalid = || PortSyntaxError::ContainerPort(text.to_owned());
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = match protocol.to_ascii_lowercase().as_str() {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        _ => return Err(invalid()),
+    };
+    let port = port.parse().ok().filter(|p| *p != 0).ok_or_else(invalid)?;
+    Ok((port, protocol))
+}
+
+fn parse_host_ip(text: &str) -> Result<Option<Ipv4Addr>, PortSyntaxError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(std::net::IpAddr::V4(ip)) => Ok(Some(ip)),
+        Ok(std::net::IpAddr::V6(_)) => Err(PortSyntaxError::HostIpV6(text.to_owned())),
+        Err(_) => Err(PortSyntaxError::HostIp(text.to_owned())),
+    }
+}
+
+fn parse_host_port(text: &str) -> Result<HostPort, PortSyntaxError> {
+    let invalid = || PortSyntaxError::HostPort(text.to_owned());
+    let number = |t: &str| t.parse::<u16>().map_err(|_| invalid());
+    if text.is_empty() {
+        return Ok(HostPort::Any);
+    }
+    let Some((first, last)) = text.split_once('-') else {
+        return Ok(match number(text)? {
+            0 => HostPort::Any,
+            port => HostPort::Exact(port),
+        });
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    match (first, last) {
+        (0, 0) => Ok(HostPort::Any),
+        (0, _) => Err(invalid()),
+        _ if first > last => Err(invalid()),
+        _ if first == last => Ok(HostPort::Exact(first)),
+        _ => Ok(HostPort::FirstFree { first, last }),
+    }
+}
