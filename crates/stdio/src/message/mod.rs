@@ -1,0 +1,87 @@
+//! The messages of the stdio socket: one JSON object a datagram (`SOCK_SEQPACKET`).
+
+use serde::{Deserialize, Serialize};
+
+/// What a peer asks for. One connection carries one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Request {
+    /// Join the descriptor sent along (the client's stream) to a process.
+    Attach(Attach),
+    /// Keep a duplicate of the descriptor sent along.
+    Park {
+        /// Under what name; an earlier one of the same name is replaced.
+        name: String,
+    },
+    /// Hand back a duplicate of a parked descriptor.
+    Fetch {
+        /// The name it was parked under.
+        name: String,
+    },
+}
+
+/// How a client's stream is joined to a process. An absent field has the value of
+/// [`Attach::default`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attach {
+    /// The exec id; empty: the container's own process.
+    pub process: String,
+    /// Whether what the client sends goes to the process.
+    pub stdin: bool,
+    /// Whether the client gets standard output.
+    pub stdout: bool,
+    /// Whether the client gets standard error.
+    pub stderr: bool,
+    /// Whether output carries docker's headers ([`crate::frame`]).
+    pub framed: bool,
+    /// The bytes that end the session when the client types them; empty: none do.
+    #[serde(with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
+    pub detach_keys: Vec<u8>,
+    /// Bytes of stdin that arrived together with the client's request.
+    #[serde(with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
+    pub prefix: Vec<u8>,
+}
+
+/// What the shim says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// `{"ok":true}`: done; for an attach, the session has begun.
+    Ok(bool),
+    /// `{"error":"…"}`: refused, and why.
+    Error(String),
+    /// `{"ended":"…"}`: the session of an earlier `ok` is over.
+    Ended(Ended),
+}
+
+/// Who ended a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// The process exited and all of its output was delivered.
+    Exited,
+    /// The client typed its detach keys.
+    Detached,
+    /// The client went away, or took nothing for too long.
+    Client,
+}
+
+mod base64_bytes {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD
+            .decode(String::deserialize(from)?)
+            .map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests;
