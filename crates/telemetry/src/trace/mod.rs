@@ -1,0 +1,184 @@
+//! Spans in Chrome's trace format, appended by several processes to one file.
+//!
+//! The format's array form needs no closing bracket, so each event is one `O_APPEND` write of one
+//! line, and a process may be killed at any instant. Times are microseconds since the epoch. A parent
+//! hands the file to its children in the environment ([`VARIABLE`]). Perfetto and `chrome://tracing`
+//! open it as it is.
+//!
+//! Programs with `tracing` get all their spans written by the layer that [`crate::init`] installs;
+//! programs without use [`phase`].
+
+mod layer;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+pub(crate) use layer::layer;
+
+/// The environment variable that hands the trace file to child processes.
+pub const VARIABLE: &str = "GANTRY_TRACE";
+
+static WRITER: OnceLock<Option<Writer>> = OnceLock::new();
+
+struct Writer {
+    program: &'static str,
+    file: File,
+}
+
+/// Starts to append to `path`, or to the file the environment names, or does nothing.
+///
+/// # Errors
+/// The file cannot be created or opened.
+pub fn open(program: &'static str, path: Option<&Path>) -> io::Result<()> {
+    let inherited = std::env::var_os(VARIABLE);
+    let path = path.or(inherited.as_deref().map(Path::new));
+    let writer = match path.filter(|path| !path.as_os_str().is_empty()) {
+        None => None,
+        Some(path) => Some(Writer {
+            program,
+            file: append(path)?,
+        }),
+    };
+    if WRITER.set(writer).is_ok() && enabled() {
+        let pid = std::process::id();
+        let name = json!({ "name": program });
+        write(&json!({ "name": "process_name", "ph": "M", "pid": pid, "tid": 0, "args": name }));
+    }
+    Ok(())
+}
+
+/// Whoever creates the file opens its array.
+fn append(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.append(true);
+    match options.clone().create_new(true).open(path) {
+        Ok(mut file) => {
+            file.write_all(b"[\n")?;
+            Ok(file)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether spans are written.
+#[must_use]
+pub fn enabled() -> bool {
+    matches!(WRITER.get(), Some(Some(_)))
+}
+
+/// A phase from now until the value is dropped, for programs that have no `tracing`.
+#[must_use = "a phase ends when it is dropped"]
+pub fn phase(name: &'static str) -> Phase {
+    Phase {
+        name,
+        begin: enabled().then(SystemTime::now),
+    }
+}
+
+/// A running phase.
+#[derive(Debug)]
+pub struct Phase {
+    name: &'static str,
+    begin: Option<SystemTime>,
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        if let Some(begin) = self.begin {
+            let elapsed = begin.elapsed().unwrap_or_default();
+            complete(
+                self.name,
+                begin,
+                elapsed,
+                std::process::id().into(),
+                &Map::new(),
+            );
+        }
+    }
+}
+
+/// Writes one finished span. `track` keeps spans that overlap in time apart.
+fn complete(
+    name: &str,
+    begin: SystemTime,
+    duration: Duration,
+    track: u64,
+    args: &Map<String, Value>,
+) {
+    let Some(Some(writer)) = WRITER.get() else {
+        return;
+    };
+    let begin = begin.duration_since(UNIX_EPOCH).unwrap_or_default();
+    write(&json!({
+        "name": name,
+        "cat": writer.program,
+        "ph": "X",
+        "ts": micros(begin),
+        "dur": micros(duration),
+        "pid": std::process::id(),
+        "tid": track,
+        "args": args,
+    }));
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+/// A trace that cannot be written is not worth a failure.
+fn write(event: &Value) {
+    if let Some(Some(writer)) = WRITER.get() {
+        let line = format!("{event},\n");
+        let _ = (&writer.file).write_all(line.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{VARIABLE, open, phase};
+    use serde_json::Value;
+
+    /// The only test that opens a trace: the writer is the process's own.
+    #[test]
+    fn events_of_two_openers_make_one_array() {
+        assert!(std::env::var_os(VARIABLE).is_none(), "clean environment");
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("trace.json");
+        drop(super::append(&path).expect("first opener"));
+        open("test", Some(&path)).expect("second opener");
+        let subscriber = {
+            use tracing_subscriber::layer::SubscriberExt;
+            tracing_subscriber::registry().with(super::layer())
+        };
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("outer", container.id = "c1");
+            span.in_scope(|| drop(tracing::info_span!("inner")));
+        });
+        drop(phase("mount"));
+        let text = std::fs::read_to_string(&path).expect("read");
+        let closed = format!("{}]", text.trim_end().trim_end_matches(','));
+        let events: Vec<Value> = serde_json::from_str(&closed).expect("an array");
+        let names: Vec<_> = events.iter().map(|e| e["name"].as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                Some("process_name"),
+                Some("inner"),
+                Some("outer"),
+                Some("mount")
+            ]
+        );
+        assert_eq!(
+            events[1]["tid"], events[2]["tid"],
+            "one track per root span"
+        );
+        assert_eq!(events[2]["args"]["container.id"], "c1");
+        assert!(events[2]["ts"].as_f64() <= events[1]["ts"].as_f64());
+    }
+}
