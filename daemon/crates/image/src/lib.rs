@@ -1,1 +1,23 @@
 //! Images: the content store, references, load and import.
+//!
+//! Owns what an image is (a configuration, its layers, the references to it), its durable records,
+//! and docker's rules for naming, finding and removing images. Synchronous: gantryd calls it on its
+//! blocking pool; lookups and listings never touch the disk. Deliberately not here: how a layer is
+//! stored (`gantry-layer`), registries, HTTP.
+
+mod config;
+mod error;
+mod image;
+mod import;
+mod load;
+mod remove;
+mod store;
+
+pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, RunConfig};
+pub use error::{ErrorKind, ImageError};
+pub use gantry_layer::{ChainId, DiffId, Mount, Rootfs};
+pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
+pub use import::ImportRequest;
+pub use load::{LoadEvent, Loaded};
+pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed};
+pub use store::{ImageStore, UsedBy};

@@ -1,1 +1,13 @@
 //! Layers: applying, storing and stacking them.
+//!
+//! Owns the extraction of a layer's tar (security code: a layer is hostile until proved otherwise),
+//! the content-addressed store of unpacked layers, the recipe from which a layer's exact bytes are
+//! made again, and the overlay mounts of a container. Deliberately not here: images, references and
+//! what is in use (`gantry-image`), and mounting for a container, which its shim does
+//! (ADR 3).
+
+mod chain;
+mod rootfs;
+
+pub use chain::{ChainId, DiffId};
+pub use rootfs::{Mount, Rootfs};
