@@ -1,3 +1,62 @@
-//! The project's habits as commands.
+//! The project's habits as commands: `cargo xtask COMMAND`.
+//!
+//! xtask owns how the project is built, run, tested and measured; it holds nothing that a program
+//! needs when it runs.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+mod apt;
+mod build;
+mod command;
+mod engine;
+mod image;
+mod machine;
+mod peers;
+mod test;
+mod tidy;
+mod workspace;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  build                 build all programs in release, the embedded image too
+  run [ARGS…]           build, start an engine under target/engine if none runs, run `gantry ARGS`;
+                        without ARGS, a container from the embedded image
+  test [--quick] [WORD] install what the tests need and run all of them (WORD: only those it names)
+  peers                 unpack the newest stock engines under target/peers, for comparison
+  tidy                  check the arrows between crates and the sizes of files
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(e) => {
+            command::say(&format!("error: {e:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    machine::check()?;
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_else(|| "help".to_owned());
+    let rest: Vec<String> = args.collect();
+    match command.as_str() {
+        "build" => build::all().map(|_| ExitCode::SUCCESS),
+        "run" => engine::run(&rest),
+        "test" => test::run(&rest).map(|()| ExitCode::SUCCESS),
+        "peers" => peers::fetch().map(|dir| {
+            command::say(&format!("the stock engines are in {}", dir.display()));
+            ExitCode::SUCCESS
+        }),
+        "tidy" => tidy::check().map(|()| ExitCode::SUCCESS),
+        "help" | "-h" | "--help" => {
+            command::say(HELP);
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("there is no `cargo xtask {other}`\n\n{HELP}"),
+    }
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask test`: installs what the tests need and runs all of them.
+//!
+//! In this order, so that what is cheap fails first: formatting, tidy, lints, unit and crate tests,
+//! the programs built as users get them, the whole stack. `--quick` leaves out the comparison with
+//! stock engines and the whole-stack tests that take minutes.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{apt, build, command, peers, tidy, workspace};
+
+/// Runs it all; `args` may hold `--quick` and one word that tests' names must contain.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let mut quick = false;
+    let mut word = None;
+    for arg in args {
+        match arg.as_str() {
+            "--quick" => quick = true,
+            flag if flag.starts_with('-') => bail!("`cargo xtask test` has no {flag}"),
+            name => word = Some(name),
+        }
+    }
+    apt::install()?;
+    if word.is_none() {
+        step("formatting", || {
+            command::run(workspace::cargo().args(["fmt", "--all", "--", "--check"]))
+        })?;
+        step("tidy", tidy::check)?;
+        step("lints", || {
+            let flags = [
+                "clippy",
+                "--quiet",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-Dwarnings",
+            ];
+            command::run(workspace::cargo().args(flags))
+        })?;
+    }
+    let peers = peers::fetch()?;
+    let programs = step("programs", build::all)?;
+    step("tests", || tests(&peers, &programs, quick, word))
+}
+
+fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Result<()> {
+    let mut cargo = workspace::cargo();
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    cargo.args(word);
+    environment(&mut cargo, peers, programs);
+    if quick {
+        cargo.env("GANTRY_TEST_QUICK", "1");
+    }
+    command::run(&mut cargo)
+}
+
+/// How tests find the stock engines and the built programs.
+fn environment(cargo: &mut Command, peers: &Path, programs: &Path) {
+    cargo
+        .env("GANTRY_PEERS", peers)
+        .env("GANTRY_PROGRAMS", programs);
+}
+
+fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    command::say(&format!("== {name}"));
+    let start = Instant::now();
+    let result = work();
+    command::say(&format!(
+        "== {name}: {:.1} s",
+        start.elapsed().as_secs_f64()
+    ));
+    result
+}
