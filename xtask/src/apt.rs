@@ -20,8 +20,6 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ),
     ("patchelf", "binds the stock engines to their own libraries"),
     ("procps", "`ps`, for top"),
-    ("openssh-client", "docker -H ssh://"),
-    ("openssh-server", "docker -H ssh://"),
 ];
 
 /// Installs those that are missing; silent when there is nothing to do.

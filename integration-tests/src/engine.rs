@@ -1,0 +1,345 @@
+//! An engine of a test's own: in its own network namespace, on its own folders, under its own
+//! cgroup, so that many run side by side.
+
+use std::fs::File;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::Client;
+use crate::{eventually, image, leaks, programs};
+
+/// Which engine is under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// gantryd and what it starts.
+    Gantry,
+    /// The newest dockerd and what it starts: the oracle.
+    Stock,
+}
+
+impl Kind {
+    /// The kind this run of the tests is about.
+    #[must_use]
+    pub fn under_test() -> Self {
+        if std::env::var_os("GANTRY_ORACLE").is_some() {
+            Self::Stock
+        } else {
+            Self::Gantry
+        }
+    }
+}
+
+/// A running engine; it is stopped, with all its containers, when it is dropped.
+#[derive(Debug)]
+pub struct Engine {
+    kind: Kind,
+    /// A short word no other engine on this machine has.
+    name: String,
+    dir: tempfile::TempDir,
+    flags: Vec<String>,
+    daemon: Option<Child>,
+    before: leaks::Snapshot,
+}
+
+impl Engine {
+    /// Starts the engine under test and imports the base image.
+    ///
+    /// # Panics
+    /// With the daemon's log when it does not answer.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with_flags(&[])
+    }
+
+    /// Starts it with further flags of the daemon.
+    ///
+    /// # Panics
+    /// As `start`.
+    #[must_use]
+    pub fn with_flags(flags: &[&str]) -> Self {
+        let mut engine = Self::prepare(Kind::under_test(), flags);
+        engine.start_daemon();
+        let import = engine
+            .docker()
+            .run_with(&["import", "-", image::BUSYBOX], image::busybox_tar());
+        assert!(import.code == 0, "{import:?}\n{}", engine.log());
+        engine
+    }
+
+    fn prepare(kind: Kind, flags: &[&str]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "it{}n{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let before = leaks::Snapshot::take();
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("gantry-{name}-"))
+            .tempdir()
+            .expect("a temporary folder");
+        let plugins = dir.path().join("home/.docker/cli-plugins");
+        std::fs::create_dir_all(plugins.parent().expect("has a parent")).expect("a home");
+        std::os::unix::fs::symlink(programs::plugins(), plugins).expect("the plug-ins");
+        run(Command::new("ip").args(["netns", "add", &name]));
+        run(Command::new("ip").args(["-n", &name, "link", "set", "lo", "up"]));
+        let flags = flags.iter().map(ToString::to_string).collect();
+        Self {
+            kind,
+            name,
+            dir,
+            flags,
+            daemon: None,
+            before,
+        }
+    }
+
+    /// Which engine it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A folder of the test's own.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The daemon's process id.
+    ///
+    /// # Panics
+    /// When it is not running.
+    #[must_use]
+    pub fn daemon_pid(&self) -> u32 {
+        self.daemon.as_ref().expect("the daemon was started").id()
+    }
+
+    /// Where the engine keeps what must last.
+    #[must_use]
+    pub fn data_root(&self) -> PathBuf {
+        self.dir().join("data")
+    }
+
+    /// Where the engine keeps what a reboot may take.
+    #[must_use]
+    pub fn exec_root(&self) -> PathBuf {
+        self.dir().join("run")
+    }
+
+    /// The API's socket.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.dir().join("api.sock")
+    }
+
+    /// The stock docker command line.
+    #[must_use]
+    pub fn docker(&self) -> Client {
+        self.client(programs::stock("docker"))
+    }
+
+    /// Our command line.
+    #[must_use]
+    pub fn gantry(&self) -> Client {
+        self.client(programs::ours("gantry"))
+    }
+
+    fn client(&self, program: PathBuf) -> Client {
+        let host = format!("unix://{}", self.socket().display());
+        Client::new(program, host, self.dir().join("home"))
+    }
+
+    /// A command inside the engine's network namespace: "the host" as its containers see it.
+    #[must_use]
+    pub fn on_host(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!("--net=/run/netns/{}", self.name))
+            .arg(program);
+        command
+    }
+
+    /// Starts the daemon and waits until it answers.
+    ///
+    /// # Panics
+    /// With its log when it does not.
+    pub fn start_daemon(&mut self) {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir().join("log"));
+        let log = log.expect("a log file");
+        let mut command = self.daemon_command();
+        command.stdin(Stdio::null());
+        command
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log);
+        self.daemon = Some(command.spawn().expect("the daemon starts"));
+        let socket = self.socket();
+        let log = self.dir().join("log");
+        let daemon = self.daemon.as_mut().expect("just started");
+        eventually("the engine answers", Duration::from_secs(30), || {
+            if let Some(status) = daemon.try_wait().expect("the daemon can be asked for") {
+                panic!("the daemon ended: {status}\n{}", read(&log));
+            }
+            UnixStream::connect(&socket).ok()
+        });
+    }
+
+    fn daemon_command(&self) -> Command {
+        let (program, own): (PathBuf, &[&str]) = match self.kind {
+            Kind::Gantry => (programs::ours("gantryd"), &[]),
+            Kind::Stock => (programs::stock("dockerd"), &["--live-restore"]),
+        };
+        let mut command = self.on_host(&program.to_string_lossy());
+        command.args(own);
+        command.arg(format!("--host=unix://{}", self.socket().display()));
+        command.arg(format!("--data-root={}", self.data_root().display()));
+        command.arg(format!("--exec-root={}", self.exec_root().display()));
+        command.arg(format!("--pidfile={}", self.dir().join("pid").display()));
+        command.arg(format!(
+            "--config-file={}",
+            self.dir().join("daemon.json").display()
+        ));
+        command.arg(format!("--cgroup-parent=/{}", self.name));
+        command.args(&self.flags);
+        if self.kind == Kind::Stock {
+            let stock = programs::stock("dockerd");
+            let bin = stock.parent().expect("has a folder").display();
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{bin}:{path}"));
+            std::fs::write(self.dir().join("daemon.json"), "{}").expect("a configuration");
+        }
+        command
+    }
+
+    /// What the daemon has written to its log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        read(&self.dir().join("log"))
+    }
+
+    /// Ends the daemon as its service manager does; containers run on.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn stop_daemon(&mut self) {
+        self.signal_daemon(Signal::TERM);
+    }
+
+    /// Ends the daemon without a chance to clean up.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn kill_daemon(&mut self) {
+        self.signal_daemon(Signal::KILL);
+    }
+
+    fn signal_daemon(&mut self, signal: Signal) {
+        let Some(mut daemon) = self.daemon.take() else {
+            return;
+        };
+        // nsenter replaces itself by the daemon: the child is the daemon.
+        kill_process(pid(daemon.id()), signal).expect("the daemon can be signalled");
+        let ended = || daemon.try_wait().expect("the daemon can be waited for");
+        eventually("the daemon ends", Duration::from_secs(30), ended);
+    }
+
+    /// Kills the supervisor, and gives how many processes that were.
+    ///
+    /// # Panics
+    /// When one cannot be killed.
+    pub fn kill_supervisor(&self) -> usize {
+        let name = match self.kind {
+            Kind::Gantry => "containerd-lite",
+            Kind::Stock => "containerd",
+        };
+        let victims = leaks::processes_of(self.dir(), name);
+        for victim in &victims {
+            // One that just ended is as dead.
+            let _ = kill_process(pid(*victim), Signal::KILL);
+        }
+        victims.len()
+    }
+
+    /// Removes all containers, stops the engine, and fails if anything is left.
+    ///
+    /// # Panics
+    /// With what is left.
+    pub fn finish(mut self) {
+        self.remove_containers();
+        let shown = leaks::eventually_clean(&self.name, self.dir(), &self.exec_root());
+        assert!(
+            shown.is_empty(),
+            "left behind by containers that are gone:\n{shown}"
+        );
+        self.tear_down();
+        let left = self.before.left_since(&self.name, self.dir());
+        assert!(left.is_empty(), "left behind by the engine:\n{left}");
+    }
+
+    fn remove_containers(&self) {
+        let ids = self.docker().run(&["ps", "-aq"]);
+        let ids: Vec<&str> = ids.out.lines().collect();
+        if !ids.is_empty() {
+            self.docker()
+                .run(&[&["rm", "-f", "-v"], ids.as_slice()].concat());
+        }
+    }
+
+    fn tear_down(&mut self) {
+        if self.daemon.is_some() {
+            self.stop_daemon();
+        }
+        leaks::end_processes(self.dir());
+        leaks::unmount_below(self.dir());
+        leaks::remove_cgroups(&self.name);
+        run(Command::new("ip").args(["netns", "del", &self.name]));
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.daemon.is_none() && !Path::new("/run/netns").join(&self.name).exists() {
+            return;
+        }
+        if std::thread::panicking() {
+            // Kept for whoever reads why the test failed.
+            #[expect(clippy::print_stderr, reason = "the log of a failed test")]
+            {
+                eprintln!("the daemon's log:\n{}", self.log());
+            }
+        }
+        if self.daemon.is_some() {
+            self.remove_containers();
+        }
+        self.tear_down();
+    }
+}
+
+fn pid(id: u32) -> Pid {
+    i32::try_from(id)
+        .ok()
+        .and_then(Pid::from_raw)
+        .expect("a process id")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+#[track_caller]
+fn run(command: &mut Command) {
+    let output = command.output().expect("the command starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

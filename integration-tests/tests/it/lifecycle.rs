@@ -1,0 +1,151 @@
+//! create, start, stop, kill, pause, wait, rename, update, rm, ps, inspect, top, prune.
+
+use std::time::Duration;
+
+use integration_tests::image::BUSYBOX;
+use integration_tests::{Engine, eventually};
+
+#[test]
+fn a_container_is_created_started_stopped_and_removed() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let id = docker
+        .run(&["create", "--name", "c1", BUSYBOX, "sleep", "1000"])
+        .ok();
+    assert_eq!(id.len(), 64);
+    let state = |name: &str| {
+        docker
+            .run(&["inspect", "-f", "{{.State.Status}}", name])
+            .ok()
+    };
+    assert_eq!(state("c1"), "created");
+    assert_eq!(docker.run(&["start", "c1"]).ok(), "c1");
+    assert_eq!(state("c1"), "running");
+    assert_eq!(docker.run(&["ps", "-q", "--no-trunc"]).ok(), id);
+    let conflict = docker.run(&["rm", "c1"]);
+    assert_eq!(conflict.code, 1);
+    assert!(
+        conflict.err.contains("container is running"),
+        "{conflict:?}"
+    );
+    assert_eq!(docker.run(&["stop", "-t", "0", "c1"]).ok(), "c1");
+    assert_eq!(state("c1"), "exited");
+    assert_eq!(
+        docker
+            .run(&["inspect", "-f", "{{.State.ExitCode}}", "c1"])
+            .ok(),
+        "137"
+    );
+    assert_eq!(docker.run(&["rm", "c1"]).ok(), "c1");
+    assert!(
+        docker
+            .run(&["inspect", "c1"])
+            .err
+            .contains("No such object: c1")
+    );
+    engine.finish();
+}
+
+#[test]
+fn names_are_unique_and_prefixes_find() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let id = docker
+        .run(&["create", "--name", "one", BUSYBOX, "true"])
+        .ok();
+    let taken = docker.run(&["create", "--name", "one", BUSYBOX, "true"]);
+    assert_eq!(taken.code, 1);
+    let text = format!("The container name \"/one\" is already in use by container \"{id}\"");
+    assert!(taken.err.contains(&text), "{taken:?}");
+    let named = |prefix: &str| docker.run(&["inspect", "-f", "{{.Name}}", prefix]).ok();
+    assert_eq!(named(&id[..12]), "/one");
+    docker.run(&["rename", "one", "two"]).ok();
+    assert_eq!(named(&id), "/two");
+    let bad = docker.run(&["create", "--name", "a b", BUSYBOX, "true"]);
+    assert!(bad.err.contains("Invalid container name (a b)"), "{bad:?}");
+    engine.finish();
+}
+
+#[test]
+fn signals_pause_and_wait() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let script = "trap 'exit 9' USR1; echo ready; while :; do sleep 0.05; done";
+    docker
+        .run(&["run", "-d", "--name", "cc", BUSYBOX, "sh", "-c", script])
+        .ok();
+    eventually("the trap is set", Duration::from_secs(5), || {
+        docker
+            .run(&["logs", "cc"])
+            .out
+            .contains("ready")
+            .then_some(())
+    });
+    docker.run(&["pause", "cc"]).ok();
+    assert_eq!(
+        docker
+            .run(&["inspect", "-f", "{{.State.Status}}", "cc"])
+            .ok(),
+        "paused"
+    );
+    docker.run(&["unpause", "cc"]).ok();
+    docker.run(&["kill", "-s", "USR1", "cc"]).ok();
+    assert_eq!(docker.run(&["wait", "cc"]).ok(), "9");
+    let dead = docker.run(&["kill", "cc"]);
+    assert!(dead.err.contains("is not running"), "{dead:?}");
+    engine.finish();
+}
+
+#[test]
+fn restart_policies_act() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let flags = [
+        "run",
+        "-d",
+        "--name",
+        "rr",
+        "--restart",
+        "on-failure:2",
+        BUSYBOX,
+        "sh",
+        "-c",
+        "exit 3",
+    ];
+    docker.run(&flags).ok();
+    let format = "{{.RestartCount}} {{.State.Status}} {{.State.ExitCode}}";
+    eventually(
+        "it gave up after two more tries",
+        Duration::from_secs(20),
+        || (docker.run(&["inspect", "-f", format, "rr"]).ok() == "2 exited 3").then_some(()),
+    );
+    engine.finish();
+}
+
+#[test]
+fn ps_filters_and_top() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    docker
+        .run(&[
+            "run", "-d", "--name", "aa", "-l", "k=v", BUSYBOX, "sleep", "1000",
+        ])
+        .ok();
+    docker.run(&["run", "--name", "bb", BUSYBOX, "sh", "-c", "exit 4"]);
+    let names = |args: &[&str]| {
+        docker
+            .run(&[&["ps", "--format", "{{.Names}}"], args].concat())
+            .ok()
+    };
+    assert_eq!(names(&[]), "aa");
+    assert_eq!(names(&["-a"]), "bb\naa");
+    assert_eq!(names(&["-a", "-f", "exited=4"]), "bb");
+    assert_eq!(names(&["-f", "label=k=v"]), "aa");
+    assert_eq!(names(&["-a", "-f", "name=^b+$"]), "bb");
+    assert!(docker.run(&["top", "aa"]).ok().contains("sleep 1000"));
+    assert!(docker.run(&["ps", "-a"]).ok().contains("Exited (4)"));
+    let pruned = docker.run(&["container", "prune", "-f"]).ok();
+    assert!(pruned.contains("Deleted Containers:"), "{pruned}");
+    assert_eq!(names(&["-a"]), "aa");
+    engine.finish();
+}

@@ -1,0 +1,45 @@
+//! `docker logs`.
+
+use integration_tests::Engine;
+use integration_tests::image::BUSYBOX;
+
+#[test]
+fn logs_are_kept_in_order_and_by_stream() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let script = "for i in 1 2 3 4 5; do echo line $i; done; echo bad >&2; printf unfinished";
+    docker.run(&["run", "--name", "cc", BUSYBOX, "sh", "-c", script]);
+    let all = docker.run(&["logs", "cc"]);
+    assert_eq!(
+        all.out,
+        "line 1\nline 2\nline 3\nline 4\nline 5\nunfinished"
+    );
+    assert_eq!(all.err, "bad\n");
+    assert_eq!(docker.run(&["logs", "--tail", "1", "cc"]).out, "unfinished");
+    assert_eq!(docker.run(&["logs", "--since", "1h", "cc"]).out, all.out);
+    assert_eq!(docker.run(&["logs", "--until", "1h", "cc"]).out, "");
+    let stamped = docker.run(&["logs", "-t", "cc"]).out;
+    let first = stamped.lines().next().unwrap_or_default();
+    let (time, text) = first.split_once(' ').expect("a time and a line");
+    assert!(time.ends_with('Z') && time.len() >= 20, "{first}");
+    assert_eq!(text, "line 1");
+    assert_eq!(
+        docker.run(&["logs", "-f", "cc"]).out,
+        all.out,
+        "following a dead container ends"
+    );
+    engine.finish();
+}
+
+#[test]
+fn following_sees_every_line_to_the_end() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let script = "i=0; while [ $i -lt 200 ]; do echo $i; i=$((i+1)); done";
+    docker
+        .run(&["run", "-d", "--name", "cc", BUSYBOX, "sh", "-c", script])
+        .ok();
+    let lines: Vec<String> = (0..200).map(|n| n.to_string()).collect();
+    assert_eq!(docker.run(&["logs", "-f", "cc"]).ok(), lines.join("\n"));
+    engine.finish();
+}
