@@ -1,0 +1,82 @@
+//! Control files: small, read and written whole.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::CgroupError;
+
+/// The whole file.
+pub(crate) fn read(path: &Path) -> Result<String, CgroupError> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|mut file| file.read_to_string(&mut text))
+        .map_err(|source| CgroupError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(text)
+}
+
+/// The whole file, or `None` where the kernel has no such file.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, CgroupError> {
+    match read(path) {
+        Err(CgroupError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
+}
+
+/// A file with one number; `max` reads as `None`. A file that is not there is 0.
+pub(crate) fn number(path: &Path) -> Result<Option<u64>, CgroupError> {
+    let Some(text) = read_if_there(path)? else {
+        return Ok(Some(0));
+    };
+    let text = text.trim();
+    if text == "max" {
+        return Ok(None);
+    }
+    match text.parse() {
+        Ok(number) => Ok(Some(number)),
+        Err(_) => Err(CgroupError::Content {
+            path: path.to_owned(),
+            content: text.chars().take(80).collect(),
+        }),
+    }
+}
+
+/// A file of `key value` lines; lines of another form are left out.
+pub(crate) fn table(path: &Path) -> Result<Vec<(String, u64)>, CgroupError> {
+    let Some(text) = read_if_there(path)? else {
+        return Ok(Vec::new());
+    };
+    Ok(text
+        .lines()
+        .filter_map(|line| {
+            let (key, value) = line.split_once(' ')?;
+            Some((key.to_owned(), value.trim().parse().ok()?))
+        })
+        .collect())
+}
+
+/// The value of `key` in a table, 0 if it is not there.
+pub(crate) fn value(table: &[(String, u64)], key: &str) -> u64 {
+    table
+        .iter()
+        .find(|(name, _)| name == key)
+        .map_or(0, |(_, value)| *value)
+}
+
+/// Writes the value in one `write(2)`, as control files want it.
+pub(crate) fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
+    File::options()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(value.as_bytes()))
+        .map_err(|source| CgroupError::Write {
+            path: path.to_owned(),
+            value: value.to_owned(),
+            source,
+        })
+}
