@@ -1,10 +1,13 @@
-//! Debian packages that tests need, installed when they are missing.
+//! Debian packages: those that tests need, installed when they are missing, and those that are only
+//! unpacked into a folder.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::command;
+use crate::{command, peers};
 
 /// Everything the tests need from Debian, and why. Never docker.io: its installation starts a
 /// daemon and changes the host's firewall.
@@ -53,4 +56,102 @@ fn installed(package: &str) -> bool {
         .args(["-W", "-f=${Status}", package])
         .output()
         .is_ok_and(|o| o.status.success() && o.stdout.ends_with(b"install ok installed"))
+}
+
+/// Unpacks packages, with all they depend on, into `root`, and installs nothing. `suite` is one of
+/// Debian's; without it, the suites of this machine's own sources.
+pub(crate) fn unpack(suite: Option<&str>, packages: &[&str], root: &Path) -> Result<()> {
+    let state = root.with_extension("apt");
+    peers::remove(&state)?;
+    for sub in ["lists/partial", "archives/partial"] {
+        fs::create_dir_all(state.join(sub))?;
+    }
+    fs::write(state.join("status"), "")?;
+    let mut options = vec![
+        ("Dir::State::lists", state.join("lists")),
+        ("Dir::State::status", state.join("status")),
+        ("Dir::Cache", state.clone()),
+        ("Dir::Cache::archives", state.join("archives")),
+        ("APT::Install-Recommends", "false".into()),
+        ("APT::Sandbox::User", "root".into()),
+        ("Acquire::Retries", "3".into()),
+        ("Debug::NoLocking", "true".into()),
+    ];
+    if let Some(suite) = suite {
+        let sources = state.join("sources.list");
+        fs::write(
+            &sources,
+            format!("deb [trusted=yes] {} {suite} main\n", mirror()?),
+        )?;
+        options.push(("Dir::Etc::sourcelist", sources));
+        options.push(("Dir::Etc::sourceparts", "/dev/null".into()));
+        options.push(("Dir::Etc::preferencesparts", "/dev/null".into()));
+    }
+    let apt = |args: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.arg("-qq");
+        for (key, value) in &options {
+            apt.arg("-o").arg(format!("{key}={}", value.display()));
+        }
+        command::output(apt.args(args)).map(|_| ())
+    };
+    apt(&["update"])?;
+    let mut install = vec!["-y", "--download-only", "install"];
+    install.extend(packages);
+    apt(&install)?;
+    fs::create_dir_all(root)?;
+    for entry in fs::read_dir(state.join("archives"))? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|e| e == "deb") {
+            command::output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
+        }
+    }
+    peers::remove(&state)
+}
+
+/// The Debian mirror this machine uses, from its apt sources (one-line and deb822 form).
+pub(crate) fn mirror() -> Result<String> {
+    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
+    if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
+        files.extend(entries.filter_map(|e| Some(e.ok()?.path())));
+    }
+    let text: String = files
+        .iter()
+        .filter_map(|f| fs::read_to_string(f).ok())
+        .collect();
+    find_mirror(&text).context("no Debian mirror in the apt sources of this machine")
+}
+
+fn find_mirror(sources: &str) -> Option<String> {
+    let lines = sources
+        .lines()
+        .map(str::trim)
+        .filter(|l| !l.starts_with('#'));
+    lines
+        .flat_map(str::split_whitespace)
+        .find(|w| w.contains("://") && w.trim_end_matches('/').ends_with("/debian"))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::find_mirror;
+
+    #[test]
+    fn the_mirror_is_found_in_both_forms_of_sources() {
+        let line = "# deb http://old/debian x main\ndeb [arch=amd64] http://m.example/debian stable main\n";
+        assert_eq!(
+            find_mirror(line).as_deref(),
+            Some("http://m.example/debian")
+        );
+        let deb822 = "Types: deb\nURIs: http://m.example/debian/\nSuites: stable\n";
+        assert_eq!(
+            find_mirror(deb822).as_deref(),
+            Some("http://m.example/debian/")
+        );
+        assert_eq!(
+            find_mirror("deb http://m.example/debian-security s main"),
+            None
+        );
+    }
 }

@@ -16,6 +16,7 @@ mod machine;
 mod peers;
 mod test;
 mod tidy;
+mod vm;
 mod workspace;
 
 const HELP: &str = "\
@@ -26,6 +27,8 @@ cargo xtask COMMAND
                         without ARGS, a container from the embedded image
   test [--quick] [WORD] install what the tests need and run all of them (WORD: only those it names)
   peers                 unpack the newest stock engines under target/peers, for comparison
+  vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…
+                        run COMMAND as root in a small virtual machine with pure cgroup v2
   tidy                  check the arrows between crates and the sizes of files
 ";
 
@@ -52,6 +55,7 @@ fn run() -> Result<ExitCode> {
             command::say(&format!("the stock engines are in {}", dir.display()));
             ExitCode::SUCCESS
         }),
+        "vm" => vm::run(&rest),
         "tidy" => tidy::check().map(|()| ExitCode::SUCCESS),
         "help" | "-h" | "--help" => {
             command::say(HELP);

@@ -78,8 +78,7 @@ pub(crate) fn fetch() -> Result<PathBuf> {
         fs::create_dir_all(fresh.join(sub))?;
     }
     let root = fresh.join("root");
-    download(&fresh.join("apt"), &root)?;
-    remove(&fresh.join("apt"))?;
+    apt::unpack(Some(SUITE), PACKAGES, &root)?;
     // The programs name their libraries by absolute path, so the folder takes its place first.
     remove(&dir)?;
     fs::rename(&fresh, &dir)?;
@@ -88,83 +87,13 @@ pub(crate) fn fetch() -> Result<PathBuf> {
     Ok(dir)
 }
 
-fn remove(dir: &Path) -> Result<()> {
+pub(crate) fn remove(dir: &Path) -> Result<()> {
     match fs::remove_dir_all(dir) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
             Err(e).with_context(|| format!("cannot remove {}", dir.display()))
         }
         _ => Ok(()),
     }
-}
-
-/// Downloads the packages with all they depend on, and unpacks them into `root`.
-fn download(state: &Path, root: &Path) -> Result<()> {
-    for sub in ["lists/partial", "archives/partial"] {
-        fs::create_dir_all(state.join(sub))?;
-    }
-    let sources = state.join("sources.list");
-    fs::write(
-        &sources,
-        format!("deb [trusted=yes] {} {SUITE} main\n", mirror()?),
-    )?;
-    fs::write(state.join("status"), "")?;
-    let apt = || {
-        let mut apt = Command::new("apt-get");
-        apt.arg("-qq");
-        for (key, value) in [
-            ("Dir::Etc::sourcelist", sources.clone()),
-            ("Dir::Etc::sourceparts", "/dev/null".into()),
-            ("Dir::Etc::preferencesparts", "/dev/null".into()),
-            ("Dir::State::lists", state.join("lists")),
-            ("Dir::State::status", state.join("status")),
-            ("Dir::Cache", state.to_path_buf()),
-            ("Dir::Cache::archives", state.join("archives")),
-            ("APT::Install-Recommends", "false".into()),
-            ("APT::Sandbox::User", "root".into()),
-            ("Acquire::Retries", "3".into()),
-            ("Debug::NoLocking", "true".into()),
-        ] {
-            apt.arg("-o").arg(format!("{key}={}", value.display()));
-        }
-        apt
-    };
-    command::output(apt().arg("update"))?;
-    command::output(
-        apt()
-            .args(["-y", "--download-only", "install"])
-            .args(PACKAGES),
-    )?;
-    for entry in fs::read_dir(state.join("archives"))? {
-        let deb = entry?.path();
-        if deb.extension().is_some_and(|e| e == "deb") {
-            command::output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
-        }
-    }
-    Ok(())
-}
-
-/// The Debian mirror this machine uses, from its apt sources (one-line and deb822 form).
-fn mirror() -> Result<String> {
-    let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    if let Ok(entries) = fs::read_dir("/etc/apt/sources.list.d") {
-        files.extend(entries.filter_map(|e| Some(e.ok()?.path())));
-    }
-    let text: String = files
-        .iter()
-        .filter_map(|f| fs::read_to_string(f).ok())
-        .collect();
-    find_mirror(&text).context("no Debian mirror in the apt sources of this machine")
-}
-
-fn find_mirror(sources: &str) -> Option<String> {
-    let lines = sources
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.starts_with('#'));
-    lines
-        .flat_map(str::split_whitespace)
-        .find(|w| w.contains("://") && w.trim_end_matches('/').ends_with("/debian"))
-        .map(str::to_owned)
 }
 
 fn bind_all(dir: &Path) -> Result<()> {
@@ -217,7 +146,7 @@ fn bind(from: &Path, to: &Path, loader: &Path, libraries: &str) -> Result<()> {
     command::output(patchelf.arg(to)).map(|_| ())
 }
 
-fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))? {
         let entry = entry?;
         let kind = entry.file_type()?;
@@ -236,27 +165,4 @@ fn walk(dir: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         bail!("{} holds more files than packages have", dir.display());
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::find_mirror;
-
-    #[test]
-    fn the_mirror_is_found_in_both_forms_of_sources() {
-        let line = "# deb http://old/debian x main\ndeb [arch=amd64] http://m.example/debian stable main\n";
-        assert_eq!(
-            find_mirror(line).as_deref(),
-            Some("http://m.example/debian")
-        );
-        let deb822 = "Types: deb\nURIs: http://m.example/debian/\nSuites: stable\n";
-        assert_eq!(
-            find_mirror(deb822).as_deref(),
-            Some("http://m.example/debian/")
-        );
-        assert_eq!(
-            find_mirror("deb http://m.example/debian-security s main"),
-            None
-        );
-    }
 }
