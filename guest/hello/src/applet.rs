@@ -11,7 +11,7 @@ use std::time::Duration;
 /// An applet: arguments without the name, to exit code.
 pub(crate) type Applet = fn(&[String]) -> u8;
 
-/// Every name the program answers to, in the order they are told.
+/// Every name an image links to the program, in the order they are told.
 pub(crate) const NAMES: &[&str] = &[
     "hello", "sh", "echo", "cat", "env", "id", "sleep", "ls", "tty", "true", "false", "yes",
     "exit", "serve",
@@ -33,6 +33,7 @@ pub(crate) fn find(name: &str) -> Option<Applet> {
         "false" => |_| 1,
         "yes" => text::yes,
         "exit" => exit,
+        "applets" => applets,
         "serve" => serve::serve,
         _ => return None,
     })
@@ -65,6 +66,11 @@ fn sleep(args: &[String]) -> u8 {
         }
         None => fail("sleep", &format!("'{arg}' is not a number of seconds")),
     }
+}
+
+/// `applets`: the names an image should link here, for whoever builds one.
+fn applets(_: &[String]) -> u8 {
+    u8::from(writeln!(std::io::stdout(), "{}", NAMES.join(" ")).is_err())
 }
 
 /// `exit N`: ends with code N (0 to 255).
