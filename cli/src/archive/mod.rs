@@ -1,0 +1,1 @@
+//! Tar archives made from and laid out into local folders (`gantry cp`).

@@ -1,0 +1,89 @@
+//! `gantry ps`.
+
+use anyhow::Result;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::summary::{LISTING, row};
+use crate::context::Context;
+use crate::dispatch::Execute;
+use crate::exit::Exit;
+use crate::flags::{Filter, filters};
+
+/// List containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ls {
+    /// Show all containers, not only the running ones
+    #[arg(short, long)]
+    all: bool,
+    /// Show only containers that meet a condition (name=…, status=…, label=…)
+    #[arg(short, long, value_name = "filter")]
+    filter: Vec<Filter>,
+    /// 'table', 'table TEMPLATE', 'json' or a Go template
+    #[arg(
+        long,
+        value_name = "string",
+        default_value = "",
+        hide_default_value = true
+    )]
+    format: String,
+    /// Show the n containers created last, in any state
+    #[arg(short = 'n', long, value_name = "int", default_value = "-1")]
+    last: i64,
+    /// Show the container created last, in any state
+    #[arg(short, long)]
+    latest: bool,
+    /// Do not cut texts short
+    #[arg(long)]
+    no_trunc: bool,
+    /// Only print ids
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show how much disk each container takes
+    #[arg(short, long)]
+    size: bool,
+}
+
+impl Execute for Ls {
+    async fn execute(self, cx: &Context) -> Result<Exit> {
+        let format = if self.format.is_empty() {
+            &cx.config.ps_format
+        } else {
+            &self.format
+        };
+        let limit = match self.last {
+            -1 if self.latest => 1,
+            last => last,
+        };
+        let size = self.size || format.contains(".Size");
+        let found: Vec<Value> = cx
+            .client()
+            .get("/containers/json")
+            .flag("all", self.all)
+            .flag("size", size)
+            .maybe("limit", (limit > 0).then(|| limit.to_string()))
+            .maybe("filters", filters(&self.filter))
+            .fetch()
+            .await?;
+        if self.quiet {
+            for container in &found {
+                let id = container["Id"].as_str().unwrap_or_default();
+                cx.printer.line(if self.no_trunc {
+                    id
+                } else {
+                    super::short_id(id)
+                })?;
+            }
+            return Ok(Exit::SUCCESS);
+        }
+        let now = Timestamp::now();
+        let rows: Vec<_> = found
+            .iter()
+            .map(|one| row(one, !self.no_trunc, now))
+            .collect();
+        let sized = format.is_empty() && self.size;
+        let format = if sized { super::summary::SIZED } else { format };
+        LISTING.print(&cx.printer, format, &rows)?;
+        Ok(Exit::SUCCESS)
+    }
+}

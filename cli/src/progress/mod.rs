@@ -1,0 +1,1 @@
+//! Progress of loads, imports and pulls, from the API's JSON messages.
