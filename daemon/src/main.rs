@@ -1,3 +1,6 @@
 //! The Docker Engine API daemon.
 
+mod container;
+mod store;
+
 fn main() {}

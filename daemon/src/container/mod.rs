@@ -1,0 +1,8 @@
+//! Containers: their records, their lives, and what the engine does with them.
+
+pub mod model;
+pub mod mounts;
+pub mod names;
+pub mod restart;
+pub mod spec;
+pub mod state;
