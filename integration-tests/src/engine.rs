@@ -62,7 +62,16 @@ impl Engine {
     /// As `start`.
     #[must_use]
     pub fn with_flags(flags: &[&str]) -> Self {
-        let mut engine = Self::prepare(Kind::under_test(), flags);
+        Self::of(Kind::under_test(), flags)
+    }
+
+    /// Starts an engine of that kind, whatever is under test.
+    ///
+    /// # Panics
+    /// As `start`.
+    #[must_use]
+    pub fn of(kind: Kind, flags: &[&str]) -> Self {
+        let mut engine = Self::prepare(kind, flags);
         engine.start_daemon();
         let import = engine
             .docker()

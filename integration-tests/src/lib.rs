@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod engine;
+pub mod http;
 pub mod image;
 pub mod leaks;
 pub mod programs;

@@ -26,6 +26,7 @@ cargo xtask COMMAND
   run [ARGS…]           build, start an engine under target/engine if none runs, run `gantry ARGS`;
                         without ARGS, a container from the embedded image
   test [--quick] [WORD] install what the tests need and run all of them (WORD: only those it names)
+  bench [SECTION]       measure beside the stock engines; all sections: write docs/benchmarks.md
   peers                 unpack the newest stock engines under target/peers, for comparison
   vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…
                         run COMMAND as root in a small virtual machine with pure cgroup v2
@@ -51,6 +52,7 @@ fn run() -> Result<ExitCode> {
         "build" => build::all().map(|_| ExitCode::SUCCESS),
         "run" => engine::run(&rest),
         "test" => test::run(&rest).map(|()| ExitCode::SUCCESS),
+        "bench" => test::bench(&rest).map(|()| ExitCode::SUCCESS),
         "peers" => peers::fetch().map(|dir| {
             command::say(&format!("the stock engines are in {}", dir.display()));
             ExitCode::SUCCESS

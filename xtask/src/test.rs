@@ -57,6 +57,26 @@ fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Resu
     command::run(&mut cargo)
 }
 
+/// `cargo xtask bench`: the same preparation, then the measurements.
+pub(crate) fn bench(sections: &[String]) -> Result<()> {
+    apt::install()?;
+    let peers = peers::fetch()?;
+    let programs = build::all()?;
+    let mut cargo = workspace::cargo();
+    cargo.args([
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "integration-tests",
+        "--bin",
+        "bench",
+    ]);
+    cargo.arg("--").args(sections);
+    environment(&mut cargo, &peers, &programs);
+    command::run(&mut cargo)
+}
+
 /// How tests find the stock engines and the built programs.
 fn environment(cargo: &mut Command, peers: &Path, programs: &Path) {
     cargo

@@ -1,0 +1,227 @@
+//! What the docker command line waits for, on our engine and on stock dockerd.
+
+use std::process::Stdio;
+use std::time::Instant;
+
+use integration_tests::http::Http;
+use integration_tests::image::BUSYBOX;
+use integration_tests::{Client, Engine, Kind, eventually};
+
+use crate::figure::{Contender, Figure, Target, interleaved};
+
+const RUNS: usize = 15;
+
+/// The same work on both engines.
+type Work = fn(&Engine);
+
+pub(crate) fn measure() -> Vec<Figure> {
+    let ours = Engine::of(Kind::Gantry, &[]);
+    let stock = Engine::of(Kind::Stock, &[]);
+    for engine in [&ours, &stock] {
+        engine
+            .docker()
+            .run(&["run", "-d", "--name", "long", BUSYBOX, "sleep", "100000"])
+            .ok();
+    }
+    let both = |name: &str, at_most: f64, work: Work| {
+        let contenders = vec![
+            Contender::timed("gantry", || work(&ours)),
+            Contender::timed("dockerd", || work(&stock)),
+        ];
+        let target = Target::Share {
+            of: "dockerd",
+            at_most,
+        };
+        interleaved(name, "ms", RUNS, contenders, Some(target))
+    };
+    let mut figures = vec![
+        both("run --rm --network none true", 0.25, |e| {
+            docker(e, "run --rm --network none IMG true");
+        }),
+        both("run --rm true, bridge", 0.2, |e| {
+            docker(e, "run --rm IMG true");
+        }),
+        both("run --rm -p 0:80 true", 0.2, |e| {
+            docker(e, "run --rm -p 0:80 IMG true");
+        }),
+        both("exec true", 0.5, |e| docker(e, "exec long true")),
+    ];
+    figures.extend(detached(&ours, &stock));
+    figures.push(inside(&ours));
+    figures.extend(fifty(&ours, &stock));
+    for engine in [ours, stock] {
+        drop(engine);
+    }
+    figures
+}
+
+fn docker(engine: &Engine, line: &str) {
+    let words: Vec<&str> = line
+        .split(' ')
+        .map(|w| if w == "IMG" { BUSYBOX } else { w })
+        .collect();
+    engine.docker().run(&words).ok();
+}
+
+/// `run -d`, `stop -t0` and `rm -f`: each is measured alone, the others prepare it.
+fn detached(ours: &Engine, stock: &Engine) -> Vec<Figure> {
+    let measured = |name: &str, verb: usize| {
+        let contender = |label, client: Client| Contender {
+            name: label,
+            run: Box::new(move || {
+                let steps: [&[&str]; 3] = [
+                    &["run", "-d", "--name", "bench", BUSYBOX, "sleep", "1000"],
+                    if verb == 1 {
+                        &["stop", "-t0", "bench"]
+                    } else {
+                        &["ps", "-q"]
+                    },
+                    &["rm", "-f", "bench"],
+                ];
+                let mut value = 0.0;
+                for (n, step) in steps.iter().enumerate() {
+                    let start = Instant::now();
+                    client.run(step).ok();
+                    if n == verb {
+                        value = start.elapsed().as_secs_f64() * 1e3;
+                    }
+                }
+                value
+            }),
+        };
+        let contenders = vec![
+            contender("gantry", ours.docker()),
+            contender("dockerd", stock.docker()),
+        ];
+        let target = Target::Share {
+            of: "dockerd",
+            at_most: 1.0 / 3.0,
+        };
+        interleaved(name, "ms", RUNS, contenders, Some(target))
+    };
+    vec![
+        measured("run -d, bridge", 0),
+        measured("stop -t0", 1),
+        measured("rm -f of a running one", 2),
+    ]
+}
+
+/// create, start, wait and remove by the API, without a client's process.
+fn inside(engine: &Engine) -> Figure {
+    let socket = engine.socket();
+    let run = move || {
+        let mut http = Http::connect(&socket);
+        let body = format!(
+            "{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"true\"],\"HostConfig\":{{\"NetworkMode\":\"none\"}}}}"
+        );
+        let start = Instant::now();
+        let created = http.call("POST", "/v1.47/containers/create", &body);
+        let id = created.json()["Id"].as_str().expect("an id").to_owned();
+        http.call("POST", &format!("/v1.47/containers/{id}/start"), "");
+        let ended = http.call("POST", &format!("/v1.47/containers/{id}/wait"), "");
+        let value = start.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(ended.json()["StatusCode"], 0);
+        http.call("DELETE", &format!("/v1.47/containers/{id}"), "");
+        value
+    };
+    let contenders = vec![Contender {
+        name: "gantry",
+        run: Box::new(run),
+    }];
+    interleaved(
+        "run true by the API",
+        "ms",
+        30,
+        contenders,
+        Some(Target::AtMost(20.0)),
+    )
+}
+
+/// 50 × `run -d` on the bridge, ten at a time.
+fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
+    let by_cli = |engine: &Engine| {
+        let client = engine.docker();
+        start_fifty(|_| {
+            let mut command =
+                client.command(&["run", "-d", "-l", "fifty", BUSYBOX, "sleep", "1000"]);
+            let status = command
+                .stdout(Stdio::null())
+                .status()
+                .expect("docker starts");
+            assert!(status.success());
+        });
+    };
+    let by_api = |engine: &Engine| {
+        let socket = engine.socket();
+        start_fifty(|_| {
+            let mut http = Http::connect(&socket);
+            let body = format!(
+                "{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"sleep\",\"1000\"],\"Labels\":{{\"fifty\":\"\"}}}}"
+            );
+            let created = http.call("POST", "/v1.47/containers/create", &body);
+            let id = created.json()["Id"].as_str().expect("an id").to_owned();
+            let started = http.call("POST", &format!("/v1.47/containers/{id}/start"), "");
+            assert_eq!(started.status, 204);
+        });
+    };
+    let measured = |name: &str, at_most: f64, work: &dyn Fn(&Engine)| {
+        let contender = |label, engine| Contender {
+            name: label,
+            run: Box::new(move || {
+                let start = Instant::now();
+                work(engine);
+                let value = start.elapsed().as_secs_f64();
+                remove_fifty(engine);
+                value
+            }),
+        };
+        let contenders = vec![contender("gantry", ours), contender("dockerd", stock)];
+        interleaved(
+            name,
+            "s",
+            3,
+            contenders,
+            Some(Target::Share {
+                of: "dockerd",
+                at_most,
+            }),
+        )
+    };
+    vec![
+        measured("50 × run -d, ten at once, docker CLI", 0.2, &by_cli),
+        measured("50 × create and start, ten at once, API", 0.1, &by_api),
+    ]
+}
+
+fn start_fifty(one: impl Fn(usize) + Sync) {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..10 {
+            scope.spawn(|| {
+                loop {
+                    let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if n >= 50 {
+                        return;
+                    }
+                    one(n);
+                }
+            });
+        }
+    });
+}
+
+fn remove_fifty(engine: &Engine) {
+    let docker = engine.docker();
+    let ids = docker.run(&["ps", "-aq", "--filter", "label=fifty"]).ok();
+    let ids: Vec<&str> = ids.lines().collect();
+    for some in ids.chunks(10) {
+        docker.run(&[&["rm", "-f"], some].concat()).ok();
+    }
+    eventually("they are gone", std::time::Duration::from_secs(30), || {
+        docker
+            .run(&["ps", "-aq", "--filter", "label=fifty"])
+            .ok()
+            .is_empty()
+            .then_some(())
+    });
+}

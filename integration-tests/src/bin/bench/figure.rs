@@ -1,0 +1,187 @@
+//! One figure: the same work done by several contenders, in turn, and the target it is held to.
+
+use std::time::{Duration, Instant};
+
+/// How long the machine rests before each run (module documentation of `main`).
+const REST: Duration = Duration::from_millis(60);
+
+/// What is measured, of whom, and what must come out.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) unit: &'static str,
+    /// Contender and its samples; ours is the first.
+    pub(crate) samples: Vec<(String, Vec<f64>)>,
+    /// At most this times the named contender's median, if there is a target.
+    pub(crate) target: Option<Target>,
+}
+
+/// What our median is held to.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// At most this share of the contender's median.
+    Share { of: &'static str, at_most: f64 },
+    /// At most this much, in the figure's unit.
+    AtMost(f64),
+}
+
+/// A contender: its name and one run of the work, which gives the figure's value.
+pub(crate) struct Contender<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) run: Box<dyn FnMut() -> f64 + 'a>,
+}
+
+impl<'a> Contender<'a> {
+    /// A contender whose value is the time its work takes, in milliseconds.
+    pub(crate) fn timed(name: &'a str, mut work: impl FnMut() + 'a) -> Self {
+        let run = move || {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64() * 1e3
+        };
+        Self {
+            name,
+            run: Box::new(run),
+        }
+    }
+}
+
+/// Runs all contenders `runs` times, interleaved in a shuffled order, after one warm-up each.
+pub(crate) fn interleaved(
+    name: &str,
+    unit: &'static str,
+    runs: usize,
+    mut contenders: Vec<Contender<'_>>,
+    target: Option<Target>,
+) -> Figure {
+    let mut samples: Vec<(String, Vec<f64>)> = contenders
+        .iter()
+        .map(|c| (c.name.to_owned(), Vec::new()))
+        .collect();
+    let mut shuffle = Shuffle::default();
+    for round in 0..=runs {
+        for n in shuffle.order(contenders.len()) {
+            std::thread::sleep(REST);
+            let value = (contenders[n].run)();
+            if round > 0 {
+                samples[n].1.push(value);
+            }
+        }
+    }
+    let figure = Figure {
+        name: name.to_owned(),
+        unit,
+        samples,
+        target,
+    };
+    crate::report::say(&figure.line());
+    figure
+}
+
+impl Figure {
+    /// The median of a contender's samples.
+    pub(crate) fn median(&self, contender: &str) -> Option<f64> {
+        let (_, samples) = self.samples.iter().find(|(name, _)| name == contender)?;
+        let mut sorted = samples.clone();
+        sorted.sort_by(f64::total_cmp);
+        Some(match sorted.len() {
+            0 => return None,
+            n if n % 2 == 1 => sorted[n / 2],
+            n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+        })
+    }
+
+    /// Our median.
+    pub(crate) fn ours(&self) -> f64 {
+        self.samples
+            .first()
+            .and_then(|(name, _)| self.median(name))
+            .unwrap_or(f64::NAN)
+    }
+
+    /// Whether the target is met; `None` where there is none.
+    pub(crate) fn holds(&self) -> Option<bool> {
+        Some(match self.target.as_ref()? {
+            Target::AtMost(limit) => self.ours() <= *limit,
+            Target::Share { of, at_most } => self.ours() <= at_most * self.median(of)?,
+        })
+    }
+
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        let values: Vec<String> = self
+            .samples
+            .iter()
+            .filter_map(|(name, _)| Some(format!("{name} {:.2}", self.median(name)?)))
+            .collect();
+        let verdict = match self.holds() {
+            Some(true) => "holds",
+            Some(false) => "MISSED",
+            None => "",
+        };
+        format!(
+            "  {}: {} {} {verdict}",
+            self.name,
+            values.join(", "),
+            self.unit
+        )
+    }
+}
+
+/// A small generator of orders; the order only has to differ from round to round.
+#[derive(Debug)]
+struct Shuffle(u64);
+
+impl Default for Shuffle {
+    fn default() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+impl Shuffle {
+    fn order(&mut self, count: usize) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..count).collect();
+        for n in (1..count).rev() {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            let pick = usize::try_from(self.0 % (n as u64 + 1)).unwrap_or(0);
+            order.swap(n, pick);
+        }
+        order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, Shuffle, Target};
+
+    #[test]
+    fn medians_and_targets() {
+        let figure = Figure {
+            name: "x".into(),
+            unit: "ms",
+            samples: vec![
+                ("a".into(), vec![3.0, 1.0, 2.0]),
+                ("b".into(), vec![4.0, 8.0]),
+            ],
+            target: Some(Target::Share {
+                of: "b",
+                at_most: 0.25,
+            }),
+        };
+        assert_eq!(figure.median("a"), Some(2.0));
+        assert_eq!(figure.median("b"), Some(6.0));
+        assert_eq!(figure.holds(), Some(false));
+    }
+
+    #[test]
+    fn an_order_holds_everyone_once() {
+        let mut shuffle = Shuffle::default();
+        for _ in 0..100 {
+            let mut order = shuffle.order(5);
+            order.sort_unstable();
+            assert_eq!(order, [0, 1, 2, 3, 4]);
+        }
+    }
+}

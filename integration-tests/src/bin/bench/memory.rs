@@ -1,0 +1,134 @@
+//! Memory with many containers, listing them, and how soon the API is back after a kill.
+
+use std::path::Path;
+use std::time::Instant;
+
+use integration_tests::http::Http;
+use integration_tests::image::BUSYBOX;
+use integration_tests::{Engine, Kind, leaks};
+
+use crate::figure::{Contender, Figure, Target, interleaved};
+
+const MANY: usize = 200;
+const SOME: usize = 50;
+
+pub(crate) fn measure() -> Vec<Figure> {
+    let mut figures = Vec::new();
+    let mut restart = Vec::new();
+    let mut private = Vec::new();
+    let mut daemons = Vec::new();
+    for (name, kind) in [("gantry", Kind::Gantry), ("dockerd", Kind::Stock)] {
+        let mut engine = Engine::of(kind, &[]);
+        start(&engine, SOME);
+        restart.push((name.to_owned(), vec![back_after_kill(&mut engine)]));
+        start(&engine, MANY - SOME);
+        let (shim, both): (&str, &[&str]) = match kind {
+            Kind::Gantry => ("containerd-shim-lite-v2", &["gantryd", "containerd-lite"]),
+            Kind::Stock => ("containerd-shim-runc-v2", &["dockerd", "containerd"]),
+        };
+        let shims = leaks::processes_of(engine.dir(), shim);
+        let total: u64 = shims
+            .iter()
+            .map(|p| rollup(*p, &["Private_Clean", "Private_Dirty"]))
+            .sum();
+        private.push((
+            name.to_owned(),
+            vec![mib(total) / shims.len().max(1) as f64],
+        ));
+        let pids = both
+            .iter()
+            .flat_map(|p| leaks::processes_of(engine.dir(), p));
+        daemons.push((
+            name.to_owned(),
+            vec![mib(pids.map(|p| rollup(p, &["Pss"])).sum())],
+        ));
+        if kind == Kind::Gantry {
+            figures.push(list(&engine));
+        }
+    }
+    let figure = |name: &str, unit, samples, target| {
+        let figure = Figure {
+            name: name.to_owned(),
+            unit,
+            samples,
+            target: Some(target),
+        };
+        crate::report::say(&figure.line());
+        figure
+    };
+    figures.push(figure(
+        "API back after kill -9, 50 containers",
+        "ms",
+        restart,
+        Target::AtMost(150.0),
+    ));
+    let eighth = Target::Share {
+        of: "dockerd",
+        at_most: 0.125,
+    };
+    figures.push(figure("a shim's private memory", "MiB", private, eighth));
+    figures.push(figure(
+        "both daemons with 200 containers",
+        "MiB PSS",
+        daemons,
+        Target::AtMost(40.0),
+    ));
+    figures
+}
+
+fn start(engine: &Engine, count: usize) {
+    let mut http = Http::connect(&engine.socket());
+    let body = format!(
+        "{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"sleep\",\"100000\"],\"HostConfig\":{{\"NetworkMode\":\"none\"}}}}"
+    );
+    for _ in 0..count {
+        let created = http.call("POST", "/v1.47/containers/create", &body);
+        let id = created.json()["Id"].as_str().expect("an id").to_owned();
+        let started = http.call("POST", &format!("/v1.47/containers/{id}/start"), "");
+        assert_eq!(started.status, 204);
+    }
+}
+
+/// Milliseconds from starting the daemon again to its first answer.
+fn back_after_kill(engine: &mut Engine) -> f64 {
+    engine.kill_daemon();
+    engine.kill_supervisor();
+    let start = Instant::now();
+    engine.start_daemon();
+    let answer = Http::connect(&engine.socket()).call("GET", "/v1.47/containers/json", "");
+    assert_eq!(answer.json().as_array().map(Vec::len), Some(SOME));
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+fn list(engine: &Engine) -> Figure {
+    let mut http = Http::connect(&engine.socket());
+    let work = move || {
+        let answer = http.call("GET", "/v1.47/containers/json", "");
+        assert_eq!(answer.json().as_array().map(Vec::len), Some(MANY));
+    };
+    let contenders = vec![Contender::timed("gantry", work)];
+    interleaved(
+        "list of 200 by the API, parsed",
+        "ms",
+        30,
+        contenders,
+        Some(Target::AtMost(4.0)),
+    )
+}
+
+/// The sum of these lines of `smaps_rollup`, in KiB.
+fn rollup(pid: u32, names: &[&str]) -> u64 {
+    let path = format!("/proc/{pid}/smaps_rollup");
+    let text = std::fs::read_to_string(Path::new(&path)).unwrap_or_default();
+    let value = |line: &str| {
+        let (name, rest) = line.split_once(':')?;
+        names
+            .contains(&name)
+            .then(|| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())?
+    };
+    text.lines().filter_map(value).sum()
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}

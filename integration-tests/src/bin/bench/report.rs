@@ -1,0 +1,123 @@
+//! The table on the screen, `docs/benchmarks.md`, and the history by commit.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use integration_tests::programs;
+
+use crate::figure::{Figure, Target};
+
+/// A line of progress.
+pub(crate) fn say(line: &str) {
+    // Nobody reads it when stderr is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Prints all figures.
+pub(crate) fn table(figures: &[Figure]) {
+    // As above.
+    let _ = write!(std::io::stdout(), "{}", markdown(figures));
+}
+
+/// Writes `docs/benchmarks.md` and appends a line to `docs/benchmarks.history.jsonl`.
+pub(crate) fn write(figures: &[Figure]) {
+    let docs = workspace().join("docs");
+    let text = format!("# Benchmarks\n\n{}\n{}", preface(), markdown(figures));
+    std::fs::write(docs.join("benchmarks.md"), text).expect("docs/benchmarks.md can be written");
+    let medians: serde_json::Map<String, serde_json::Value> = figures
+        .iter()
+        .map(|f| (f.name.clone(), f.ours().into()))
+        .collect();
+    let line = serde_json::json!({ "commit": output("git", &["rev-parse", "--short", "HEAD"]), "medians": medians });
+    let mut history = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(docs.join("benchmarks.history.jsonl"))
+        .expect("the history can be opened");
+    writeln!(history, "{line}").expect("the history can be written");
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("has a parent")
+        .to_path_buf()
+}
+
+fn preface() -> String {
+    let version = |name: &str| {
+        let path = programs::stock(name).display().to_string();
+        output(&path, &["--version"])
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .unwrap_or_default();
+    format!(
+        "Written by `cargo xtask bench` at commit {}. Medians; contenders interleaved in a shuffled\n\
+         order, with a rest of 60 ms before each run. Machine: {} processors{model}, kernel {}.\n\n\
+         Peers: {}; {}; {}; {}.\n",
+        output("git", &["rev-parse", "--short", "HEAD"]),
+        std::thread::available_parallelism().map_or(0, usize::from),
+        output("uname", &["-r"]),
+        version("dockerd"),
+        version("containerd"),
+        version("runc"),
+        version("crun"),
+    )
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(args)
+        .current_dir(workspace())
+        .output();
+    output
+        .map(|o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+        .unwrap_or_default()
+}
+
+fn markdown(figures: &[Figure]) -> String {
+    let mut text =
+        String::from("| figure | ours | others | ratio | target | |\n|---|---|---|---|---|---|\n");
+    for figure in figures {
+        let ours = figure.ours();
+        let others: Vec<String> = figure
+            .samples
+            .iter()
+            .skip(1)
+            .filter_map(|(name, _)| Some(format!("{name} {:.2}", figure.median(name)?)))
+            .collect();
+        let (ratio, target) = match &figure.target {
+            Some(Target::Share { of, at_most }) => (
+                figure
+                    .median(of)
+                    .map(|m| format!("{:.2} × {of}", ours / m))
+                    .unwrap_or_default(),
+                format!("≤ {at_most:.2} × {of}"),
+            ),
+            Some(Target::AtMost(limit)) => (String::new(), format!("≤ {limit}")),
+            None => (String::new(), String::new()),
+        };
+        let verdict = match figure.holds() {
+            Some(true) => "holds",
+            Some(false) => "**missed**",
+            None => "",
+        };
+        let _ = writeln!(
+            text,
+            "| {}, {} | {ours:.2} | {} | {ratio} | {target} | {verdict} |",
+            figure.name,
+            figure.unit,
+            others.join(", ")
+        );
+    }
+    text
+}
