@@ -15,6 +15,7 @@ pub mod keyring;
 pub mod loopback;
 pub mod mount_attr;
 pub mod namespace;
+pub mod netlink;
 pub mod personality;
 pub mod rlimit;
 pub mod seccomp;

@@ -1,0 +1,276 @@
+//! Sets and maps, and their elements.
+
+use std::net::Ipv4Addr;
+
+use super::expression::{Verdict, value};
+use crate::attribute::Attributes;
+
+const NFTA_SET_TABLE: u16 = 1;
+const NFTA_SET_NAME: u16 = 2;
+const NFTA_SET_FLAGS: u16 = 3;
+const NFTA_SET_KEY_TYPE: u16 = 4;
+const NFTA_SET_KEY_LEN: u16 = 5;
+const NFTA_SET_DATA_TYPE: u16 = 6;
+const NFTA_SET_DATA_LEN: u16 = 7;
+const NFTA_SET_DESC: u16 = 9;
+const NFTA_SET_ID: u16 = 10;
+const NFTA_SET_USERDATA: u16 = 13;
+const NFTA_SET_DESC_CONCAT: u16 = 2;
+const NFTA_SET_FIELD_LEN: u16 = 1;
+const NFTA_LIST_ELEM: u16 = 1;
+
+const NFTA_ELEM_KEY: u16 = 1;
+const NFTA_ELEM_DATA: u16 = 2;
+const NFTA_ELEM_FLAGS: u16 = 3;
+const NFTA_ELEM_KEY_END: u16 = 10;
+const INTERVAL_END: u32 = 1;
+
+const FLAG_INTERVAL: u32 = 0x4;
+const FLAG_MAP: u32 = 0x8;
+const FLAG_CONCAT: u32 = 0x80;
+/// `NFT_DATA_VERDICT`.
+const VERDICT_DATA: u32 = 0xffff_ff00;
+/// Bits per type in the type number of a concatenation; only `nft` reads it, to print elements.
+const CONCAT_BITS: u32 = 6;
+
+/// What `nft` notes on a set whose keys are strings, without which it prints them as empty: kind 0 (byte
+/// order of the key), length 4, 1 (the machine's).
+const HOST_ORDER_KEY: [u8; 6] = [0, 4, 1, 0, 0, 0];
+
+/// An interface name as rules and sets hold it.
+pub(super) fn interface_name(name: &str) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let length = name.len().min(15);
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    bytes
+}
+
+/// The type of a field; its number is `nft`'s, for printing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataType {
+    /// `ipv4_addr`.
+    Address,
+    /// `inet_proto`.
+    Protocol,
+    /// `inet_service`.
+    Port,
+    /// `ifname`.
+    Interface,
+}
+
+impl DataType {
+    fn number(self) -> u32 {
+        match self {
+            Self::Address => 7,
+            Self::Protocol => 12,
+            Self::Port => 13,
+            Self::Interface => 41,
+        }
+    }
+
+    /// In bytes, without padding.
+    fn length(self) -> u32 {
+        match self {
+            Self::Address => 4,
+            Self::Protocol => 1,
+            Self::Port => 2,
+            Self::Interface => 16,
+        }
+    }
+}
+
+/// A named set or map.
+#[derive(Clone, Copy, Debug)]
+pub struct Set<'a> {
+    /// Name within its table.
+    pub name: &'a str,
+    /// Fields of the key.
+    pub key: &'a [DataType],
+    /// What it maps to.
+    pub data: Data<'a>,
+    /// May elements be ranges?
+    pub interval: bool,
+}
+
+/// What a set's elements carry.
+#[derive(Clone, Copy, Debug)]
+pub enum Data<'a> {
+    /// A value of these fields.
+    Fields(&'a [DataType]),
+    /// A verdict.
+    Verdict,
+}
+
+/// Type number and length of a field or a concatenation of fields.
+fn shape(fields: &[DataType]) -> (u32, u32) {
+    match fields {
+        [one] => (one.number(), one.length()),
+        many => many.iter().fold((0, 0), |(number, length), field| {
+            (
+                number << CONCAT_BITS | field.number(),
+                length + field.length().next_multiple_of(4),
+            )
+        }),
+    }
+}
+
+impl Set<'_> {
+    pub(super) fn encode(&self, table: &str, id: u32, set: &mut Attributes) {
+        let (key_type, key_length) = shape(self.key);
+        let concatenated = self.key.len() > 1;
+        let mut flags = FLAG_MAP;
+        if self.interval {
+            flags |= FLAG_INTERVAL;
+        }
+        if concatenated {
+            flags |= FLAG_CONCAT;
+        }
+        let (data_type, data_length) = match self.data {
+            Data::Fields(fields) => shape(fields),
+            Data::Verdict => (VERDICT_DATA, 0),
+        };
+        set.string(NFTA_SET_TABLE, table)
+            .string(NFTA_SET_NAME, self.name)
+            .be32(NFTA_SET_FLAGS, flags)
+            .be32(NFTA_SET_KEY_TYPE, key_type)
+            .be32(NFTA_SET_KEY_LEN, key_length)
+            .be32(NFTA_SET_DATA_TYPE, data_type)
+            .be32(NFTA_SET_DATA_LEN, data_length)
+            .be32(NFTA_SET_ID, id);
+        if self.key == [DataType::Interface] {
+            set.bytes(NFTA_SET_USERDATA, &HOST_ORDER_KEY);
+        }
+        if concatenated {
+            set.nest(NFTA_SET_DESC, |d| {
+                d.nest(NFTA_SET_DESC_CONCAT, |c| {
+                    for field in self.key {
+                        c.nest(NFTA_LIST_ELEM, |f| {
+                            f.be32(NFTA_SET_FIELD_LEN, field.length());
+                        });
+                    }
+                });
+            });
+        }
+    }
+}
+
+/// One field of a key or of data.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    /// `ipv4_addr`.
+    Address(Ipv4Addr),
+    /// `inet_proto`.
+    Protocol(u8),
+    /// `inet_service`.
+    Port(u16),
+    /// `ifname`.
+    Interface(String),
+}
+
+impl Value {
+    fn append(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Address(ip) => bytes.extend_from_slice(&ip.octets()),
+            Self::Protocol(number) => bytes.push(*number),
+            Self::Port(port) => bytes.extend_from_slice(&port.to_be_bytes()),
+            Self::Interface(name) => bytes.extend_from_slice(&interface_name(name)),
+        }
+    }
+}
+
+/// One field is as long as it is; each of several is padded to four bytes.
+fn join(fields: &[Value]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for field in fields {
+        field.append(&mut bytes);
+        if fields.len() > 1 {
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+    }
+    bytes
+}
+
+/// One element of a map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Element {
+    key: Vec<u8>,
+    key_end: Option<Vec<u8>>,
+    data: Option<ElementData>,
+    interval_end: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum ElementData {
+    Bytes(Vec<u8>),
+    Verdict(Verdict),
+}
+
+impl Element {
+    fn new(key: &[Value], data: Option<ElementData>) -> Self {
+        Self {
+            key: join(key),
+            key_end: None,
+            data,
+            interval_end: false,
+        }
+    }
+
+    /// Maps a key to values.
+    #[must_use]
+    pub fn value(key: &[Value], data: &[Value]) -> Self {
+        Self::new(key, Some(ElementData::Bytes(join(data))))
+    }
+
+    /// Maps a key to a verdict.
+    #[must_use]
+    pub fn verdict(key: &[Value], verdict: Verdict) -> Self {
+        Self::new(key, Some(ElementData::Verdict(verdict)))
+    }
+
+    /// Maps all concatenated keys between two (inclusive, field by field) to values.
+    #[must_use]
+    pub fn range(first: &[Value], last: &[Value], data: &[Value]) -> Self {
+        debug_assert!(first.len() > 1, "ranges of one field are two elements");
+        Self {
+            key_end: Some(join(last)),
+            ..Self::value(first, data)
+        }
+    }
+
+    /// Maps all addresses of a network to a verdict, in a map with one field and intervals: the first
+    /// address with its verdict, and a mark at the first address after the network.
+    #[must_use]
+    pub fn network_verdict(network: Ipv4Addr, prefix: u8, verdict: Verdict) -> Vec<Self> {
+        let size = 1_u64 << 32_u8.saturating_sub(prefix);
+        let after = u64::from(u32::from(network)) + size;
+        let mut elements = vec![Self::verdict(&[Value::Address(network)], verdict)];
+        // A network that ends at 255.255.255.255 has no address after it and needs no mark.
+        if let Ok(after) = u32::try_from(after) {
+            let mark = Self::new(&[Value::Address(after.into())], None);
+            elements.push(Self {
+                interval_end: true,
+                ..mark
+            });
+        }
+        elements
+    }
+
+    pub(super) fn encode(&self, list: &mut Attributes) {
+        list.nest(NFTA_LIST_ELEM, |element| {
+            if self.interval_end {
+                element.be32(NFTA_ELEM_FLAGS, INTERVAL_END);
+            }
+            value(element, NFTA_ELEM_KEY, &self.key);
+            if let Some(end) = &self.key_end {
+                value(element, NFTA_ELEM_KEY_END, end);
+            }
+            match &self.data {
+                Some(ElementData::Bytes(bytes)) => value(element, NFTA_ELEM_DATA, bytes),
+                Some(ElementData::Verdict(verdict)) => {
+                    element.nest(NFTA_ELEM_DATA, |d| verdict.encode(d));
+                }
+                None => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! IPv4 routes.
+
+use std::net::Ipv4Addr;
+
+use super::AF_INET;
+use crate::attribute::{Malformed, attributes, u32_of};
+use crate::error::Error;
+use crate::message::{CREATE, EXCLUSIVE, Message};
+use crate::socket::Socket;
+
+const RTM_NEWROUTE: u16 = 24;
+const RTM_GETROUTE: u16 = 26;
+
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+
+const TABLE_MAIN: u8 = 254;
+const TABLE_LOCAL: u8 = 255;
+/// `RTPROT_BOOT`: what `ip route add` writes.
+const PROTOCOL_BOOT: u8 = 3;
+const TYPE_UNICAST: u8 = 1;
+
+/// A unicast route of any table but the kernel's own list of local addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Destination network.
+    pub destination: Ipv4Addr,
+    /// Length of its prefix; 0 is the default route.
+    pub prefix: u8,
+    /// Index of the link that it leads to, unless it has several.
+    pub link: Option<u32>,
+    /// Next hop.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// Sends everything that has no better route to `gateway`.
+#[must_use]
+pub fn add_default_route(gateway: Ipv4Addr, link: u32) -> Message {
+    let header = [
+        AF_INET,
+        0,
+        0,
+        0,
+        TABLE_MAIN,
+        PROTOCOL_BOOT,
+        0,
+        TYPE_UNICAST,
+        0,
+        0,
+        0,
+        0,
+    ];
+    let what = format!("add default route through {gateway}");
+    Message::new(RTM_NEWROUTE, CREATE | EXCLUSIVE, what, &header).with(|attributes| {
+        attributes
+            .bytes(RTA_GATEWAY, &gateway.octets())
+            .u32(RTA_OIF, link);
+    })
+}
+
+/// All unicast IPv4 routes of the socket's namespace.
+pub fn routes(socket: &mut Socket) -> Result<Vec<Route>, Error> {
+    let header = [AF_INET, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let message = Message::new(RTM_GETROUTE, 0, "list routes", &header);
+    socket.dump(&message, |kind, body| {
+        if kind == RTM_NEWROUTE {
+            read(body)
+        } else {
+            Ok(None)
+        }
+    })
+}
+
+fn read(body: &[u8]) -> Result<Option<Route>, Malformed> {
+    let (header, rest) = body
+        .split_first_chunk::<12>()
+        .ok_or(Malformed("route header"))?;
+    let [family, prefix, _, _, table, _, _, kind, ..] = *header;
+    if family != AF_INET || table == TABLE_LOCAL || kind != TYPE_UNICAST {
+        return Ok(None);
+    }
+    let ip = |payload: &[u8]| -> Result<Ipv4Addr, Malformed> {
+        <[u8; 4]>::try_from(payload)
+            .map(Ipv4Addr::from)
+            .map_err(|_| Malformed("route address"))
+    };
+    let mut route = Route {
+        destination: Ipv4Addr::UNSPECIFIED,
+        prefix,
+        link: None,
+        gateway: None,
+    };
+    for attribute in attributes(rest) {
+        let (kind, payload) = attribute?;
+        match kind {
+            RTA_DST => route.destination = ip(payload)?,
+            RTA_OIF => route.link = Some(u32_of(payload)?),
+            RTA_GATEWAY => route.gateway = Some(ip(payload)?),
+            _ => {}
+        }
+    }
+    Ok(Some(route))
+}
