@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 /// How long the kernel's objects may take to go after their container (DESIGN: teardown queue).
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
+/// Stock dockerd keeps one mount for `--network host`; it belongs to the engine.
+const HOST_NETNS: &str = "/netns/default";
+
 /// What stood on the machine before an engine was started.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -73,7 +76,10 @@ fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
     let mut left = String::new();
     let exec = exec_root.to_string_lossy();
     for mount in mounts() {
-        if mount.contains(&*exec) && (mount.contains("/rootfs") || mount.contains("/netns/")) {
+        if mount.contains(&*exec)
+            && (mount.contains("/rootfs") || mount.contains("/netns/"))
+            && !mount.ends_with(HOST_NETNS)
+        {
             let _ = writeln!(left, "mount {mount}");
         }
     }
@@ -91,7 +97,10 @@ fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
         }
     }
     for sub in ["io", "netns"] {
-        for file in entries(&exec_root.join(sub)) {
+        for file in entries(&exec_root.join(sub))
+            .iter()
+            .filter(|f| !HOST_NETNS.ends_with(*f))
+        {
             let _ = writeln!(left, "file {sub}/{file}");
         }
     }

@@ -25,7 +25,8 @@ cargo xtask COMMAND
   build                 build all programs in release, the embedded image too
   run [ARGS…]           build, start an engine under target/engine if none runs, run `gantry ARGS`;
                         without ARGS, a container from the embedded image
-  test [--quick] [WORD] install what the tests need and run all of them (WORD: only those it names)
+  test [--quick] [WORD] install what the tests need and run all of them (WORD: only those it names);
+                        --oracle: the tests of the whole stack on stock dockerd instead
   bench [SECTION]       measure beside the stock engines; all sections: write docs/benchmarks.md
   peers                 unpack the newest stock engines under target/peers, for comparison
   vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…

@@ -14,16 +14,22 @@ use crate::{apt, build, command, peers, tidy, workspace};
 
 /// Runs it all; `args` may hold `--quick` and one word that tests' names must contain.
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let mut quick = false;
-    let mut word = None;
+    let (mut quick, mut oracle, mut word) = (false, false, None);
     for arg in args {
         match arg.as_str() {
             "--quick" => quick = true,
+            "--oracle" => oracle = true,
             flag if flag.starts_with('-') => bail!("`cargo xtask test` has no {flag}"),
             name => word = Some(name),
         }
     }
     apt::install()?;
+    if oracle {
+        let peers = peers::fetch()?;
+        return step("the whole stack's tests on stock dockerd", || {
+            on_stock(&peers, word)
+        });
+    }
     if word.is_none() {
         step("formatting", || {
             command::run(workspace::cargo().args(["fmt", "--all", "--", "--check"]))
@@ -55,6 +61,15 @@ fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Resu
         cargo.env("GANTRY_TEST_QUICK", "1");
     }
     command::run(&mut cargo)
+}
+
+/// The tests of the whole stack, on stock dockerd: what they expect is proved there.
+fn on_stock(peers: &Path, word: Option<&str>) -> Result<()> {
+    let mut cargo = workspace::cargo();
+    cargo
+        .args(["test", "--package", "integration-tests", "--no-fail-fast"])
+        .args(word);
+    command::run(cargo.env("GANTRY_PEERS", peers).env("GANTRY_ORACLE", "1"))
 }
 
 /// `cargo xtask bench`: the same preparation, then the measurements.

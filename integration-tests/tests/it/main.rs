@@ -1,8 +1,11 @@
 //! The whole stack, driven from outside. Run by `cargo xtask test`; with `GANTRY_ORACLE=1` the same
 //! tests run on stock dockerd.
 
+mod api;
+mod crash;
 mod exec;
 mod lifecycle;
 mod logs;
+mod network;
 mod run;
 mod streams;
