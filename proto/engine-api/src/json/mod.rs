@@ -42,8 +42,15 @@ impl<T: DeserializeOwned> FromBody for T {
 /// # Errors
 /// [`JsonError`] for text that is not JSON and for a field of the wrong type.
 pub fn from_slice<T: FromBody>(bytes: &[u8]) -> Result<T, JsonError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| JsonError::syntax(&e))?;
-    T::from_body(&value)
+    T::from_body(&parse(bytes)?)
+}
+
+/// Parses `bytes` without asking for a type.
+///
+/// # Errors
+/// [`JsonError`] for text that is not JSON.
+pub fn parse(bytes: &[u8]) -> Result<Value, JsonError> {
+    serde_json::from_slice(bytes).map_err(|e| JsonError::syntax(&e))
 }
 
 /// Reads a `T` from a parsed value.

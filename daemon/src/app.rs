@@ -1,0 +1,203 @@
+//! The daemon's life: build the parts, serve, reload on SIGHUP, drain on SIGTERM.
+//!
+//! SIGTERM and SIGINT end the daemon and leave every container running.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use gantry_errors::chain;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::config::{Config, ConfigError, Flags, Host};
+use crate::edge::http;
+use crate::edge::http::listen::{self, ListenError, Listener};
+use crate::edge::http::server::{self, Limits};
+use crate::engine::Engine;
+use crate::events::EventKind;
+
+/// Why the daemon could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// Logging.
+    #[error("set up logging")]
+    Log(#[source] gantry_telemetry::InitError),
+    /// The async runtime or its signal handlers.
+    #[error("start the runtime")]
+    Runtime(#[source] io::Error),
+    /// The process id file.
+    #[error("write process id file {path}", path = path.display())]
+    Pidfile {
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// A socket.
+    #[error("failed to load listeners")]
+    Listen(#[source] ListenError),
+}
+
+/// Runs the daemon until it is told to end.
+///
+/// # Errors
+/// [`AppError`] if it could not start.
+pub fn run(config: Config, flags: Flags) -> Result<(), AppError> {
+    let options = gantry_telemetry::Options {
+        program: "gantryd",
+        level: config.log.level,
+        format: config.log.format,
+        trace: config.log.trace.as_deref(),
+    };
+    gantry_telemetry::init(&options).map_err(AppError::Log)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(AppError::Runtime)?;
+    let outcome = runtime.block_on(serve(config, flags));
+    // A blocking call that hangs (a dead disk) must not keep the daemon from ending.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
+    let signals = Signals::new().map_err(AppError::Runtime)?;
+    let pidfile = Pidfile::write(config.pidfile.clone())?;
+    let listeners = listeners(&config).await?;
+    let engine = Arc::new(Engine::new(config));
+    let router = http::router(Arc::clone(&engine));
+    let servers = TaskTracker::new();
+    for listener in listeners {
+        let closing = engine.closing.clone();
+        servers.spawn(server::serve(
+            listener,
+            router.clone(),
+            Limits::default(),
+            closing,
+        ));
+    }
+    info!("the API is served");
+    signals.until_the_end(&engine, &flags).await;
+    engine.closing.cancel();
+    servers.close();
+    servers.wait().await;
+    drop(pidfile);
+    info!("the daemon ends; containers run on");
+    Ok(())
+}
+
+async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {
+    let group = group(config)?;
+    let mut listeners = Vec::new();
+    for host in &config.hosts {
+        match host {
+            Host::Unix(path) => {
+                let listener = listen::unix(path, group).map_err(AppError::Listen)?;
+                info!(path = %path.display(), "API listen");
+                listeners.push(Listener::Unix(listener));
+            }
+            Host::Tcp(address) => {
+                warn!(
+                    %address,
+                    "API without TLS: whoever reaches this address has root access to this machine, \
+                     scripts in a browser included"
+                );
+                let listener = listen::tcp(address).await.map_err(AppError::Listen)?;
+                listeners.push(Listener::Tcp(listener));
+            }
+            Host::Fd(_) => return Err(AppError::Listen(ListenError::NoActivation)),
+        }
+    }
+    Ok(listeners)
+}
+
+/// The sockets' group; the default one may be missing.
+fn group(config: &Config) -> Result<Option<u32>, AppError> {
+    match listen::group_id(&config.group) {
+        Ok(gid) => Ok(Some(gid)),
+        Err(error) if config.group_required => Err(AppError::Listen(error)),
+        Err(error) => {
+            warn!(
+                "could not change group of the socket to {}: {error}",
+                config.group
+            );
+            Ok(None)
+        }
+    }
+}
+
+/// The file that says which process the daemon is; removed when dropped.
+struct Pidfile(PathBuf);
+
+impl Pidfile {
+    fn write(path: PathBuf) -> Result<Self, AppError> {
+        let written = match path.parent() {
+            Some(parent) => std::fs::create_dir_all(parent),
+            None => Ok(()),
+        };
+        let written = written.and_then(|()| std::fs::write(&path, std::process::id().to_string()));
+        match written {
+            Ok(()) => Ok(Self(path)),
+            Err(source) => Err(AppError::Pidfile { path, source }),
+        }
+    }
+}
+
+impl Drop for Pidfile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Serves reloads until the daemon is told to end.
+    async fn until_the_end(mut self, engine: &Engine, flags: &Flags) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.reload.recv() => reload(engine, flags),
+            }
+        }
+    }
+}
+
+/// Reads the configuration again and takes over what may change while the daemon runs.
+fn reload(engine: &Engine, flags: &Flags) {
+    match Config::load(flags) {
+        Ok(new) => {
+            let config = engine.config().reloaded(new);
+            let attributes = config.reload_attributes();
+            engine.set_config(config);
+            engine
+                .events
+                .publish(EventKind::Daemon, "reload", "gantry", attributes);
+            info!("configuration reloaded");
+        }
+        Err(error) => report(&error),
+    }
+}
+
+fn report(error: &ConfigError) {
+    error!(error = %chain(error), "the configuration was not reloaded");
+}

@@ -1,0 +1,1 @@
+//! The table of the API's fields of Config, HostConfig (with Resources) and NetworkingConfig.

@@ -1,0 +1,166 @@
+//! Operations of the API that are not built yet, and paths that are none.
+//!
+//! Every operation of the Engine API is either routed or in this table, so that a client learns
+//! "not built" (501) from "no such page" (404). A test walks the API's list.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use gantry_errors::ErrorKind;
+use http::Method;
+
+use super::error::ApiError;
+use crate::engine::Engine;
+
+/// An operation: method, path with `*` for one segment and `**` for one or more, what it is.
+type Operation = (&'static str, &'static str, &'static str);
+
+const SWARM: &str = "swarm mode";
+const PLUGINS: &str = "engine plugins";
+const NETWORKS: &str = "user-defined networks";
+const REGISTRY: &str = "talking to registries (pull, push, login, search)";
+/// Both forms of `docker build`: the classic one posts to `/build`, buildx asks for a gRPC session.
+const BUILD: &str = "docker build";
+
+/// What is not built.
+pub(super) const OPERATIONS: &[Operation] = &[
+    ("POST", "/auth", REGISTRY),
+    ("GET", "/distribution/**/json", REGISTRY),
+    ("POST", "/images/**/push", REGISTRY),
+    ("GET", "/images/search", REGISTRY),
+    ("POST", "/build", BUILD),
+    ("POST", "/build/prune", "the build cache"),
+    ("POST", "/build/cancel", BUILD),
+    ("POST", "/session", BUILD),
+    ("POST", "/grpc", BUILD),
+    ("POST", "/commit", "docker commit"),
+    ("GET", "/images/get", "docker save"),
+    ("GET", "/images/**/get", "docker save"),
+    ("GET", "/images/**/attestations", "image attestations"),
+    (
+        "GET",
+        "/containers/*/attach/ws",
+        "attaching through a websocket",
+    ),
+    ("GET", "/containers/*/checkpoints", "checkpoints"),
+    ("POST", "/containers/*/checkpoints", "checkpoints"),
+    ("DELETE", "/containers/*/checkpoints/*", "checkpoints"),
+    ("POST", "/networks/create", NETWORKS),
+    ("POST", "/networks/prune", NETWORKS),
+    ("DELETE", "/networks/*", NETWORKS),
+    ("POST", "/networks/*/connect", NETWORKS),
+    ("POST", "/networks/*/disconnect", NETWORKS),
+    ("PUT", "/volumes/*", "cluster volumes"),
+    ("GET", "/plugins", PLUGINS),
+    ("GET", "/plugins/privileges", PLUGINS),
+    ("POST", "/plugins/pull", PLUGINS),
+    ("GET", "/plugins/**/json", PLUGINS),
+    ("DELETE", "/plugins/**", PLUGINS),
+    ("POST", "/plugins/**/enable", PLUGINS),
+    ("POST", "/plugins/**/disable", PLUGINS),
+    ("POST", "/plugins/**/upgrade", PLUGINS),
+    ("POST", "/plugins/create", PLUGINS),
+    ("POST", "/plugins/**/push", PLUGINS),
+    ("POST", "/plugins/**/set", PLUGINS),
+    ("GET", "/swarm", SWARM),
+    ("POST", "/swarm/init", SWARM),
+    ("POST", "/swarm/join", SWARM),
+    ("POST", "/swarm/leave", SWARM),
+    ("POST", "/swarm/update", SWARM),
+    ("GET", "/swarm/unlockkey", SWARM),
+    ("POST", "/swarm/unlock", SWARM),
+    ("GET", "/nodes", SWARM),
+    ("GET", "/nodes/*", SWARM),
+    ("DELETE", "/nodes/*", SWARM),
+    ("POST", "/nodes/*/update", SWARM),
+    ("GET", "/services", SWARM),
+    ("POST", "/services/create", SWARM),
+    ("GET", "/services/*", SWARM),
+    ("DELETE", "/services/*", SWARM),
+    ("POST", "/services/*/update", SWARM),
+    ("GET", "/services/*/logs", SWARM),
+    ("GET", "/tasks", SWARM),
+    ("GET", "/tasks/*", SWARM),
+    ("GET", "/tasks/*/logs", SWARM),
+    ("GET", "/secrets", SWARM),
+    ("POST", "/secrets/create", SWARM),
+    ("GET", "/secrets/*", SWARM),
+    ("DELETE", "/secrets/*", SWARM),
+    ("POST", "/secrets/*/update", SWARM),
+    ("GET", "/configs", SWARM),
+    ("POST", "/configs/create", SWARM),
+    ("GET", "/configs/*", SWARM),
+    ("DELETE", "/configs/*", SWARM),
+    ("POST", "/configs/*/update", SWARM),
+];
+
+/// Answers whatever no route takes.
+pub(super) async fn answer(State(_): State<Arc<Engine>>, request: Request) -> Response {
+    refusal(request.method(), request.uri().path()).into_response()
+}
+
+/// The refusal for an operation: 501 if the API has it, 404 if not.
+pub(super) fn refusal(method: &Method, path: &str) -> ApiError {
+    let operation = OPERATIONS
+        .iter()
+        .find(|(verb, pattern, _)| *verb == method.as_str() && matches(pattern, path));
+    match operation {
+        Some((_, _, what)) => ApiError::new(
+            ErrorKind::Unimplemented,
+            format!("{what} is not built yet in Gantry"),
+        ),
+        None => ApiError::not_found("page not found"),
+    }
+}
+
+/// Whether a path fits a pattern; a trailing slash is no segment.
+fn matches(pattern: &str, path: &str) -> bool {
+    fn rest(pattern: &[&str], path: &[&str]) -> bool {
+        match (pattern, path) {
+            ([], []) => true,
+            (["**"], [_, ..]) => true,
+            (["**", wanted @ ..], [_, left @ ..]) => rest(wanted, left) || rest(pattern, left),
+            (["*", wanted @ ..], [_, left @ ..]) => rest(wanted, left),
+            ([word, wanted @ ..], [segment, left @ ..]) => word == segment && rest(wanted, left),
+            _ => false,
+        }
+    }
+    // A pattern has at most one `**`: the depth of the search is the number of segments.
+    let pattern: Vec<_> = pattern.split('/').skip(1).collect();
+    let path: Vec<_> = path.trim_end_matches('/').split('/').skip(1).collect();
+    rest(&pattern, &path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(method: &str, path: &str) -> String {
+        refusal(&Method::from_bytes(method.as_bytes()).unwrap(), path)
+            .message()
+            .to_owned()
+    }
+
+    #[test]
+    fn what_the_api_has_and_gantry_has_not_is_told_apart_from_nothing() {
+        assert_eq!(
+            told("GET", "/swarm"),
+            "swarm mode is not built yet in Gantry"
+        );
+        assert_eq!(
+            told("POST", "/build"),
+            "docker build is not built yet in Gantry"
+        );
+        assert!(told("GET", "/distribution/a/b/c/json").starts_with("talking to registries"));
+        assert!(told("POST", "/images/a/b:1/push").starts_with("talking to registries"));
+        for (method, path) in [
+            ("GET", "/nope"),
+            ("DELETE", "/swarm"),
+            ("GET", "/nodes/a/b"),
+            ("GET", "/"),
+        ] {
+            assert_eq!(told(method, path), "page not found", "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Routes of the engine itself: ping, version, info, events, disk usage.
+
+mod events;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use gantry_engine_api::system::ping;
+use http::{HeaderValue, StatusCode, header};
+
+use crate::engine::Engine;
+
+/// The routes.
+pub fn routes() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/_ping", get(pong))
+        .route("/events", get(events::stream))
+}
+
+/// `GET` and `HEAD /_ping`: what every client asks first.
+async fn pong() -> Response {
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    let headers = [
+        (header::CONTENT_TYPE, text),
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("no-cache, no-store, must-revalidate"),
+        ),
+        (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    ];
+    let mut response = (StatusCode::OK, headers, "OK").into_response();
+    let headers = response.headers_mut();
+    headers.insert(ping::BUILDER_VERSION, HeaderValue::from_static("1"));
+    headers.insert(ping::SWARM, HeaderValue::from_static("inactive"));
+    response
+}

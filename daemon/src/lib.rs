@@ -1,0 +1,14 @@
+//! gantryd: the Docker Engine API over containerd's services.
+//!
+//! One way through it: [`edge`] (HTTP) → core (containers, images, networks: domain logic that
+//! names no HTTP type) → ports → adapters. [`config`] is read first, [`app`] builds the parts and
+//! drains them, [`engine`] is what the handlers share.
+
+pub mod app;
+pub mod compat;
+pub mod config;
+pub mod container;
+pub mod edge;
+pub mod engine;
+pub mod events;
+pub mod store;
