@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 mod apt;
 mod build;
 mod command;
+mod deny;
 mod engine;
 mod image;
 mod machine;
@@ -31,6 +32,7 @@ cargo xtask COMMAND
   peers                 unpack the newest stock engines under target/peers, for comparison
   vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…
                         run COMMAND as root in a small virtual machine with pure cgroup v2
+  deny                  check licences and sources of the dependencies
   tidy                  check the arrows between crates and the sizes of files
 ";
 
@@ -54,6 +56,7 @@ fn run() -> Result<ExitCode> {
         "run" => engine::run(&rest),
         "test" => test::run(&rest).map(|()| ExitCode::SUCCESS),
         "bench" => test::bench(&rest).map(|()| ExitCode::SUCCESS),
+        "deny" => deny::check().map(|()| ExitCode::SUCCESS),
         "peers" => peers::fetch().map(|dir| {
             command::say(&format!("the stock engines are in {}", dir.display()));
             ExitCode::SUCCESS
