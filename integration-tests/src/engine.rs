@@ -234,6 +234,14 @@ impl Engine {
         read(&self.dir().join("log"))
     }
 
+    /// The last lines of it.
+    #[must_use]
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
     /// Ends the daemon as its service manager does; containers run on.
     ///
     /// # Panics
@@ -322,7 +330,7 @@ impl Drop for Engine {
             // Kept for whoever reads why the test failed.
             #[expect(clippy::print_stderr, reason = "the log of a failed test")]
             {
-                eprintln!("the daemon's log:\n{}", self.log());
+                eprintln!("the daemon's log ended with:\n{}", self.log_tail());
             }
         }
         if self.daemon.is_some() {

@@ -29,6 +29,16 @@ pub fn plugins() -> PathBuf {
     find("GANTRY_PEERS", "", "cli-plugins")
 }
 
+/// The python that has docker-py.
+///
+/// # Panics
+/// As `stock`.
+#[must_use]
+pub fn python() -> PathBuf {
+    let python = std::env::var_os("GANTRY_PYTHON");
+    PathBuf::from(python.expect("GANTRY_PYTHON is not set: run the tests by `cargo xtask test`"))
+}
+
 fn find(variable: &str, sub: &str, name: &str) -> PathBuf {
     let dir = std::env::var_os(variable)
         .unwrap_or_else(|| panic!("{variable} is not set: run the tests by `cargo xtask test`"));

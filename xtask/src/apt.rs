@@ -22,6 +22,7 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
         "`nft`, to look at what our nftables messages made",
     ),
     ("patchelf", "binds the stock engines to their own libraries"),
+    ("python3-venv", "docker-py, a client nobody here wrote"),
     ("procps", "`ps`, for top"),
 ];
 

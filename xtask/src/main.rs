@@ -15,6 +15,7 @@ mod engine;
 mod image;
 mod machine;
 mod peers;
+mod python;
 mod test;
 mod tidy;
 mod vm;

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{apt, build, command, peers, tidy, workspace};
+use crate::{apt, build, command, peers, python, tidy, workspace};
 
 /// Runs it all; `args` may hold `--quick` and one word that tests' names must contain.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -57,6 +57,7 @@ fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Resu
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
     cargo.args(word);
     environment(&mut cargo, peers, programs);
+    cargo.env("GANTRY_PYTHON", python::environment()?);
     if quick {
         cargo.env("GANTRY_TEST_QUICK", "1");
     }
@@ -69,6 +70,7 @@ fn on_stock(peers: &Path, word: Option<&str>) -> Result<()> {
     cargo
         .args(["test", "--package", "integration-tests", "--no-fail-fast"])
         .args(word);
+    cargo.env("GANTRY_PYTHON", python::environment()?);
     command::run(cargo.env("GANTRY_PEERS", peers).env("GANTRY_ORACLE", "1"))
 }
 

@@ -3,6 +3,7 @@
 
 mod api;
 mod crash;
+mod docker_py;
 mod exec;
 mod lifecycle;
 mod logs;
