@@ -11,4 +11,5 @@ pub mod container;
 pub mod edge;
 pub mod engine;
 pub mod events;
+pub mod runtime;
 pub mod store;

@@ -10,6 +10,7 @@
 
 pub mod bpf;
 pub mod clone;
+pub mod detach;
 pub mod exec;
 pub mod keyring;
 pub mod loopback;

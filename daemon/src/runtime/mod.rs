@@ -1,0 +1,543 @@
+//! What gantryd asks of the supervisor, in the engine's own terms.
+//!
+//! Owns the calls to containerd's services and nothing of their meaning: when a task is created,
+//! started or deleted is decided by the container's owner (`container::actor`). No generated type
+//! leaves this module. Every call has a deadline; errors keep the supervisor's own words, because
+//! stock clients parse them.
+
+pub mod events;
+pub mod keeper;
+pub mod stdio;
+pub mod supervise;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use gantry_errors::{Classify, ErrorKind};
+use gantry_ids::ContainerId;
+use gantry_proto::{
+    MAX_MESSAGE_BYTES,
+    containerd::{
+        services::{
+            containers::v1::{
+                Container, CreateContainerRequest, DeleteContainerRequest, container::Runtime,
+                containers_client::ContainersClient,
+            },
+            tasks::v1::{
+                CreateTaskRequest, DeleteProcessRequest, DeleteTaskRequest, ExecProcessRequest,
+                GetRequest, KillRequest, ListPidsRequest, ListTasksRequest, MetricsRequest,
+                PauseTaskRequest, ResizePtyRequest, ResumeTaskRequest, StartRequest,
+                UpdateTaskRequest, tasks_client::TasksClient,
+            },
+            version::v1::version_client::VersionClient,
+        },
+        types::Mount as WireMount,
+        v1::types::{Process as WireProcess, Status as WireStatus},
+    },
+    convert::{any, status, time},
+    metadata,
+};
+use jiff::Timestamp;
+use tonic::{Response, Status, transport::Channel};
+
+/// For calls that start a process or wait for one to be taken down.
+const SLOW: Duration = Duration::from_secs(120);
+/// For all others.
+const QUICK: Duration = Duration::from_secs(30);
+
+/// A call that failed, in the supervisor's words.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct RuntimeError {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl RuntimeError {
+    fn from_status(status: &Status) -> Self {
+        Self {
+            kind: status::to_kind(status.code()),
+            message: status.message().to_owned(),
+        }
+    }
+
+    /// Whether the supervisor does not know the object.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.kind == ErrorKind::NotFound
+    }
+
+    /// The supervisor's text.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl Classify for RuntimeError {
+    fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+/// A task to create.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    pub id: ContainerId,
+    /// `config.json`.
+    pub spec: Vec<u8>,
+    /// What the shim mounts on the bundle's root directory.
+    pub rootfs: Vec<gantry_layer::Mount>,
+    /// The URIs of `docs/protocols/stdio.md`; empty: none.
+    pub stdin: String,
+    pub output: String,
+    pub terminal: bool,
+    /// The OCI runtime's binary and its `--root`.
+    pub runtime: RuntimeChoice,
+    pub image: String,
+}
+
+/// Which OCI runtime runs a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeChoice {
+    /// A path, or a name that is looked up in PATH.
+    pub binary: String,
+    /// Its state directory.
+    pub root: String,
+    /// The shim, in containerd's naming.
+    pub shim: String,
+}
+
+/// A process to execute in a running task.
+#[derive(Debug, Clone)]
+pub struct NewExec {
+    pub exec: String,
+    /// The OCI process, as JSON.
+    pub process: Vec<u8>,
+    pub stdin: String,
+    pub output: String,
+    pub terminal: bool,
+}
+
+/// What a process is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskStatus {
+    /// Created and not started.
+    Created,
+    Running,
+    Paused,
+    /// Ended, and not deleted yet.
+    Stopped {
+        code: u32,
+        at: Option<Timestamp>,
+    },
+    /// The supervisor cannot say.
+    Unknown,
+}
+
+/// A task as the supervisor knows it.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub id: String,
+    pub pid: u32,
+    pub status: TaskStatus,
+}
+
+/// The exit of a deleted process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub code: u32,
+    pub at: Option<Timestamp>,
+}
+
+/// The supervisor's services; clones share one connection.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    channel: Channel,
+    namespace: Arc<str>,
+}
+
+type Outcome<T> = Result<T, RuntimeError>;
+
+impl Supervisor {
+    /// A client of the socket, which connects when it is first used and again after losses.
+    #[must_use]
+    pub fn new(socket: &Path, namespace: &str) -> Self {
+        Self {
+            channel: gantry_proto::uds::connect_lazy(socket),
+            namespace: namespace.into(),
+        }
+    }
+
+    fn tasks(&self) -> TasksClient<Channel> {
+        TasksClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    fn containers(&self) -> ContainersClient<Channel> {
+        ContainersClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    fn request<T>(&self, message: T) -> Outcome<tonic::Request<T>> {
+        metadata::in_namespace(message, &self.namespace)
+            .map_err(|status| RuntimeError::from_status(&status))
+    }
+
+    /// The supervisor's version and revision.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn version(&self) -> Outcome<(String, String)> {
+        let mut client = VersionClient::new(self.channel.clone());
+        let answer = timed(QUICK, client.version(self.request(())?)).await?;
+        Ok((answer.version, answer.revision))
+    }
+
+    /// Defines the container and creates its task: the shim is spawned, the root mounted, the
+    /// process waits for [`Self::start`].
+    ///
+    /// # Errors
+    /// In containerd's words (`failed to create shim task: …`); nothing is left then.
+    pub async fn create(&self, task: NewTask) -> Outcome<u32> {
+        let id = task.id.as_str().to_owned();
+        let options = any::pack(&gantry_proto::containerd::runc::v1::Options {
+            binary_name: task.runtime.binary.clone(),
+            root: task.runtime.root.clone(),
+            ..Default::default()
+        });
+        self.define(&task, options.clone()).await?;
+        let request = CreateTaskRequest {
+            container_id: id.clone(),
+            rootfs: task.rootfs.into_iter().map(wire_mount).collect(),
+            stdin: task.stdin,
+            stdout: task.output.clone(),
+            stderr: if task.terminal {
+                String::new()
+            } else {
+                task.output
+            },
+            terminal: task.terminal,
+            options: Some(options),
+            ..Default::default()
+        };
+        let mut client = self.tasks();
+        match timed(SLOW, client.create(self.request(request)?)).await {
+            Ok(answer) => Ok(answer.pid),
+            Err(error) => {
+                // The definition without a task is of no use; its loss is no second error.
+                drop(self.undefine(&id).await);
+                Err(error)
+            }
+        }
+    }
+
+    async fn define(&self, task: &NewTask, options: prost_types::Any) -> Outcome<()> {
+        let id = task.id.as_str().to_owned();
+        let container = Container {
+            id: id.clone(),
+            image: task.image.clone(),
+            labels: BTreeMap::new(),
+            runtime: Some(Runtime {
+                name: task.runtime.shim.clone(),
+                options: Some(options),
+            }),
+            spec: Some(any::pack_json(any::SPEC, task.spec.clone())),
+            ..Default::default()
+        };
+        let mut client = self.containers();
+        let request = || {
+            self.request(CreateContainerRequest {
+                container: Some(container.clone()),
+            })
+        };
+        let first = timed(QUICK, client.create(request()?)).await;
+        match first {
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                // Left by a start that was cut short.
+                self.undefine(&id).await?;
+                timed(QUICK, client.create(request()?)).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    async fn undefine(&self, id: &str) -> Outcome<()> {
+        let request = self.request(DeleteContainerRequest { id: id.to_owned() })?;
+        found(
+            timed(QUICK, self.containers().delete(request))
+                .await
+                .map(drop),
+        )
+    }
+
+    /// Starts the task's process, or an exec's. Answers its pid.
+    ///
+    /// # Errors
+    /// In the runtime's words.
+    pub async fn start(&self, id: &ContainerId, exec: &str) -> Outcome<u32> {
+        let request = StartRequest {
+            container_id: text(id),
+            exec_id: exec.to_owned(),
+        };
+        let answer = timed(SLOW, self.tasks().start(self.request(request)?)).await?;
+        Ok(answer.pid)
+    }
+
+    /// Deletes an ended task and the container's definition. One that is not there is no error.
+    ///
+    /// # Errors
+    /// The task still runs, or cannot be taken down.
+    pub async fn delete(&self, id: &ContainerId) -> Outcome<Option<Ended>> {
+        let request = DeleteTaskRequest {
+            container_id: text(id),
+        };
+        let ended = match timed(SLOW, self.tasks().delete(self.request(request)?)).await {
+            Ok(answer) => Some(Ended {
+                code: answer.exit_status,
+                at: stamp(answer.exited_at.as_ref()),
+            }),
+            Err(error) if error.is_not_found() => None,
+            Err(error) => return Err(error),
+        };
+        self.undefine(id.as_str()).await?;
+        Ok(ended)
+    }
+
+    /// Sends a signal to the task's process (`exec` empty) or an exec's.
+    ///
+    /// # Errors
+    /// The process has ended: not found.
+    pub async fn kill(&self, id: &ContainerId, exec: &str, signal: u8) -> Outcome<()> {
+        let request = KillRequest {
+            container_id: text(id),
+            exec_id: exec.to_owned(),
+            signal: u32::from(signal),
+            all: false,
+        };
+        timed(QUICK, self.tasks().kill(self.request(request)?))
+            .await
+            .map(drop)
+    }
+
+    /// Adds a process to a running task.
+    ///
+    /// # Errors
+    /// In the runtime's words.
+    pub async fn exec(&self, id: &ContainerId, exec: NewExec) -> Outcome<()> {
+        let request = ExecProcessRequest {
+            container_id: text(id),
+            stdin: exec.stdin,
+            stdout: exec.output.clone(),
+            stderr: if exec.terminal {
+                String::new()
+            } else {
+                exec.output
+            },
+            terminal: exec.terminal,
+            spec: Some(any::pack_json(any::PROCESS, exec.process)),
+            exec_id: exec.exec,
+        };
+        timed(SLOW, self.tasks().exec(self.request(request)?))
+            .await
+            .map(drop)
+    }
+
+    /// Forgets an ended exec. One that is not there is no error.
+    ///
+    /// # Errors
+    /// It still runs.
+    pub async fn delete_exec(&self, id: &ContainerId, exec: &str) -> Outcome<Option<Ended>> {
+        let request = DeleteProcessRequest {
+            container_id: text(id),
+            exec_id: exec.to_owned(),
+        };
+        match timed(QUICK, self.tasks().delete_process(self.request(request)?)).await {
+            Ok(answer) => Ok(Some(Ended {
+                code: answer.exit_status,
+                at: stamp(answer.exited_at.as_ref()),
+            })),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets the size of a terminal in characters.
+    ///
+    /// # Errors
+    /// The process has none, or has ended.
+    pub async fn resize(
+        &self,
+        id: &ContainerId,
+        exec: &str,
+        (width, height): (u32, u32),
+    ) -> Outcome<()> {
+        let request = ResizePtyRequest {
+            container_id: text(id),
+            exec_id: exec.to_owned(),
+            width,
+            height,
+        };
+        timed(QUICK, self.tasks().resize_pty(self.request(request)?))
+            .await
+            .map(drop)
+    }
+
+    /// Freezes the task.
+    ///
+    /// # Errors
+    /// In the runtime's words.
+    pub async fn pause(&self, id: &ContainerId) -> Outcome<()> {
+        let request = self.request(PauseTaskRequest {
+            container_id: text(id),
+        })?;
+        timed(SLOW, self.tasks().pause(request)).await.map(drop)
+    }
+
+    /// Thaws the task.
+    ///
+    /// # Errors
+    /// In the runtime's words.
+    pub async fn resume(&self, id: &ContainerId) -> Outcome<()> {
+        let request = self.request(ResumeTaskRequest {
+            container_id: text(id),
+        })?;
+        timed(SLOW, self.tasks().resume(request)).await.map(drop)
+    }
+
+    /// Changes limits; `resources` is the specification's `LinuxResources` as JSON.
+    ///
+    /// # Errors
+    /// In the runtime's words.
+    pub async fn update(&self, id: &ContainerId, resources: Vec<u8>) -> Outcome<()> {
+        let request = UpdateTaskRequest {
+            container_id: text(id),
+            resources: Some(any::pack_json(any::LINUX_RESOURCES, resources)),
+            ..Default::default()
+        };
+        timed(SLOW, self.tasks().update(self.request(request)?))
+            .await
+            .map(drop)
+    }
+
+    /// The processes of a task, as the host numbers them.
+    ///
+    /// # Errors
+    /// The task does not exist.
+    pub async fn pids(&self, id: &ContainerId) -> Outcome<Vec<u32>> {
+        let request = self.request(ListPidsRequest {
+            container_id: text(id),
+        })?;
+        let answer = timed(QUICK, self.tasks().list_pids(request)).await?;
+        Ok(answer
+            .processes
+            .into_iter()
+            .map(|process| process.pid)
+            .collect())
+    }
+
+    /// A task's counters, as containerd packs them (control groups v1 or v2), with their time.
+    ///
+    /// # Errors
+    /// The task does not exist.
+    pub async fn metrics(&self, id: &ContainerId) -> Outcome<Option<prost_types::Any>> {
+        let request = self.request(MetricsRequest {
+            filters: vec![format!("id=={id}")],
+        })?;
+        let answer = timed(QUICK, self.tasks().metrics(request)).await?;
+        Ok(answer
+            .metrics
+            .into_iter()
+            .find(|m| m.id == id.as_str())
+            .and_then(|m| m.data))
+    }
+
+    /// One task; none where there is none.
+    ///
+    /// # Errors
+    /// The supervisor does not answer.
+    pub async fn get(&self, id: &ContainerId) -> Outcome<Option<Task>> {
+        let request = self.request(GetRequest {
+            container_id: text(id),
+            exec_id: String::new(),
+        })?;
+        match timed(QUICK, self.tasks().get(request)).await {
+            Ok(answer) => Ok(answer.process.map(task)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All tasks of the engine's namespace.
+    ///
+    /// # Errors
+    /// The supervisor does not answer.
+    pub async fn list(&self) -> Outcome<Vec<Task>> {
+        let request = self.request(ListTasksRequest::default())?;
+        let answer = timed(SLOW, self.tasks().list(request)).await?;
+        Ok(answer.tasks.into_iter().map(task).collect())
+    }
+}
+
+fn text(id: &ContainerId) -> String {
+    id.as_str().to_owned()
+}
+
+fn wire_mount(mount: gantry_layer::Mount) -> WireMount {
+    WireMount {
+        r#type: mount.kind,
+        source: mount.source,
+        target: String::new(),
+        options: mount.options,
+    }
+}
+
+fn task(process: WireProcess) -> Task {
+    let status = match process.status() {
+        WireStatus::Created => TaskStatus::Created,
+        WireStatus::Running => TaskStatus::Running,
+        WireStatus::Paused | WireStatus::Pausing => TaskStatus::Paused,
+        WireStatus::Stopped => TaskStatus::Stopped {
+            code: process.exit_status,
+            at: stamp(process.exited_at.as_ref()),
+        },
+        WireStatus::Unknown => TaskStatus::Unknown,
+    };
+    // Get leaves container_id empty in some containerds; id is the task's own then.
+    let id = if process.container_id.is_empty() {
+        process.id
+    } else {
+        process.container_id
+    };
+    Task {
+        id,
+        pid: process.pid,
+        status,
+    }
+}
+
+fn stamp(wire: Option<&prost_types::Timestamp>) -> Option<Timestamp> {
+    time::from_wire(wire).and_then(|at| Timestamp::try_from(at).ok())
+}
+
+fn found(outcome: Outcome<()>) -> Outcome<()> {
+    match outcome {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}
+
+async fn timed<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Outcome<T> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(RuntimeError::from_status(&status)),
+        Err(_) => Err(RuntimeError {
+            kind: ErrorKind::DeadlineExceeded,
+            message: format!("the supervisor did not answer within {} s", limit.as_secs()),
+        }),
+    }
+}
