@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::Client;
-use crate::{eventually, image, leaks, programs};
+use crate::{eventually, image, leaks, programs, runtime};
 
 /// Which engine is under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +218,7 @@ impl Engine {
         ));
         command.arg(format!("--cgroup-parent=/{}", self.name));
         command.args(&self.flags);
+        command.args(runtime::flags(self.dir()));
         if self.kind == Kind::Stock {
             let stock = programs::stock("dockerd");
             let bin = stock.parent().expect("has a folder").display();
@@ -296,6 +297,7 @@ impl Engine {
             shown.is_empty(),
             "left behind by containers that are gone:\n{shown}"
         );
+        runtime::assert_used(self.dir());
         self.tear_down();
         let left = self.before.left_since(&self.name, self.dir());
         assert!(left.is_empty(), "left behind by the engine:\n{left}");

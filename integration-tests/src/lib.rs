@@ -10,6 +10,7 @@ pub mod http;
 pub mod image;
 pub mod leaks;
 pub mod programs;
+pub mod runtime;
 pub mod wait;
 
 pub use client::{Answer, Client};

@@ -49,7 +49,27 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let peers = peers::fetch()?;
     let programs = step("programs", build::all)?;
-    step("tests", || tests(&peers, &programs, quick, word))
+    step("tests", || tests(&peers, &programs, quick, word))?;
+    if quick || word.is_some() {
+        return Ok(());
+    }
+    for runtime in ["runc", "crun"] {
+        step(&format!("the whole stack's tests with {runtime}"), || {
+            let mut cargo = workspace::cargo();
+            cargo.args([
+                "test",
+                "--package",
+                "integration-tests",
+                "--test",
+                "it",
+                "--no-fail-fast",
+            ]);
+            environment(&mut cargo, &peers, &programs);
+            cargo.env("GANTRY_PYTHON", python::environment()?);
+            command::run(cargo.env("GANTRY_TEST_RUNTIME", runtime))
+        })?;
+    }
+    Ok(())
 }
 
 fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Result<()> {

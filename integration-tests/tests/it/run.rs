@@ -1,7 +1,7 @@
 //! `docker run` and what it says.
 
-use integration_tests::Engine;
 use integration_tests::image::BUSYBOX;
+use integration_tests::{Engine, runtime};
 
 #[test]
 fn output_and_exit_code_come_back() {
@@ -43,13 +43,16 @@ fn what_cannot_be_run_gives_dockers_codes() {
     let engine = Engine::start();
     let docker = engine.docker();
     let missing = docker.run(&["run", "--rm", BUSYBOX, "nosuch"]);
-    assert_eq!(missing.code, 127, "{missing:?}");
-    assert!(
-        missing.err.contains("executable file not found in $PATH"),
-        "{missing:?}"
+    let code = runtime::expected("exit code of a missing program", "127");
+    assert_eq!(missing.code.to_string(), code, "{missing:?}");
+    let text = runtime::expected(
+        "text for a missing program",
+        "exec: \"nosuch\": executable file not found in $PATH",
     );
+    assert!(missing.err.contains(text), "{missing:?}");
     let directory = docker.run(&["run", "--rm", BUSYBOX, "/etc"]);
-    assert_eq!(directory.code, 126, "{directory:?}");
+    let code = runtime::expected("exit code of a folder", "126");
+    assert_eq!(directory.code.to_string(), code, "{directory:?}");
     let refused = docker.run(&["run", "--rm", BUSYBOX, "/etc/passwd"]);
     assert_eq!(refused.code, 126, "{refused:?}");
     let no_image = docker.run(&["run", "--rm", "--pull=never", "nosuch:image"]);
