@@ -23,8 +23,8 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
         "text for a missing program",
         "executable file `nosuch` not found in $PATH",
     ),
-    // Nor has its text for a folder: "not a regular file".
-    ("crun", "exit code of a folder", "125"),
+    // Nor has its text for a folder or for a file without the execute bit.
+    ("crun", "exit code of what cannot be executed", "125"),
 ];
 
 /// `usual`, or what the wanted runtime is known to answer instead.
