@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError, Flags, Host};
 use crate::edge::http;
 use crate::edge::http::listen::{self, ListenError, Listener};
 use crate::edge::http::server::{self, Limits};
-use crate::engine::Engine;
+use crate::engine::{Engine, OpenError};
 use crate::events::EventKind;
 
 /// Why the daemon could not start.
@@ -36,6 +36,9 @@ pub enum AppError {
         #[source]
         source: io::Error,
     },
+    /// The engine's directories and stores.
+    #[error("open the engine")]
+    Open(#[source] OpenError),
     /// A socket.
     #[error("failed to load listeners")]
     Listen(#[source] ListenError),
@@ -70,7 +73,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     let signals = Signals::new().map_err(AppError::Runtime)?;
     let pidfile = Pidfile::write(config.pidfile.clone())?;
     let listeners = listeners(&config).await?;
-    let engine = Arc::new(Engine::new(config));
+    let engine = Arc::new(Engine::open(config).map_err(AppError::Open)?);
     let router = http::router(Arc::clone(&engine));
     let servers = TaskTracker::new();
     for listener in listeners {
@@ -191,7 +194,7 @@ fn reload(engine: &Engine, flags: &Flags) {
             engine.set_config(config);
             engine
                 .events
-                .publish(EventKind::Daemon, "reload", "gantry", attributes);
+                .publish(EventKind::Daemon, "reload", &engine.id, attributes);
             info!("configuration reloaded");
         }
         Err(error) => report(&error),

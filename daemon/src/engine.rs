@@ -1,31 +1,77 @@
 //! What all handlers share: the configuration, the event bus, the stores.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::census::{Census, Nobody};
 use crate::config::Config;
 use crate::events::EventBus;
+use crate::host::Host;
+use crate::host::limits::Limits;
 
 /// One engine. Cheap to share, safe to use from any task; nothing in it waits for a container.
 #[derive(Debug)]
 pub struct Engine {
     config: RwLock<Arc<Config>>,
+    /// The engine's identity, a UUID made at the first start.
+    pub id: String,
+    /// The machine.
+    pub host: Host,
+    /// What the machine can limit.
+    pub limits: Limits,
     /// What happens, for `GET /events`.
     pub events: Arc<EventBus>,
+    /// Who uses what.
+    pub census: Arc<dyn Census>,
     /// Cancelled when the daemon ends: every endless stream listens to it.
     pub closing: CancellationToken,
 }
 
+/// Why the engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A directory.
+    #[error("make directory {path}", path = path.display())]
+    Directory {
+        /// Which one.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// The file of the engine's identity.
+    #[error("engine id {path}", path = path.display())]
+    Id {
+        /// Which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
 impl Engine {
-    /// An engine with a configuration and nothing in it yet.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        Self {
+    /// Opens the engine's directories and stores; everything that was there before is found again.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        // Others may pass through to what is theirs (volumes), and list nothing.
+        directory(&config.data_root, 0o711)?;
+        directory(&config.exec_root, 0o711)?;
+        let id = engine_id(&config.data_root.join("engine-id"))?;
+        Ok(Self {
             config: RwLock::new(Arc::new(config)),
+            id,
+            host: Host::look(),
+            limits: Limits::look(),
             events: Arc::default(),
+            census: Arc::new(Nobody),
             closing: CancellationToken::new(),
-        }
+        })
     }
 
     /// The configuration as it is now; a reload replaces it as a whole.
@@ -38,4 +84,36 @@ impl Engine {
     pub fn set_config(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
+}
+
+fn directory(path: &Path, mode: u32) -> Result<(), OpenError> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path);
+    let made =
+        made.and_then(|()| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)));
+    made.map_err(|source| OpenError::Directory {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Reads the identity, or makes one and keeps it.
+fn engine_id(path: &Path) -> Result<String, OpenError> {
+    let failed = |source| OpenError::Id {
+        path: path.to_owned(),
+        source,
+    };
+    match std::fs::read_to_string(path) {
+        Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/uuid").map_err(failed)?;
+    let new = path.with_extension("new");
+    std::fs::write(&new, id.trim()).map_err(failed)?;
+    std::fs::rename(&new, path).map_err(failed)?;
+    Ok(id.trim().to_owned())
 }

@@ -5,11 +5,13 @@
 //! drains them, [`engine`] is what the handlers share.
 
 pub mod app;
+pub mod census;
 pub mod compat;
 pub mod config;
 pub mod container;
 pub mod edge;
 pub mod engine;
 pub mod events;
+pub mod host;
 pub mod runtime;
 pub mod store;

@@ -5,6 +5,7 @@
 //! operation of the API. Handlers parse with [`extract`], call the core and answer with JSON or an
 //! [`error::ApiError`]; [`hijack`] gives attach and exec the client's socket.
 
+mod build;
 pub mod containers;
 pub mod error;
 pub mod exec;
@@ -42,6 +43,7 @@ pub const HEAD_MAX_BYTES: usize = 64 << 10;
 /// All routes, without the version prefix.
 pub fn router(engine: Arc<Engine>) -> Router {
     Router::new()
+        .merge(build::routes())
         .merge(system::routes())
         .merge(containers::routes())
         .merge(exec::routes())

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use gantry_errors::ErrorKind;
 use http::Method;
 
 use super::error::ApiError;
@@ -20,7 +19,7 @@ const SWARM: &str = "swarm mode";
 const PLUGINS: &str = "engine plugins";
 const NETWORKS: &str = "user-defined networks";
 const REGISTRY: &str = "talking to registries (pull, push, login, search)";
-/// Both forms of `docker build`: the classic one posts to `/build`, buildx asks for a gRPC session.
+/// What is left of it beside the two entries that `super::build` refuses.
 const BUILD: &str = "docker build";
 
 /// What is not built.
@@ -29,11 +28,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ("GET", "/distribution/**/json", REGISTRY),
     ("POST", "/images/**/push", REGISTRY),
     ("GET", "/images/search", REGISTRY),
-    ("POST", "/build", BUILD),
     ("POST", "/build/prune", "the build cache"),
     ("POST", "/build/cancel", BUILD),
     ("POST", "/session", BUILD),
-    ("POST", "/grpc", BUILD),
     ("POST", "/commit", "docker commit"),
     ("GET", "/images/get", "docker save"),
     ("GET", "/images/**/get", "docker save"),
@@ -106,10 +103,7 @@ pub(super) fn refusal(method: &Method, path: &str) -> ApiError {
         .iter()
         .find(|(verb, pattern, _)| *verb == method.as_str() && matches(pattern, path));
     match operation {
-        Some((_, _, what)) => ApiError::new(
-            ErrorKind::Unimplemented,
-            format!("{what} is not built yet in Gantry"),
-        ),
+        Some((_, _, what)) => ApiError::not_built(what),
         None => ApiError::not_found("page not found"),
     }
 }
@@ -149,7 +143,7 @@ mod tests {
             "swarm mode is not built yet in Gantry"
         );
         assert_eq!(
-            told("POST", "/build"),
+            told("POST", "/session"),
             "docker build is not built yet in Gantry"
         );
         assert!(told("GET", "/distribution/a/b/c/json").starts_with("talking to registries"));

@@ -109,6 +109,7 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(limits.head_timeout)
         .half_close(true)
+        .title_case_headers(true)
         .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

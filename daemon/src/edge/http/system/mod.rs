@@ -1,6 +1,8 @@
 //! Routes of the engine itself: ping, version, info, events, disk usage.
 
 mod events;
+mod info;
+mod version;
 
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use crate::engine::Engine;
 pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/_ping", get(pong))
+        .route("/version", get(version::show))
+        .route("/info", get(info::show))
         .route("/events", get(events::stream))
 }
 
