@@ -23,12 +23,30 @@ pub(crate) fn report(error: &anyhow::Error) -> u8 {
     1
 }
 
-/// The whole chain of causes in one line.
+/// The whole chain of causes in one line; the system's errors in lower case and without number.
 pub(crate) fn text(error: &anyhow::Error) -> String {
-    format!("{error:#}")
+    let parts: Vec<String> = error
+        .chain()
+        .map(|cause| match cause.downcast_ref::<io::Error>() {
+            Some(error) => system_words(error),
+            None => cause.to_string(),
+        })
+        .collect();
+    parts.join(": ")
 }
 
-fn hint(error: &anyhow::Error) -> Option<&'static str> {
+fn system_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    let Some((words, _)) = text.split_once(" (os error ") else {
+        return text;
+    };
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
+pub(crate) fn hint(error: &anyhow::Error) -> Option<&'static str> {
     match error.downcast_ref::<ClientError>()? {
         ClientError::Connect { .. } => Some(
             "start a local engine with `gantry engine start`, or name another with -H or DOCKER_HOST",

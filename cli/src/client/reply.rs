@@ -31,6 +31,20 @@ impl Reply {
         self.response.headers()
     }
 
+    /// Whether a container's output comes in frames; `None` from engines that do not say.
+    pub(crate) fn is_multiplexed(&self) -> Option<bool> {
+        match self
+            .headers()
+            .get(http::header::CONTENT_TYPE)?
+            .to_str()
+            .ok()?
+        {
+            "application/vnd.docker.multiplexed-stream" => Some(true),
+            // Also what older engines say for both.
+            _ => None,
+        }
+    }
+
     /// The next piece of the body; `None` at its end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, ClientError> {
         while let Some(frame) = self.response.body_mut().frame().await {

@@ -2,7 +2,9 @@
 
 use crate::dispatch::{Group, Verb};
 
+mod confirm;
 mod container;
+mod output;
 
 /// What `--version` calls the build.
 pub(crate) const BUILD: &str = match option_env!("GANTRY_COMMIT") {

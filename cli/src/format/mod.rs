@@ -16,6 +16,6 @@ pub(crate) use list::{Columns, Listing, Row, sorted_pairs};
 pub(crate) use size::{
     binary_size, decimal_size, decimal_size_precise, parse_binary, parse_decimal,
 };
-pub(crate) use table::tabulate;
+pub(crate) use table::{aligned, tabulate};
 pub(crate) use template::{Missing, Template};
 pub(crate) use time::{go_timestamp, parse_go_duration_ns, timestamp_argument};

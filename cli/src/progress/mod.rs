@@ -1,1 +1,10 @@
 //! Progress of loads, imports and pulls, from the API's JSON messages.
+//!
+//! On a terminal each layer has a line that is rewritten in place; else each new status is a line
+//! of its own, without the bars.
+
+mod messages;
+mod pull;
+
+pub(crate) use messages::{To, show};
+pub(crate) use pull::pull;

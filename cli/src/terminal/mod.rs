@@ -1,3 +1,16 @@
-//! The user's terminal: raw mode, its size, detach keys, and the two threads that pump bytes.
+//! The user's terminal and the byte streams of an attached container: raw mode, size, detach
+//! keys, and the two threads that pump bytes between this process and a hijacked connection.
 
-pub(crate) fn restore_on_panic() {}
+mod detach;
+mod output;
+mod pump;
+mod raw;
+mod resize;
+mod signals;
+
+pub(crate) use detach::DetachKeys;
+pub(crate) use output::Output;
+pub(crate) use pump::{Ending, Streams, pump};
+pub(crate) use raw::{RawMode, require_terminal, restore_on_panic};
+pub(crate) use resize::{follow_size, size};
+pub(crate) use signals::{Caught, catch, forward};

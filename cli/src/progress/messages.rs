@@ -1,0 +1,172 @@
+//! Shows a stream of progress messages.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::{Result, bail};
+use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
+
+use crate::client::Reply;
+use crate::exit::Failure;
+use crate::format::decimal_size;
+
+/// Where progress is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    Stdout,
+    Stderr,
+    Nowhere,
+}
+
+/// Reads messages until the stream ends and shows them; an error in them is this call's error.
+pub(crate) async fn show(mut reply: Reply, to: To) -> Result<()> {
+    let mut screen = Screen::new(to);
+    let mut rest = Vec::new();
+    while let Some(chunk) = reply.chunk().await? {
+        rest.extend_from_slice(&chunk);
+        let used = {
+            let mut messages =
+                serde_json::Deserializer::from_slice(&rest).into_iter::<ProgressMessage>();
+            loop {
+                match messages.next() {
+                    Some(Ok(message)) => screen.take(&message)?,
+                    Some(Err(error)) if !error.is_eof() => {
+                        bail!("unexpected progress message: {error}")
+                    }
+                    // The rest of this message comes with the next chunk.
+                    Some(Err(_)) | None => break messages.byte_offset(),
+                }
+            }
+        };
+        rest.drain(..used);
+    }
+    Ok(())
+}
+
+struct Screen {
+    out: Option<Box<dyn Write>>,
+    terminal: bool,
+    /// Ids in the order of their lines.
+    lines: Vec<String>,
+    /// Where the cursor is, in lines from the first.
+    at: usize,
+}
+
+impl Screen {
+    fn new(to: To) -> Self {
+        let (out, terminal): (Option<Box<dyn Write>>, bool) = match to {
+            To::Stdout => (Some(Box::new(io::stdout())), io::stdout().is_terminal()),
+            To::Stderr => (Some(Box::new(io::stderr())), io::stderr().is_terminal()),
+            To::Nowhere => (None, false),
+        };
+        Self {
+            out,
+            terminal,
+            lines: Vec::new(),
+            at: 0,
+        }
+    }
+
+    fn take(&mut self, message: &ProgressMessage) -> Result<()> {
+        let failure = message
+            .error_detail
+            .as_ref()
+            .map(|detail| detail.message.as_str());
+        let failure = failure.filter(|text| !text.is_empty());
+        if let Some(text) =
+            failure.or_else(|| Some(message.error.as_str()).filter(|text| !text.is_empty()))
+        {
+            return Err(Failure::new(1, text).into());
+        }
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
+        if !message.stream.is_empty() {
+            return Ok(out.write_all(message.stream.as_bytes())?);
+        }
+        let bar = message.progress_detail.as_ref().and_then(bar);
+        if !self.terminal && bar.is_some() {
+            return Ok(());
+        }
+        let text = line(message, bar.as_deref());
+        if !self.terminal || message.id.is_empty() {
+            if self.terminal {
+                self.move_to_end()?;
+            }
+            let out = self.out.as_mut().expect("checked above");
+            writeln!(out, "{text}")?;
+            self.lines.clear();
+            self.at = 0;
+            return Ok(());
+        }
+        self.rewrite(&message.id, &text)
+    }
+
+    fn move_to_end(&mut self) -> io::Result<()> {
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
+        if self.at < self.lines.len() {
+            write!(out, "\u{1b}[{}B\r", self.lines.len() - self.at)?;
+            self.at = self.lines.len();
+        }
+        Ok(())
+    }
+
+    fn rewrite(&mut self, id: &str, text: &str) -> Result<()> {
+        self.move_to_end()?;
+        let line = self.lines.iter().position(|known| known == id);
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
+        match line {
+            Some(line) => {
+                let up = self.lines.len() - line;
+                write!(out, "\u{1b}[{up}A\r\u{1b}[2K{text}\u{1b}[{up}B\r")?;
+            }
+            None => {
+                writeln!(out, "{text}")?;
+                self.lines.push(id.to_owned());
+                self.at = self.lines.len();
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+fn line(message: &ProgressMessage, bar: Option<&str>) -> String {
+    let mut text = String::new();
+    if !message.id.is_empty() {
+        text.push_str(&message.id);
+        text.push_str(": ");
+    }
+    text.push_str(&message.status);
+    if let Some(bar) = bar {
+        text.push(' ');
+        text.push_str(bar);
+    }
+    text
+}
+
+/// `[=====>   ]  1.2MB/3MB`.
+fn bar(detail: &ProgressDetail) -> Option<String> {
+    const WIDTH: i64 = 50;
+    let (current, total) = (detail.current, detail.total);
+    if current <= 0 && total <= 0 {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
+    let size = |bytes: i64| decimal_size(bytes as f64);
+    if total <= 0 || current > total {
+        return Some(format!("{:>8}", size(current)));
+    }
+    let filled = usize::try_from(current.saturating_mul(WIDTH) / total).unwrap_or(0);
+    let width = usize::try_from(WIDTH).unwrap_or(0);
+    let arrow = if filled < width { ">" } else { "" };
+    let space = " ".repeat(width - filled - arrow.len());
+    Some(format!(
+        "[{}{arrow}{space}] {:>8}/{}",
+        "=".repeat(filled),
+        size(current),
+        size(total)
+    ))
+}
