@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use gantry_image::{ImageError, ImageStore};
 use tokio_util::sync::CancellationToken;
 
 use crate::census::{Census, Nobody};
@@ -24,6 +25,8 @@ pub struct Engine {
     pub limits: Limits,
     /// What happens, for `GET /events`.
     pub events: Arc<EventBus>,
+    /// Images and their layers.
+    pub images: Arc<ImageStore>,
     /// Who uses what.
     pub census: Arc<dyn Census>,
     /// Cancelled when the daemon ends: every endless stream listens to it.
@@ -42,6 +45,9 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// The image store.
+    #[error("open the image store")]
+    Images(#[source] ImageError),
     /// The file of the engine's identity.
     #[error("engine id {path}", path = path.display())]
     Id {
@@ -63,12 +69,15 @@ impl Engine {
         directory(&config.data_root, 0o711)?;
         directory(&config.exec_root, 0o711)?;
         let id = engine_id(&config.data_root.join("engine-id"))?;
+        let images = ImageStore::open(&config.data_root.join("image"));
+        let images = images.map_err(OpenError::Images)?;
         Ok(Self {
             config: RwLock::new(Arc::new(config)),
             id,
             host: Host::look(),
             limits: Limits::look(),
             events: Arc::default(),
+            images: Arc::new(images),
             census: Arc::new(Nobody),
             closing: CancellationToken::new(),
         })

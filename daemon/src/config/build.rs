@@ -1,7 +1,6 @@
 //! From values to the typed configuration: defaults, checks, and what is refused or warned of.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -10,9 +9,7 @@ use serde_json::Value;
 
 use super::merge::Values;
 use super::options::{OPTIONS, Opt};
-use super::{
-    Config, ConfigError, ContainerDefaults, Host, LogOptions, NetworkOptions, RuntimeEntry,
-};
+use super::{Config, ConfigError, ContainerDefaults, Host, LogOptions, RuntimeEntry, network};
 use crate::compat::Support;
 
 /// The name under which runc-lite is known, so that Docker's habits work.
@@ -54,12 +51,12 @@ pub(super) fn build(values: &Values) -> Result<Config, ConfigError> {
         plain_tcp,
         log: log_options(values)?,
         containers,
-        network: network(values)?,
+        network: network::network(values)?,
         warnings,
     })
 }
 
-fn invalid(option: &str, reason: impl Into<String>) -> ConfigError {
+pub(super) fn invalid(option: &str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Invalid {
         option: option.to_owned(),
         reason: reason.into(),
@@ -241,7 +238,7 @@ fn log_options(values: &Values) -> Result<LogOptions, ConfigError> {
 }
 
 /// A text option in its type.
-fn parsed<T>(values: &Values, name: &str) -> Result<Option<T>, ConfigError>
+pub(super) fn parsed<T>(values: &Values, name: &str) -> Result<Option<T>, ConfigError>
 where
     T: FromStr<Err: std::fmt::Display>,
 {
@@ -359,70 +356,4 @@ fn parse_ulimit(text: &str) -> Option<Ulimit> {
         soft: soft.parse().ok()?,
         hard: hard.parse().ok()?,
     })
-}
-
-fn network(values: &Values) -> Result<NetworkOptions, ConfigError> {
-    let bridge = values.text("bridge").map(str::to_owned);
-    if bridge.is_some() && values.text("bip").is_some() {
-        let reason =
-            "you specified -b & --bip, mutually exclusive options; please specify only one";
-        return Err(invalid("bridge", reason));
-    }
-    let addresses = |name: &str| -> Result<Vec<IpAddr>, ConfigError> {
-        let parse = |text: &String| {
-            text.parse()
-                .map_err(|_| invalid(name, format!("\"{text}\" is no IP address")))
-        };
-        values.list(name).iter().map(parse).collect()
-    };
-    let gateways = addresses("host-gateway-ip")?;
-    Ok(NetworkOptions {
-        bridge,
-        bip: parsed(values, "bip")?,
-        fixed_cidr: parsed(values, "fixed-cidr")?,
-        default_gateway: parsed(values, "default-gateway")?,
-        address_pools: address_pools(values)?,
-        mtu: values
-            .number("mtu")
-            .and_then(|mtu| u32::try_from(mtu).ok())
-            .filter(|mtu| *mtu > 0),
-        icc: values.switch("icc", true),
-        ip_forward: values.switch("ip-forward", true),
-        ip_masq: values.switch("ip-masq", true),
-        firewall: values.switch("iptables", true),
-        default_binding: parsed(values, "ip")?,
-        dns: addresses("dns")?,
-        dns_options: values.list("dns-opt"),
-        dns_search: values.list("dns-search"),
-        host_gateway: gateways.first().copied(),
-    })
-}
-
-/// `base=10.0.0.0/8,size=24`; in the file, objects with those keys.
-fn address_pools(values: &Values) -> Result<Vec<(ipnet::Ipv4Net, u8)>, ConfigError> {
-    let pools = values.get("default-address-pool").and_then(Value::as_array);
-    let pool = |value: &Value| -> Option<(ipnet::Ipv4Net, u8)> {
-        if let Value::String(text) = value {
-            let part = |key: &str| {
-                text.split(',')
-                    .find_map(|p| p.strip_prefix(key)?.strip_prefix('='))
-            };
-            return Some((part("base")?.parse().ok()?, part("size")?.parse().ok()?));
-        }
-        let size = value.get("size")?.as_u64()?;
-        Some((
-            value.get("base")?.as_str()?.parse().ok()?,
-            u8::try_from(size).ok()?,
-        ))
-    };
-    let checked = |value: &Value| {
-        let fits = |(base, size): &(ipnet::Ipv4Net, u8)| base.prefix_len() <= *size && *size <= 32;
-        pool(value).filter(fits).ok_or_else(|| {
-            invalid(
-                "default-address-pool",
-                format!("{value}: expected base=CIDR,size=BITS"),
-            )
-        })
-    };
-    pools.into_iter().flatten().map(checked).collect()
 }

@@ -8,6 +8,7 @@ mod build;
 mod file;
 mod flags;
 mod merge;
+mod network;
 pub mod options;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 //! operation of the API. Handlers parse with [`extract`], call the core and answer with JSON or an
 //! [`error::ApiError`]; [`hijack`] gives attach and exec the client's socket.
 
+pub mod blocking;
 mod build;
 pub mod containers;
 pub mod error;

@@ -59,6 +59,50 @@ pub fn parse_moment(name: &str, text: &str) -> Result<Option<Moment>, ApiError> 
     moment.ok_or_else(|| ApiError::invalid(format!("invalid value for {name}: \"{text}\"")))
 }
 
+/// Reads a filter's moment, which may also be an age (`24h`, `1h30m`) or a date.
+///
+/// # Errors
+/// 400, naming the parameter.
+pub fn parse_age(name: &str, text: &str) -> Result<Moment, ApiError> {
+    if let Some(age) = go_duration(text) {
+        return Ok(Moment(Moment::now().0.saturating_sub(age)));
+    }
+    let midnight = format!("{text}T00:00:00Z");
+    let moment = match text.len() {
+        10 if text.contains('-') => parse_moment(name, &midnight),
+        _ => parse_moment(name, text),
+    };
+    moment?.ok_or_else(|| ApiError::invalid(format!("invalid value for {name}: \"\"")))
+}
+
+/// Go's durations, in nanoseconds: numbers with fractions, each with a unit. A bare number is none.
+fn go_duration(text: &str) -> Option<i64> {
+    const UNITS: [(&str, f64); 7] = [
+        ("ns", 1.0),
+        ("us", 1e3),
+        ("µs", 1e3),
+        ("ms", 1e6),
+        ("s", 1e9),
+        ("m", 60e9),
+        ("h", 3600e9),
+    ];
+    let (mut rest, mut total) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..end])?;
+        total += number * unit;
+        rest = &rest[end..];
+    }
+    let fits = !text.is_empty() && total < 9.2e18;
+    #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
+    fits.then_some(total as i64)
+}
+
 /// `seconds[.fraction]`; the fraction is cut after nanoseconds.
 fn unix(text: &str) -> Option<i64> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -98,6 +142,21 @@ mod tests {
             );
         }
         assert_eq!(parse_moment("since", "").unwrap(), None);
+    }
+
+    #[test]
+    fn ages_are_durations_before_now() {
+        assert_eq!(go_duration("1h30m"), Some(5_400_000_000_000));
+        assert_eq!(go_duration("1.5s"), Some(1_500_000_000));
+        for text in ["", "5", "h", "1x", "1h2", "-1h"] {
+            assert_eq!(go_duration(text), None, "{text}");
+        }
+        assert_eq!(
+            parse_age("until", "1970-01-02").unwrap().as_ns(),
+            86_400_000_000_000
+        );
+        assert!(parse_age("until", "1h").unwrap() < Moment::now());
+        assert!(parse_age("until", "").is_err());
     }
 
     #[test]

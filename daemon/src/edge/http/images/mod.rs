@@ -1,12 +1,156 @@
-//! Routes under `/images`: what the API says of the engine's images.
+//! Routes under `/images`: list, inspect, history, tag, remove, load, import, prune.
+//!
+//! An image's name may hold slashes (`/images/gantry/hello:latest/json`), so that what is asked for
+//! is told from the path's last word, as dockerd's patterns do.
+
+mod archive;
+mod glob;
+mod list;
+mod remove;
+mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use gantry_engine_api::image::HistoryItem;
+use gantry_errors::{ErrorKind, chain};
+use gantry_ids::ImageRef;
+use gantry_image::{Image, ImageError};
+use http::{Method, StatusCode};
 
+use super::blocking::blocking;
+use super::error::{ApiError, ApiResult};
+use super::extract::{Params, Version};
+use super::{json, not_built};
 use crate::engine::Engine;
+use crate::events::EventKind;
 
 /// The routes.
 pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
+        .route("/images/json", get(list::list))
+        .route("/images/load", post(archive::load))
+        .route("/images/create", post(archive::create))
+        .route("/images/prune", post(remove::prune))
+        .route("/images/{*rest}", get(show).post(change))
+        .route("/images/{*rest}", delete(remove::remove))
+}
+
+/// `GET /images/{name}/json` and `/history`.
+async fn show(
+    State(engine): State<Arc<Engine>>,
+    Path(rest): Path<String>,
+    Version(version): Version,
+) -> ApiResult {
+    match rest.rsplit_once('/') {
+        Some((name, "json")) => {
+            let image = find(&engine, name)?;
+            Ok(json(StatusCode::OK, &wire::inspect(&image, version)))
+        }
+        Some((name, "history")) => history(&engine, name),
+        _ => Err(unknown(&Method::GET, &rest)),
+    }
+}
+
+/// `POST /images/{name}/tag`.
+async fn change(
+    State(engine): State<Arc<Engine>>,
+    Path(rest): Path<String>,
+    params: Params,
+) -> ApiResult {
+    match rest.rsplit_once('/') {
+        Some((name, "tag")) => tag(&engine, name, &params).await,
+        _ => Err(unknown(&Method::POST, &rest)),
+    }
+}
+
+fn unknown(method: &Method, rest: &str) -> ApiError {
+    not_built::refusal(method, &format!("/images/{rest}"))
+}
+
+fn history(engine: &Engine, name: &str) -> ApiResult {
+    let image = find(engine, name)?;
+    let steps = engine
+        .images
+        .history(&image)
+        .into_iter()
+        .map(|step| HistoryItem {
+            comment: step.comment,
+            created: step.created_s,
+            created_by: step.created_by,
+            id: step
+                .id
+                .map_or_else(|| "<missing>".to_owned(), |id| id.to_string()),
+            size: wire::signed(step.size_bytes),
+            tags: match step.tags.is_empty() {
+                true => gantry_engine_api::List::default(),
+                false => step.tags.iter().map(ImageRef::familiar).collect(),
+            },
+        });
+    Ok(json(StatusCode::OK, &steps.collect::<Vec<_>>()))
+}
+
+async fn tag(engine: &Arc<Engine>, name: &str, params: &Params) -> ApiResult {
+    let image = find(engine, name)?;
+    let reference = reference(params.text("repo"), params.text("tag"))?.ok_or_else(|| {
+        ApiError::invalid("invalid reference format: repository name must not be empty")
+    })?;
+    let store = Arc::clone(&engine.images);
+    let (id, target) = (image.id, reference.clone());
+    blocking(move || store.tag(&id, &target).map_err(|e| failure(&e))).await?;
+    announce(
+        engine,
+        "tag",
+        &image,
+        &reference.with_default_tag().familiar(),
+    );
+    Ok(Response::builder()
+        .status(StatusCode::CREATED)
+        .body(().into())
+        .expect("no headers"))
+}
+
+/// The image a client means.
+pub(super) fn find(engine: &Engine, name: &str) -> Result<Arc<Image>, ApiError> {
+    engine.images.find(name).map_err(|error| failure(&error))
+}
+
+/// `repo` and `tag` of a query; none if there is no `repo`.
+fn reference(repo: &str, tag: &str) -> Result<Option<ImageRef>, ApiError> {
+    if repo.is_empty() {
+        return Ok(None);
+    }
+    let invalid = |error: &gantry_ids::ReferenceError| ApiError::invalid(chain(error).to_string());
+    let reference: ImageRef = repo.parse().map_err(|e| invalid(&e))?;
+    if tag.is_empty() {
+        return Ok(Some(reference.with_default_tag()));
+    }
+    reference.with_tag(tag).map(Some).map_err(|e| invalid(&e))
+}
+
+/// Publishes an event of an image; its labels are among the attributes, as in dockerd.
+fn announce(engine: &Engine, action: &str, image: &Image, name: &str) {
+    let labels = image.config.run().labels.clone();
+    let attributes = labels
+        .into_iter()
+        .chain([("name".to_owned(), name.to_owned())]);
+    engine
+        .events
+        .publish(EventKind::Image, action, &image.id.to_string(), attributes);
+}
+
+/// An image's error as an answer.
+pub(super) fn failure(error: &ImageError) -> ApiError {
+    use gantry_image::ErrorKind as Kind;
+    let kind = match error.kind() {
+        Kind::NotFound => ErrorKind::NotFound,
+        Kind::Conflict => ErrorKind::Conflict,
+        Kind::Invalid => ErrorKind::InvalidArgument,
+        Kind::NotBuilt => ErrorKind::Unimplemented,
+        Kind::System => ErrorKind::Internal,
+    };
+    ApiError::new(kind, chain(error).to_string())
 }

@@ -42,6 +42,7 @@ fn objects(engine: &Engine, info: &mut SystemInfo) {
     info.containers_running = counts.running - counts.paused;
     info.containers_paused = counts.paused;
     info.containers_stopped = counts.stopped;
+    info.images = engine.images.list().len();
     info.driver = "overlay2".to_owned();
     let row = |name: &str, value: &str| List::from(vec![name.to_owned(), value.to_owned()]);
     info.driver_status = List::from(vec![

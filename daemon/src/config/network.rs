@@ -1,0 +1,75 @@
+//! The options of networks, typed.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::build::{invalid, parsed};
+use super::merge::Values;
+use super::{ConfigError, NetworkOptions};
+
+pub(super) fn network(values: &Values) -> Result<NetworkOptions, ConfigError> {
+    let bridge = values.text("bridge").map(str::to_owned);
+    if bridge.is_some() && values.text("bip").is_some() {
+        let reason =
+            "you specified -b & --bip, mutually exclusive options; please specify only one";
+        return Err(invalid("bridge", reason));
+    }
+    let addresses = |name: &str| -> Result<Vec<IpAddr>, ConfigError> {
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|_| invalid(name, format!("\"{text}\" is no IP address")))
+        };
+        values.list(name).iter().map(parse).collect()
+    };
+    let gateways = addresses("host-gateway-ip")?;
+    Ok(NetworkOptions {
+        bridge,
+        bip: parsed(values, "bip")?,
+        fixed_cidr: parsed(values, "fixed-cidr")?,
+        default_gateway: parsed(values, "default-gateway")?,
+        address_pools: address_pools(values)?,
+        mtu: values
+            .number("mtu")
+            .and_then(|mtu| u32::try_from(mtu).ok())
+            .filter(|mtu| *mtu > 0),
+        icc: values.switch("icc", true),
+        ip_forward: values.switch("ip-forward", true),
+        ip_masq: values.switch("ip-masq", true),
+        firewall: values.switch("iptables", true),
+        default_binding: parsed(values, "ip")?,
+        dns: addresses("dns")?,
+        dns_options: values.list("dns-opt"),
+        dns_search: values.list("dns-search"),
+        host_gateway: gateways.first().copied(),
+    })
+}
+
+/// `base=10.0.0.0/8,size=24`; in the file, objects with those keys.
+fn address_pools(values: &Values) -> Result<Vec<(ipnet::Ipv4Net, u8)>, ConfigError> {
+    let pools = values.get("default-address-pool").and_then(Value::as_array);
+    let pool = |value: &Value| -> Option<(ipnet::Ipv4Net, u8)> {
+        if let Value::String(text) = value {
+            let part = |key: &str| {
+                text.split(',')
+                    .find_map(|p| p.strip_prefix(key)?.strip_prefix('='))
+            };
+            return Some((part("base")?.parse().ok()?, part("size")?.parse().ok()?));
+        }
+        let size = value.get("size")?.as_u64()?;
+        Some((
+            value.get("base")?.as_str()?.parse().ok()?,
+            u8::try_from(size).ok()?,
+        ))
+    };
+    let checked = |value: &Value| {
+        let fits = |(base, size): &(ipnet::Ipv4Net, u8)| base.prefix_len() <= *size && *size <= 32;
+        pool(value).filter(fits).ok_or_else(|| {
+            invalid(
+                "default-address-pool",
+                format!("{value}: expected base=CIDR,size=BITS"),
+            )
+        })
+    };
+    pools.into_iter().flatten().map(checked).collect()
+}

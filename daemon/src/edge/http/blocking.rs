@@ -1,0 +1,133 @@
+//! Between async bodies and synchronous code: a request's body as a reader, progress as a stream.
+//!
+//! Image code is synchronous (it hashes, inflates and writes files); it runs on the blocking pool
+//! and meets the connection through two bounded channels, so that a slow disk slows the client down
+//! and a slow client slows the disk down, and neither fills memory.
+
+use std::io::{self, Read};
+
+use axum::body::Body;
+use bytes::{Buf, Bytes};
+use futures_util::{StreamExt, stream};
+use gantry_engine_api::progress::ProgressMessage;
+use gantry_errors::ErrorKind;
+use tokio::sync::mpsc;
+
+use super::error::{ApiError, ApiResult};
+use super::json_lines;
+
+/// Pieces that may wait between the two sides.
+const QUEUE: usize = 8;
+
+/// A request's body for synchronous code. Dropping it lets the body go.
+#[derive(Debug)]
+pub struct BodyReader {
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
+    current: Bytes,
+}
+
+impl BodyReader {
+    /// Starts to read the body.
+    #[must_use]
+    pub fn new(body: Body) -> Self {
+        let (sender, pieces) = mpsc::channel(QUEUE);
+        tokio::spawn(async move {
+            let mut body = body.into_data_stream();
+            while let Some(piece) = body.next().await {
+                let failed = piece.is_err();
+                if sender.send(piece.map_err(io::Error::other)).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Self {
+            pieces,
+            current: Bytes::new(),
+        }
+    }
+}
+
+impl Read for BodyReader {
+    /// Blocks: only for the blocking pool.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.current = piece?,
+                None => return Ok(0),
+            }
+        }
+        let length = buffer.len().min(self.current.len());
+        self.current.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
+    }
+}
+
+/// Where synchronous code tells how far it is.
+#[derive(Debug)]
+pub struct Progress(mpsc::Sender<ProgressMessage>);
+
+impl Progress {
+    /// Tells the client, waiting for it if it is slow. A client that is gone is not told.
+    pub fn tell(&self, message: ProgressMessage) {
+        let _ = self.0.blocking_send(message);
+    }
+}
+
+/// Runs `work` on the blocking pool and answers with a stream of what it tells. A failure before
+/// anything was told is an answer with its own status; a later one is the stream's last object.
+///
+/// # Errors
+/// What `work` failed with before it told anything.
+pub async fn progress<F>(work: F) -> ApiResult
+where
+    F: FnOnce(&Progress) -> Result<(), ApiError> + Send + 'static,
+{
+    let (sender, mut messages) = mpsc::channel(QUEUE);
+    let work = tokio::task::spawn_blocking(move || work(&Progress(sender)));
+    let Some(first) = messages.recv().await else {
+        finished(work.await)?;
+        return Ok(json_lines(stream::empty()));
+    };
+    let lines = stream::unfold(Some((Some(first), messages, work)), |state| async move {
+        let (first, mut messages, work) = state?;
+        let message = match first {
+            Some(first) => Some(first),
+            None => messages.recv().await,
+        };
+        match message {
+            Some(message) => Some((line(&message), Some((None, messages, work)))),
+            None => {
+                let error = finished(work.await).err()?;
+                Some((line(&ProgressMessage::failure(error.message())), None))
+            }
+        }
+    });
+    Ok(json_lines(lines))
+}
+
+/// Runs `work` on the blocking pool.
+///
+/// # Errors
+/// What `work` failed with.
+pub async fn blocking<T, F>(work: F) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T, ApiError> + Send + 'static,
+{
+    finished(tokio::task::spawn_blocking(work).await)
+}
+
+fn finished<T>(joined: Result<Result<T, ApiError>, tokio::task::JoinError>) -> Result<T, ApiError> {
+    joined.unwrap_or_else(|panic| {
+        Err(ApiError::new(
+            ErrorKind::Internal,
+            format!("a task of the engine failed: {panic}"),
+        ))
+    })
+}
+
+fn line(message: &ProgressMessage) -> Bytes {
+    let mut line = serde_json::to_vec(message).expect("the API's types have string keys only");
+    line.extend_from_slice(b"\r\n");
+    line.into()
+}

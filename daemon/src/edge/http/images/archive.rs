@@ -1,0 +1,138 @@
+//! `POST /images/load` and `POST /images/create` (import; pulling is not built yet).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
+use gantry_image::{ImportRequest, LoadEvent};
+
+use super::{announce, failure, reference, wire};
+use crate::edge::http::blocking::{BodyReader, Progress, progress};
+use crate::edge::http::error::{ApiError, ApiResult};
+use crate::edge::http::extract::Params;
+use crate::engine::Engine;
+
+/// How often a layer's progress is told.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+pub(super) async fn load(
+    State(engine): State<Arc<Engine>>,
+    params: Params,
+    request: Request,
+) -> ApiResult {
+    let quiet = params.flag("quiet");
+    if !params.text("platform").is_empty() {
+        return Err(ApiError::not_built("choosing a platform of an archive"));
+    }
+    let mut archive = BodyReader::new(request.into_body());
+    progress(move |progress| {
+        let mut told = Told::default();
+        let mut tell = |event: LoadEvent| told.tell(progress, quiet, &event);
+        let loaded = engine
+            .images
+            .load(&mut archive, &mut tell)
+            .map_err(|e| failure(&e))?;
+        for loaded in loaded {
+            if let Some(image) = engine.images.get(&loaded.id) {
+                announce(&engine, "load", &image, &loaded.id.to_string());
+            }
+            progress.tell(ProgressMessage::stream(format!("{}\n", loaded.message())));
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What was told last, so that a client is not drowned.
+#[derive(Default)]
+struct Told {
+    layer: String,
+    at: Option<Instant>,
+}
+
+impl Told {
+    fn tell(&mut self, progress: &Progress, quiet: bool, event: &LoadEvent) {
+        match event {
+            LoadEvent::Layer {
+                id,
+                current_bytes,
+                total_bytes,
+            } => {
+                let done = current_bytes >= total_bytes;
+                let recent = self.layer == *id && self.at.is_some_and(|at| at.elapsed() < INTERVAL);
+                if quiet || (recent && !done) {
+                    return;
+                }
+                self.layer.clone_from(id);
+                self.at = Some(Instant::now());
+                let detail = ProgressDetail {
+                    current: wire::signed(*current_bytes),
+                    total: wire::signed(*total_bytes),
+                };
+                progress.tell(ProgressMessage::layer(id, "Loading layer", detail));
+            }
+            LoadEvent::Renamed { reference, old } => {
+                let name = reference.familiar();
+                progress.tell(ProgressMessage::stream(format!(
+                    "The image {name} already exists, renaming the old one with ID {old} to empty \
+                     string\n"
+                )));
+            }
+        }
+    }
+}
+
+/// Import, if `fromSrc` says so.
+pub(super) async fn create(
+    State(engine): State<Arc<Engine>>,
+    params: Params,
+    request: Request,
+) -> ApiResult {
+    match (params.get("fromImage"), params.get("fromSrc")) {
+        (Some(image), _) if !image.is_empty() => Err(pull(image, params.text("tag"))),
+        (_, Some("-")) => import(engine, &params, request).await,
+        (_, Some(source)) if !source.is_empty() => {
+            Err(ApiError::not_built(&format!("importing from {source}")))
+        }
+        _ => Err(ApiError::invalid(
+            "either fromImage or fromSrc must be given",
+        )),
+    }
+}
+
+fn pull(image: &str, tag: &str) -> ApiError {
+    let separator = if tag.is_empty() { "" } else { ":" };
+    ApiError::not_built(&format!(
+        "pulling images ({image}{separator}{tag} is not here: load or import it)"
+    ))
+}
+
+async fn import(engine: Arc<Engine>, params: &Params, request: Request) -> ApiResult {
+    let message = match params.text("message") {
+        "" => "Imported from -",
+        message => message,
+    };
+    let import = ImportRequest {
+        reference: reference(params.text("repo"), params.text("tag"))?,
+        changes: params.all("changes").to_vec(),
+        message: message.to_owned(),
+        platform: params
+            .get("platform")
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned),
+    };
+    let mut rootfs = BodyReader::new(request.into_body());
+    progress(move |progress| {
+        let id = engine
+            .images
+            .import(&mut rootfs, &import)
+            .map_err(|e| failure(&e))?;
+        if let Some(image) = engine.images.get(&id) {
+            announce(&engine, "import", &image, &id.to_string());
+        }
+        progress.tell(ProgressMessage::status(id.to_string()));
+        Ok(())
+    })
+    .await
+}
