@@ -7,7 +7,20 @@
 //! (ADR 3).
 
 mod chain;
+mod extract;
+mod limits;
+mod overlay;
+mod pipeline;
+mod reassemble;
+mod recipe;
 mod rootfs;
+mod store;
+mod tar;
 
 pub use chain::{ChainId, DiffId};
+pub use extract::{EntryError, ExtractError};
+pub use limits::Limits;
+pub use pipeline::{Compression, SourceError, decompress};
 pub use rootfs::{Mount, Rootfs};
+pub use store::{DirectoryLayers, Layer, LayerError, LayerStore, Staged, StagedDirectory};
+pub use tar::{Entry, Kind, TarError, TarReader, Timestamp};

@@ -1,0 +1,133 @@
+//! Paths as tars write them, made relative and clean.
+//!
+//! Cleaning is lexical and only a first gate, as docker's is: that nothing leaves the root is
+//! guaranteed by the kernel, which resolves every path beneath the root's descriptor.
+
+/// A path leads above the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Escapes;
+
+/// Removes leading slashes, empty and `.` components, and resolves `..` lexically. The root itself
+/// is the empty path.
+pub(super) fn clean(path: &[u8]) -> Result<Vec<u8>, Escapes> {
+    clean_from(&[], path)
+}
+
+/// The same for a symbolic link's target as seen from the directory of the link. Absolute targets
+/// start at the root.
+pub(super) fn clean_link(directory: &[u8], target: &[u8]) -> Result<Vec<u8>, Escapes> {
+    if target.starts_with(b"/") {
+        clean(target)
+    } else {
+        clean_from(directory, target)
+    }
+}
+
+fn clean_from(start: &[u8], path: &[u8]) -> Result<Vec<u8>, Escapes> {
+    let mut out = Vec::with_capacity(start.len() + path.len() + 1);
+    out.extend_from_slice(start);
+    for component in path.split(|byte| *byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => {
+                if out.is_empty() {
+                    return Err(Escapes);
+                }
+                out.truncate(parent_of(&out).len());
+            }
+            name => {
+                if !out.is_empty() {
+                    out.push(b'/');
+                }
+                out.extend_from_slice(name);
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// Everything before the last component of a clean path.
+pub(super) fn parent_of(path: &[u8]) -> &[u8] {
+    path.iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(&[], |slash| &path[..slash])
+}
+
+/// The last component of a clean path.
+pub(super) fn name_of(path: &[u8]) -> &[u8] {
+    path.iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(path, |slash| &path[slash + 1..])
+}
+
+/// How many components a clean path has.
+pub(super) fn depth(path: &[u8]) -> usize {
+    if path.is_empty() {
+        0
+    } else {
+        1 + path.iter().filter(|byte| **byte == b'/').count()
+    }
+}
+
+/// `parent/name` of clean parts.
+pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+    if parent.is_empty() {
+        name.to_vec()
+    } else {
+        [parent, b"/", name].concat()
+    }
+}
+
+/// Whether `path` is `ancestor` or lies beneath it.
+pub(super) fn is_within(path: &[u8], ancestor: &[u8]) -> bool {
+    path.strip_prefix(ancestor)
+        .is_some_and(|rest| rest.is_empty() || ancestor.is_empty() || rest.starts_with(b"/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cleaning() {
+        let cases: [(&str, Option<&str>); 12] = [
+            ("a", Some("a")),
+            ("./a/b/", Some("a/b")),
+            ("/a//b/./c", Some("a/b/c")),
+            ("./", Some("")),
+            ("/", Some("")),
+            ("a/../b", Some("b")),
+            ("a/b/../..", Some("")),
+            ("..", None),
+            ("../a", None),
+            ("a/../../b", None),
+            ("/../a", None),
+            ("...", Some("...")),
+        ];
+        for (path, expected) in cases {
+            let cleaned = clean(path.as_bytes()).ok();
+            assert_eq!(cleaned.as_deref(), expected.map(str::as_bytes), "{path}");
+        }
+    }
+
+    #[test]
+    fn link_targets() {
+        assert_eq!(clean_link(b"a/b", b"../c"), Ok(b"a/c".to_vec()));
+        assert_eq!(clean_link(b"a/b", b"/x"), Ok(b"x".to_vec()));
+        assert_eq!(clean_link(b"a", b"../../x"), Err(Escapes));
+    }
+
+    #[test]
+    fn parts() {
+        assert_eq!(
+            (parent_of(b"a/b/c"), name_of(b"a/b/c"), depth(b"a/b/c")),
+            (&b"a/b"[..], &b"c"[..], 3)
+        );
+        assert_eq!(
+            (parent_of(b"a"), name_of(b"a"), depth(b"")),
+            (&b""[..], &b"a"[..], 0)
+        );
+        assert!(is_within(b"a/b", b"a") && is_within(b"a", b"a") && is_within(b"a", b""));
+        assert!(!is_within(b"ab", b"a") && !is_within(b"a", b"a/b"));
+    }
+}

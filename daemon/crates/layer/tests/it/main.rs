@@ -1,0 +1,13 @@
+//! The layer store from outside: what every adapter must do, and what layers from anywhere become.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
+mod conformance;
+mod hostile;
+mod layer_tar;
+mod meaning;
+mod roundtrip;
+mod tree;
