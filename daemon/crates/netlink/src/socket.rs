@@ -86,6 +86,9 @@ impl Socket {
     /// Sends messages in one datagram and waits until each is answered. The kernel goes on after a
     /// refusal; the first one is returned.
     pub fn request(&mut self, messages: &[Message]) -> Result<(), Error> {
+        if messages.is_empty() {
+            return Ok(());
+        }
         let first = self.take_sequence(messages.len());
         let mut datagram = Vec::new();
         for (sequence, message) in (first..).zip(messages) {

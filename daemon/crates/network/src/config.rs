@@ -1,41 +1,10 @@
 //! What the daemon's flags and `daemon.json` say about networks, validated once at start.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::path::{Path, PathBuf};
 
+use gantry_ids::EngineId;
 use ipnet::Ipv4Net;
-
-/// Eight lowercase hexadecimal digits, made from the data root: in the name of everything the engine
-/// puts into the kernel, so that two engines on one host never touch each other's objects.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct EngineId(String);
-
-/// The text was not eight lowercase hexadecimal digits.
-#[derive(Debug, thiserror::Error)]
-#[error("invalid engine id {0:?}: eight lowercase hexadecimal digits are wanted")]
-pub struct InvalidEngineId(String);
-
-impl EngineId {
-    /// The eight digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for EngineId {
-    type Err = InvalidEngineId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == 8 && text.bytes().all(digit) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidEngineId(text.to_owned()))
-        }
-    }
-}
 
 /// Which bridge carries the network named `bridge` (dockerd's `-b`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,7 +80,7 @@ pub struct NetworkConfig {
 impl NetworkConfig {
     /// Dockerd's defaults for an engine whose runtime files live under `exec_root`.
     #[must_use]
-    pub fn new(engine: EngineId, exec_root: &std::path::Path) -> Self {
+    pub fn new(engine: EngineId, exec_root: &Path) -> Self {
         Self {
             engine,
             netns_dir: exec_root.join("netns"),

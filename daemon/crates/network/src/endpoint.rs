@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use gantry_ids::{ContainerId, EndpointId, NetworkId};
 use serde::{Deserialize, Serialize};
 
 use crate::port::{PortRequest, PublishedPort};
@@ -12,8 +13,8 @@ use crate::port::{PortRequest, PublishedPort};
 /// A network namespace that the engine made for one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sandbox {
-    /// 64 hexadecimal digits (`NetworkSettings.SandboxID`).
-    pub id: String,
+    /// Whose it is; as a container has one sandbox, this is also `NetworkSettings.SandboxID`.
+    pub container: ContainerId,
     /// The bind mount that keeps the namespace (`NetworkSettings.SandboxKey`, and the `path` of the
     /// network namespace in `config.json`).
     pub path: PathBuf,
@@ -75,10 +76,10 @@ impl FromStr for MacAddr {
 }
 
 /// What [`crate::Networks::connect`] is asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EndpointRequest {
-    /// The container's full id: its sandbox must exist unless the network is `host`.
-    pub container: String,
+    /// Its sandbox must exist unless the network is `host`.
+    pub container: ContainerId,
     /// The container's name without slash, for `network inspect` and for error texts.
     pub container_name: String,
     /// Network name, full id or unambiguous id prefix.
@@ -91,17 +92,32 @@ pub struct EndpointRequest {
     pub ports: Vec<PortRequest>,
 }
 
+impl EndpointRequest {
+    /// A place in `network` with any address and no published ports.
+    #[must_use]
+    pub fn new(container: ContainerId, container_name: &str, network: &str) -> Self {
+        Self {
+            container,
+            container_name: container_name.to_owned(),
+            network: network.to_owned(),
+            ip: None,
+            mac: None,
+            ports: Vec::new(),
+        }
+    }
+}
+
 /// What a container got; also the run-time record of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// 64 hexadecimal digits.
-    pub id: String,
-    /// The network's full id.
-    pub network: String,
+    /// Drawn anew at each connect.
+    pub id: EndpointId,
+    /// The network.
+    pub network: NetworkId,
     /// The network's name.
     pub network_name: String,
-    /// The container's full id.
-    pub container: String,
+    /// The container.
+    pub container: ContainerId,
     /// The container's name at connect or after [`crate::Networks::rename`].
     pub container_name: String,
     /// Address, on networks that have addresses.

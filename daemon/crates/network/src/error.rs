@@ -4,24 +4,33 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use gantry_errors::{Classify, ErrorKind};
+use gantry_ids::{ContainerId, EndpointId, NetworkId};
+use ipnet::Ipv4Net;
+
 use crate::port::Protocol;
 use crate::store::StoreError;
 
-/// How an edge should answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The request cannot be meant (HTTP 400).
-    InvalidArgument,
-    /// No such network or endpoint (404).
-    NotFound,
-    /// Refused by a rule, such as removing a predefined network (403).
-    Forbidden,
-    /// Taken already (409, or 500 where dockerd says 500).
-    Conflict,
-    /// Not built (501).
-    Unimplemented,
-    /// The host or the kernel refused (500).
-    Internal,
+/// Whose ports could not be published; dockerd names both in its texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publisher {
+    /// Container name.
+    pub container_name: String,
+    /// Endpoint.
+    pub endpoint: EndpointId,
+}
+
+impl std::fmt::Display for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            container_name,
+            endpoint,
+        } = self;
+        write!(
+            f,
+            "driver failed programming external connectivity on endpoint {container_name} ({endpoint})"
+        )
+    }
 }
 
 /// A failed network operation. Texts follow dockerd 28 where it has one.
@@ -36,12 +45,12 @@ pub enum NetworkError {
     AmbiguousNetwork(String, usize),
     /// `connect` before `create_sandbox`.
     #[error("container {0} has no network namespace")]
-    NoSandbox(String),
+    NoSandbox(ContainerId),
     /// `disconnect` of what is not connected.
     #[error("container {container} is not connected to network {network}")]
     NotConnected {
-        /// Container id.
-        container: String,
+        /// Container.
+        container: ContainerId,
         /// Network as it was asked for.
         network: String,
     },
@@ -58,13 +67,16 @@ pub enum NetworkError {
         "user specified IP address is supported only when connecting to networks with user configured subnets"
     )]
     AddressNeedsUserSubnet,
+    /// The wanted address is not one of the network's.
+    #[error("no configured subnet or ip-range contain the IP address {0}")]
+    AddressOutside(Ipv4Addr),
     /// The subnet is full.
     #[error("no available IPv4 addresses on this network's address pools: {name} ({id})")]
     NoAddressLeft {
         /// Network name.
         name: String,
-        /// Network id.
-        id: String,
+        /// Network.
+        id: NetworkId,
     },
     /// The wanted address is leased or reserved.
     #[error("Address already in use")]
@@ -72,29 +84,34 @@ pub enum NetworkError {
     /// Every pool collides with another network or with a route of the host.
     #[error("all predefined address pools have been fully subnetted")]
     PoolsExhausted,
+    /// `--bip`, `--fixed-cidr` or `-b` cannot be meant.
+    #[error("default bridge: {0}")]
+    BadBridge(String),
+    /// `--bip` collides with a route of the host.
+    #[error("default bridge: {subnet} overlaps with {route}, which the host routes elsewhere")]
+    SubnetTaken {
+        /// Wanted.
+        subnet: Ipv4Net,
+        /// What is there.
+        route: Ipv4Net,
+    },
     /// Another container publishes the port.
-    #[error(
-        "driver failed programming external connectivity on endpoint {container_name} ({endpoint}): Bind for {address}:{port} failed: port is already allocated"
-    )]
+    #[error("{publisher}: Bind for {address}:{port} failed: port is already allocated")]
     PortAllocated {
-        /// Container name.
-        container_name: String,
-        /// Endpoint id.
-        endpoint: String,
-        /// Host address.
+        /// For whom.
+        publisher: Publisher,
+        /// Host address of the publication that is there.
         address: Ipv4Addr,
         /// Host port.
         port: u16,
     },
-    /// A process of the host has the port.
+    /// A process of the host has the port, or the address is not the host's.
     #[error(
-        "driver failed programming external connectivity on endpoint {container_name} ({endpoint}): failed to bind host port for {address}:{port}:{container_ip}:{container_port}/{protocol}"
+        "{publisher}: failed to bind host port for {address}:{port}:{container_ip}:{container_port}/{protocol}"
     )]
     HostPort {
-        /// Container name.
-        container_name: String,
-        /// Endpoint id.
-        endpoint: String,
+        /// For whom.
+        publisher: Publisher,
         /// Host address.
         address: Ipv4Addr,
         /// Host port.
@@ -106,17 +123,14 @@ pub enum NetworkError {
         /// Transport protocol.
         protocol: Protocol,
         /// Why the bind failed.
-        source: io::Error,
+        #[source]
+        source: BindFailure,
     },
     /// No free port in the range.
-    #[error(
-        "driver failed programming external connectivity on endpoint {container_name} ({endpoint}): all ports are allocated"
-    )]
+    #[error("{publisher}: all ports are allocated")]
     NoPortLeft {
-        /// Container name.
-        container_name: String,
-        /// Endpoint id.
-        endpoint: String,
+        /// For whom.
+        publisher: Publisher,
     },
     /// A namespace could not be made, mounted or entered.
     #[error("{step} network namespace {path}")]
@@ -128,7 +142,7 @@ pub enum NetworkError {
         /// Why.
         source: io::Error,
     },
-    /// A record or lock file could not be read or written.
+    /// A record, lock file or kernel setting could not be read or written.
     #[error("{step} {path}")]
     File {
         /// What was tried.
@@ -138,32 +152,54 @@ pub enum NetworkError {
         /// Why.
         source: io::Error,
     },
+    /// The kernel refused a link, an address or a route.
+    #[error("links")]
+    Links(#[source] gantry_netlink::Error),
+    /// The kernel refused a firewall change.
+    #[error("firewall")]
+    Firewall(#[source] gantry_netlink::Error),
     /// A network definition could not be kept.
     #[error("network definitions")]
     Store(#[from] StoreError),
-    /// Part of a later step.
-    #[error("{0} is not implemented yet")]
-    Unimplemented(&'static str),
 }
 
-impl NetworkError {
-    /// How an edge should answer.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
+/// Why a host port could not be taken, in Go's words, which clients know.
+#[derive(Debug, thiserror::Error)]
+pub enum BindFailure {
+    /// EADDRINUSE.
+    #[error("address already in use")]
+    InUse,
+    /// EADDRNOTAVAIL.
+    #[error("cannot assign requested address")]
+    NotLocal,
+    /// Anything else.
+    #[error("{0}")]
+    Other(io::Error),
+}
+
+impl Classify for NetworkError {
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchNetwork(_) => ErrorKind::NotFound,
-            Self::AmbiguousNetwork(..) | Self::AddressNeedsUserSubnet => ErrorKind::InvalidArgument,
-            Self::NotConnected { .. } | Self::AlreadyConnected { .. } => ErrorKind::Forbidden,
+            Self::AmbiguousNetwork(..)
+            | Self::AddressNeedsUserSubnet
+            | Self::AddressOutside(_)
+            | Self::BadBridge(_) => ErrorKind::InvalidArgument,
+            Self::NotConnected { .. } | Self::AlreadyConnected { .. } => {
+                ErrorKind::PermissionDenied
+            }
             Self::AddressInUse(_) => ErrorKind::Conflict,
-            Self::Unimplemented(_) => ErrorKind::Unimplemented,
+            Self::NoAddressLeft { .. } | Self::PoolsExhausted | Self::SubnetTaken { .. } => {
+                ErrorKind::ResourceExhausted
+            }
             Self::NoSandbox(_)
-            | Self::NoAddressLeft { .. }
-            | Self::PoolsExhausted
             | Self::PortAllocated { .. }
             | Self::HostPort { .. }
             | Self::NoPortLeft { .. }
             | Self::Namespace { .. }
             | Self::File { .. }
+            | Self::Links(_)
+            | Self::Firewall(_)
             | Self::Store(_) => ErrorKind::Internal,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::SystemTime;
 
+use gantry_ids::{ContainerId, EndpointId, NetworkId};
 use ipnet::Ipv4Net;
 
 use crate::endpoint::MacAddr;
@@ -11,8 +12,8 @@ use crate::endpoint::MacAddr;
 /// One network, in the terms of Docker's `Network` object.
 #[derive(Clone, Debug)]
 pub struct NetworkInfo {
-    /// 64 hexadecimal digits.
-    pub id: String,
+    /// The network.
+    pub id: NetworkId,
     /// `bridge`, `host`, `none`.
     pub name: String,
     /// `bridge`, `host`, `null`.
@@ -49,12 +50,12 @@ pub struct IpamInfo {
 /// One entry of `Containers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointInfo {
-    /// Full container id.
-    pub container: String,
+    /// The container.
+    pub container: ContainerId,
     /// Container name.
     pub name: String,
     /// Endpoint id.
-    pub endpoint: String,
+    pub endpoint: EndpointId,
     /// Ethernet address.
     pub mac: Option<MacAddr>,
     /// Address with the subnet's prefix length.

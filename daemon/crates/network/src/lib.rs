@@ -17,19 +17,29 @@
 //! the namespaces, written before the kernel is changed and removed after it is cleaned, so that a
 //! daemon killed at any point finds what to repair ([`Networks::recover`]).
 
+mod address_book;
+mod bridge;
 mod config;
 mod endpoint;
 mod error;
+mod firewall;
 mod hosts;
 mod info;
+mod names;
+mod namespace;
 mod networks;
 mod port;
+mod port_book;
+mod records;
+mod reservation;
 mod resolv;
 mod store;
+mod subnet;
+mod teardown;
 
-pub use config::{AddressPool, BridgeChoice, DnsConfig, EngineId, NetworkConfig};
-pub use endpoint::{Endpoint, EndpointRequest, MacAddr, Sandbox};
-pub use error::{ErrorKind, NetworkError};
+pub use config::{AddressPool, BridgeChoice, DnsConfig, NetworkConfig};
+pub use endpoint::{Endpoint, EndpointRequest, InvalidMac, MacAddr, Sandbox};
+pub use error::{BindFailure, NetworkError, Publisher};
 pub use hosts::{HostEntry, hosts_file};
 pub use info::{EndpointInfo, IpamInfo, NetworkInfo};
 pub use networks::{Networks, Recovery};

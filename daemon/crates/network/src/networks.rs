@@ -1,114 +1,268 @@
 //! The engine's networks as one object: what the daemon calls.
+//!
+//! Two kinds of lock: `state` (the books; never held during a system call that can wait) and one per
+//! netlink socket. A container's calls come one after the other, from the task that owns it; calls for
+//! different containers run side by side.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gantry_ids::{ContainerId, NetworkId};
+use gantry_netlink::Socket;
+
+use crate::address_book::AddressBook;
 use crate::config::NetworkConfig;
-use crate::endpoint::{Endpoint, EndpointRequest, Sandbox};
+use crate::endpoint::{Endpoint, Sandbox};
 use crate::error::NetworkError;
+use crate::firewall::{self, NetworkRules, Publication};
 use crate::info::NetworkInfo;
-use crate::store::NetworkStore;
+use crate::namespace;
+use crate::port_book::PortBook;
+use crate::records::Records;
+use crate::reservation::Reservation;
+use crate::store::{NetworkRecord, NetworkStore};
+use crate::teardown::Teardown;
 
-/// What [`Networks::recover`] found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
-    /// Endpoints of live containers that were put back, as a sentence each.
-    pub repaired: Vec<String>,
-    /// Left-overs that were removed, as a sentence each.
-    pub swept: Vec<String>,
-    /// What a user should know (a foreign firewall that drops, a port that a host process took).
-    pub warnings: Vec<String>,
-}
+mod connect;
+mod defaults;
+mod describe;
+mod links;
+mod open;
+mod recover;
+mod release;
+
+pub use recover::Recovery;
 
 /// All networks of one engine. `Send + Sync`; every method may block for some milliseconds.
 #[derive(Debug)]
 pub struct Networks {
     config: NetworkConfig,
+    #[expect(
+        dead_code,
+        reason = "user-defined networks write to it; the default ones at open only"
+    )]
     store: Arc<dyn NetworkStore>,
+    records: Records,
+    state: Mutex<State>,
+    route: Mutex<Socket>,
+    netfilter: Mutex<Socket>,
+    teardown: Teardown,
+}
+
+/// The books.
+#[derive(Debug)]
+struct State {
+    networks: Vec<Network>,
+    containers: BTreeMap<ContainerId, Attached>,
+    ports: PortBook,
+    /// What [`Networks::open`] noticed and [`Networks::recover`] tells.
+    warnings: Vec<String>,
+}
+
+/// A network and its addresses, if it has any.
+#[derive(Debug)]
+struct Network {
+    record: NetworkRecord,
+    addresses: Option<AddressBook>,
+}
+
+/// What one container has.
+#[derive(Debug, Default)]
+struct Attached {
+    sandbox: bool,
+    endpoints: Vec<Held>,
+}
+
+/// An endpoint and the sockets that hold its ports.
+#[derive(Debug)]
+struct Held {
+    endpoint: Endpoint,
+    _ports: Reservation,
 }
 
 impl Networks {
-    /// Reads definitions and endpoint records, makes the default networks where they are missing,
-    /// and brings bridge, forwarding and nftables table into being. Nothing of a live container is
-    /// touched; call [`Networks::recover`] once it is known who lives.
-    pub fn open(config: NetworkConfig, store: Arc<dyn NetworkStore>) -> Result<Self, NetworkError> {
-        Ok(Self { config, store })
-    }
-
-    /// Reconciles with the containers that run (full ids): puts back what the kernel lost (bridge,
-    /// table, map entries), releases endpoints and namespaces of others, and sweeps what carries this
-    /// engine's id and has no record.
-    pub fn recover(&self, live: &BTreeSet<String>) -> Result<Recovery, NetworkError> {
-        let _ = (live, &self.config, &self.store);
-        Err(NetworkError::Unimplemented("network recovery"))
-    }
-
     /// All networks, by name.
     #[must_use]
     pub fn list(&self) -> Vec<NetworkInfo> {
-        Vec::new()
+        let state = self.state();
+        let mut list: Vec<_> = state
+            .networks
+            .iter()
+            .map(|n| self.describe(&state, n))
+            .collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
     }
 
     /// One network by name, full id, or unambiguous id prefix.
     pub fn inspect(&self, network: &str) -> Result<NetworkInfo, NetworkError> {
-        Err(NetworkError::NoSuchNetwork(network.to_owned()))
+        let state = self.state();
+        let network = state.find(network)?;
+        Ok(self.describe(&state, network))
     }
 
-    /// Makes a network namespace with its loopback up, kept by a bind mount. Takes under a
+    /// Makes a network namespace with its loopback up, kept by a bind mount. Takes about a
     /// millisecond; the first thing to do for a container. Makes it anew if the container had one.
-    pub fn create_sandbox(&self, container: &str) -> Result<Sandbox, NetworkError> {
-        let _ = container;
-        Err(NetworkError::Unimplemented("network namespaces"))
+    pub fn create_sandbox(&self, container: &ContainerId) -> Result<Sandbox, NetworkError> {
+        self.records.write(&self.records.record(
+            container.clone(),
+            true,
+            self.endpoints(container),
+        ))?;
+        let path = self.sandbox_path(container);
+        namespace::create(&path)?;
+        self.state()
+            .containers
+            .entry(container.clone())
+            .or_default()
+            .sandbox = true;
+        Ok(Sandbox {
+            container: container.clone(),
+            path,
+        })
     }
 
     /// The namespace of a container, if it has one (also for `--network container:ID`).
     #[must_use]
-    pub fn sandbox(&self, container: &str) -> Option<Sandbox> {
-        let _ = container;
-        None
-    }
-
-    /// Connects a container's sandbox to a network and publishes its ports: one link message, one
-    /// firewall transaction. All or nothing. On `none` and `host` only the membership is recorded.
-    pub fn connect(&self, request: &EndpointRequest) -> Result<Endpoint, NetworkError> {
-        let _ = request;
-        Err(NetworkError::Unimplemented("connecting to a network"))
+    pub fn sandbox(&self, container: &ContainerId) -> Option<Sandbox> {
+        let has_one = self
+            .state()
+            .containers
+            .get(container)
+            .is_some_and(|c| c.sandbox);
+        has_one.then(|| Sandbox {
+            container: container.clone(),
+            path: self.sandbox_path(container),
+        })
     }
 
     /// The endpoints of a container, in the order they were made.
     #[must_use]
-    pub fn endpoints(&self, container: &str) -> Vec<Endpoint> {
-        let _ = container;
-        Vec::new()
+    pub fn endpoints(&self, container: &ContainerId) -> Vec<Endpoint> {
+        let state = self.state();
+        let held = state
+            .containers
+            .get(container)
+            .map(|c| c.endpoints.as_slice())
+            .unwrap_or_default();
+        held.iter().map(|h| h.endpoint.clone()).collect()
     }
 
-    /// Takes a container out of one network.
-    pub fn disconnect(&self, container: &str, network: &str) -> Result<(), NetworkError> {
-        let _ = (container, network);
-        Err(NetworkError::Unimplemented("disconnecting from a network"))
-    }
-
-    /// The container has ended: its addresses and ports are free again when this returns, packets no
-    /// longer reach it, and its veth and namespace follow from the teardown thread. No error if it
-    /// has nothing.
-    pub fn release(&self, container: &str) -> Result<(), NetworkError> {
-        let _ = container;
-        Err(NetworkError::Unimplemented("releasing a sandbox"))
-    }
-
-    /// The container has a new name, for `network inspect`.
-    pub fn rename(&self, container: &str, name: &str) -> Result<(), NetworkError> {
-        let _ = (container, name);
-        Err(NetworkError::Unimplemented("renaming an endpoint"))
+    /// The container has a new name, for `network inspect`. No error if it has nothing.
+    pub fn rename(&self, container: &ContainerId, name: &str) -> Result<(), NetworkError> {
+        if let Some(attached) = self.state().containers.get_mut(container) {
+            for held in &mut attached.endpoints {
+                name.clone_into(&mut held.endpoint.container_name);
+            }
+        }
+        self.write_record(container)
     }
 
     /// What `host-gateway` stands for: `--host-gateway-ip`, else the default bridge's address.
     #[must_use]
     pub fn host_gateway(&self) -> Option<IpAddr> {
-        self.config.dns.host_gateway
+        let bridge = || {
+            let state = self.state();
+            let record = &state.find(defaults::BRIDGE).ok()?.record;
+            record.subnet.map(|subnet| IpAddr::V4(subnet.addr()))
+        };
+        self.config.dns.host_gateway.or_else(bridge)
     }
 
     /// Waits until the teardown queue is empty (tests, orderly shutdown).
-    pub fn drain(&self) {}
+    pub fn drain(&self) {
+        self.teardown.drain();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn sandbox_path(&self, container: &ContainerId) -> PathBuf {
+        self.config.netns_dir.join(container.as_str())
+    }
+
+    /// Writes down what a container has now, or that it has nothing.
+    fn write_record(&self, container: &ContainerId) -> Result<(), NetworkError> {
+        let record = self.state().containers.get(container).map(|attached| {
+            let endpoints = attached
+                .endpoints
+                .iter()
+                .map(|h| h.endpoint.clone())
+                .collect();
+            self.records
+                .record(container.clone(), attached.sandbox, endpoints)
+        });
+        match record {
+            Some(record) => self.records.write(&record),
+            None => self.records.remove(container),
+        }
+    }
+
+    /// Puts the whole table as the books say, in place of what is there.
+    fn rebuild_firewall(&self) -> Result<(), NetworkError> {
+        if !self.config.firewall {
+            return Ok(());
+        }
+        // Held until the kernel has it, so that no other change falls between the books and the table.
+        let mut socket = lock(&self.netfilter);
+        let batch = {
+            let state = self.state();
+            firewall::table(
+                self.config.engine,
+                &state.rules(&self.config),
+                &state.publications(),
+            )
+        };
+        batch.commit(&mut socket).map_err(NetworkError::Firewall)
+    }
+}
+
+/// A panic while a lock was held left no half-made change: books change after everything that can fail.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn find(&self, network: &str) -> Result<&Network, NetworkError> {
+        let exact = |n: &&Network| n.record.name == network || n.record.id.as_str() == network;
+        if let Some(found) = self.networks.iter().find(exact) {
+            return Ok(found);
+        }
+        let by_prefix =
+            |n: &&Network| !network.is_empty() && n.record.id.as_str().starts_with(network);
+        let mut found = self.networks.iter().filter(by_prefix);
+        match (found.next(), found.count()) {
+            (Some(one), 0) => Ok(one),
+            (Some(_), more) => Err(NetworkError::AmbiguousNetwork(network.to_owned(), more + 1)),
+            (None, _) => Err(NetworkError::NoSuchNetwork(network.to_owned())),
+        }
+    }
+
+    fn by_id(&mut self, id: &NetworkId) -> Option<&mut Network> {
+        self.networks.iter_mut().find(|n| n.record.id == *id)
+    }
+
+    fn rules(&self, config: &NetworkConfig) -> Vec<NetworkRules> {
+        self.networks
+            .iter()
+            .filter_map(|network| defaults::rules(&network.record, config))
+            .collect()
+    }
+
+    fn publications(&self) -> Vec<Publication> {
+        let held = self.containers.values().flat_map(|c| &c.endpoints);
+        held.filter_map(|h| publication(&h.endpoint)).collect()
+    }
+}
+
+/// The endpoint's ports, if it publishes any.
+fn publication(endpoint: &Endpoint) -> Option<Publication> {
+    let container = endpoint.ip.filter(|_| !endpoint.ports.is_empty())?;
+    Some(Publication {
+        container,
+        ports: endpoint.ports.clone(),
+    })
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
+use gantry_ids::NetworkId;
 use ipnet::Ipv4Net;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct NetworkRecord {
     /// Version of this record's format: 1.
     pub v: u32,
-    /// 64 hexadecimal digits.
-    pub id: String,
+    /// The network.
+    pub id: NetworkId,
     /// Name.
     pub name: String,
     /// `bridge`, `host`, `null`.
@@ -27,6 +28,8 @@ pub struct NetworkRecord {
     pub bridge: Option<String>,
     /// Subnet with the host's own address in it (`172.17.0.1/16`).
     pub subnet: Option<Ipv4Net>,
+    /// Did a user choose the subnet (then containers may ask for an address)?
+    pub user_subnet: bool,
     /// Narrower range for containers.
     pub ip_range: Option<Ipv4Net>,
     /// Gateway that containers get, if not the bridge's address.
@@ -61,7 +64,7 @@ pub trait NetworkStore: fmt::Debug + Send + Sync {
     /// Adds or replaces one.
     fn put(&self, record: &NetworkRecord) -> Result<(), StoreError>;
     /// Removes one; no error if it is not there.
-    fn delete(&self, id: &str) -> Result<(), StoreError>;
+    fn delete(&self, id: &NetworkId) -> Result<(), StoreError>;
 }
 
 const NETWORKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("networks");
@@ -128,20 +131,21 @@ impl NetworkStore for RedbStore {
 
     fn put(&self, record: &NetworkRecord) -> Result<(), StoreError> {
         let value = serde_json::to_vec(record).map_err(|source| StoreError::Record {
-            id: record.id.clone(),
+            id: record.id.to_string(),
             source,
         })?;
-        self.write(&record.id, Some(&value)).map_err(database)
+        self.write(record.id.as_str(), Some(&value))
+            .map_err(database)
     }
 
-    fn delete(&self, id: &str) -> Result<(), StoreError> {
-        self.write(id, None).map_err(database)
+    fn delete(&self, id: &NetworkId) -> Result<(), StoreError> {
+        self.write(id.as_str(), None).map_err(database)
     }
 }
 
 /// Definitions that live as long as the value, for tests.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<BTreeMap<String, NetworkRecord>>);
+pub struct MemoryStore(Mutex<BTreeMap<NetworkId, NetworkRecord>>);
 
 impl NetworkStore for MemoryStore {
     fn load(&self) -> Result<Vec<NetworkRecord>, StoreError> {
@@ -162,7 +166,7 @@ impl NetworkStore for MemoryStore {
         Ok(())
     }
 
-    fn delete(&self, id: &str) -> Result<(), StoreError> {
+    fn delete(&self, id: &NetworkId) -> Result<(), StoreError> {
         self.0.lock().expect("no panic while held").remove(id);
         Ok(())
     }

@@ -40,6 +40,8 @@ const ELEMENTS_PER_MESSAGE: usize = 256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Family {
+    /// `NFPROTO_INET`: both of the others.
+    Inet = 1,
     /// `NFPROTO_IPV4`.
     Ipv4 = 2,
     /// `NFPROTO_IPV6`.

@@ -24,6 +24,8 @@ const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
+/// Hairpin mode.
+const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 
 const IFF_UP: u32 = 1;
@@ -149,25 +151,35 @@ pub fn set_master(index: u32, master: u32) -> Message {
 
 /// Puts a link into a group, so that many are deleted with one wait ([`delete_group`]).
 #[must_use]
-pub fn set_group(index: u32, group: u32) -> Message {
-    set_link(format!("set group of link {index}"), index).with(|link| {
-        link.u32(IFLA_GROUP, group);
+pub fn set_group(name: &str, group: u32) -> Message {
+    set_link(format!("set group of link {name}"), 0).with(|link| {
+        link.string(IFLA_IFNAME, name).u32(IFLA_GROUP, group);
     })
 }
 
-/// Forbids a bridge port to talk to other such ports; it still reaches the bridge itself.
+/// How a bridge treats one of its ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortSettings {
+    /// May a frame leave by the port it came in by?
+    pub hairpin: bool,
+    /// Is it kept from other such ports? It still reaches the bridge itself.
+    pub isolated: bool,
+}
+
+/// Sets how a bridge treats a port.
 #[must_use]
-pub fn isolate_port(index: u32) -> Message {
+pub fn configure_port(index: u32, settings: PortSettings) -> Message {
     let header = interface_header(AF_BRIDGE, index, 0, 0);
     Message::new(
         RTM_SETLINK,
         0,
-        format!("isolate bridge port {index}"),
+        format!("configure bridge port {index}"),
         &header,
     )
     .with(|link| {
         link.nest(IFLA_PROTINFO, |port| {
-            port.u8(IFLA_BRPORT_ISOLATED, 1);
+            port.u8(IFLA_BRPORT_MODE, settings.hairpin.into())
+                .u8(IFLA_BRPORT_ISOLATED, settings.isolated.into());
         });
     })
 }

@@ -46,9 +46,13 @@ fn a_bridge_and_a_veth_pair_are_made_as_ip_shows_them() {
             .request(&[route::create_veth(&veth), route::add_address(address)])
             .unwrap();
         let port = route::link(&mut socket, "vtest").unwrap().unwrap();
+        let settings = route::PortSettings {
+            hairpin: true,
+            isolated: true,
+        };
         let fixed = route::replace_forwarding_entry(port.index, MAC);
         socket
-            .request(&[fixed, route::isolate_port(port.index)])
+            .request(&[fixed, route::configure_port(port.index, settings)])
             .unwrap();
 
         shown_outside();
@@ -73,6 +77,7 @@ fn shown_outside() {
     let shown = &json("ip", &["-j", "-d", "link", "show", "vtest"])[0];
     assert_eq!(shown["master"], "br-test");
     assert_eq!(shown["linkinfo"]["info_slave_data"]["isolated"], true);
+    assert_eq!(shown["linkinfo"]["info_slave_data"]["hairpin"], true);
     assert_eq!(shown["mtu"], 1400);
     let shown = &json("ip", &["-j", "address", "show", "br-test"])[0]["addr_info"][0];
     assert_eq!(
@@ -176,8 +181,7 @@ fn a_group_of_links_is_deleted_at_once_and_no_other() {
             socket.request(&[route::create_bridge(&spec)]).unwrap();
         }
         for name in ["b1", "b3"] {
-            let index = route::link(&mut socket, name).unwrap().unwrap().index;
-            socket.request(&[route::set_group(index, 0x7a11)]).unwrap();
+            socket.request(&[route::set_group(name, 0x7a11)]).unwrap();
         }
         socket.request(&[route::delete_group(0x7a11)]).unwrap();
         let left: Vec<_> = route::links(&mut socket)

@@ -1,0 +1,192 @@
+//! The start: definitions, endpoint records, bridge, kernel settings, firewall table.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use gantry_netlink::nft::{self, Family, Hook, Policy};
+use gantry_netlink::{Protocol, Socket};
+
+use super::{Attached, Held, Network, Networks, State, defaults};
+use crate::address_book::AddressBook;
+use crate::bridge;
+use crate::config::NetworkConfig;
+use crate::endpoint::Endpoint;
+use crate::error::NetworkError;
+use crate::names;
+use crate::port_book::PortBook;
+use crate::records::Records;
+use crate::reservation::{Reservation, ephemeral_range};
+use crate::store::{NetworkRecord, NetworkStore};
+use crate::teardown::Teardown;
+
+impl Networks {
+    /// Reads definitions and endpoint records, makes the default networks where they are missing,
+    /// and brings bridge, forwarding and nftables table into being. Nothing of a live container is
+    /// touched; call [`Networks::recover`] once it is known who lives.
+    pub fn open(config: NetworkConfig, store: Arc<dyn NetworkStore>) -> Result<Self, NetworkError> {
+        let socket = |protocol| Socket::open(protocol).map_err(NetworkError::Links);
+        let mut route = socket(Protocol::Route)?;
+        let netfilter = socket(Protocol::Netfilter)?;
+        std::fs::create_dir_all(&config.netns_dir).map_err(|source| NetworkError::File {
+            step: "make the folder",
+            path: config.netns_dir.clone(),
+            source,
+        })?;
+        let records = Records::open(&config.state_dir)?;
+        let attached = records.load()?;
+        let in_use = attached
+            .iter()
+            .flat_map(|r| &r.endpoints)
+            .any(|e| e.network_name == defaults::BRIDGE);
+        let definitions = defaults::ensure(&config, store.as_ref(), &mut route, in_use)?;
+        let mut warnings = kernel_settings(&config, &definitions)?;
+        let networks = definitions.into_iter().map(network).collect();
+        let mut state = State {
+            networks,
+            containers: BTreeMap::new(),
+            ports: PortBook::new(ephemeral_range()),
+            warnings: Vec::new(),
+        };
+        for record in attached {
+            let held = record
+                .endpoints
+                .into_iter()
+                .map(|e| state.readopt(e, &config, &mut warnings))
+                .collect();
+            state.containers.insert(
+                record.container,
+                Attached {
+                    sandbox: record.sandbox,
+                    endpoints: held,
+                },
+            );
+        }
+        state.warnings = warnings;
+        let teardown = Teardown::start(socket(Protocol::Route)?, names::dying_group(config.engine))
+            .map_err(|source| NetworkError::File {
+                step: "start the thread of",
+                path: "teardown".into(),
+                source,
+            })?;
+        let networks = Self {
+            config,
+            store,
+            records,
+            state: Mutex::new(state),
+            route: Mutex::new(route),
+            netfilter: Mutex::new(netfilter),
+            teardown,
+        };
+        networks.rebuild_firewall()?;
+        Ok(networks)
+    }
+}
+
+fn network(record: NetworkRecord) -> Network {
+    let addresses = record.subnet.map(|subnet| {
+        let reserved = [Some(subnet.addr()), record.gateway];
+        AddressBook::new(subnet, record.ip_range, reserved.into_iter().flatten())
+    });
+    Network { record, addresses }
+}
+
+impl State {
+    /// Notes what a container of before holds; its host ports are bound again where they are free.
+    fn readopt(
+        &mut self,
+        endpoint: Endpoint,
+        config: &NetworkConfig,
+        warnings: &mut Vec<String>,
+    ) -> Held {
+        if let (
+            Some(ip),
+            Some(Network {
+                addresses: Some(book),
+                ..
+            }),
+        ) = (endpoint.ip, self.by_id(&endpoint.network))
+            && book.lease(ip).is_err()
+        {
+            warnings.push(format!(
+                "address {ip} of container {} is not free in its network",
+                endpoint.container_name
+            ));
+        }
+        for port in &endpoint.ports {
+            self.ports.take(port);
+        }
+        let ports = if config.firewall {
+            endpoint.ports.as_slice()
+        } else {
+            &[]
+        };
+        let (reservation, refused) = Reservation::bind_what_is_free(ports);
+        for refused in refused {
+            let port = &refused.port;
+            warnings.push(format!(
+                "a process of the host took port {}:{}/{} of container {} while the engine was away ({}); the container still gets its packets",
+                port.host_ip, port.host_port, port.protocol, endpoint.container_name, refused.source
+            ));
+        }
+        Held {
+            endpoint,
+            _ports: reservation,
+        }
+    }
+}
+
+/// What the kernel needs beside links: forwarding, and loopback routing for each bridge.
+fn kernel_settings(
+    config: &NetworkConfig,
+    networks: &[NetworkRecord],
+) -> Result<Vec<String>, NetworkError> {
+    let mut warnings = Vec::new();
+    let bridges: Vec<_> = networks
+        .iter()
+        .filter_map(|n| n.bridge.as_deref())
+        .collect();
+    if bridges.is_empty() {
+        return Ok(warnings);
+    }
+    if config.ip_forward && bridge::enable_forwarding()? {
+        warnings.push(
+            "net.ipv4.ip_forward was off and is now on: this host forwards between all its networks unless its firewall says otherwise".to_owned(),
+        );
+    }
+    if config.firewall {
+        for name in bridges {
+            bridge::allow_loopback_routing(name)?;
+        }
+    }
+    Ok(warnings)
+}
+
+/// Chains of others that drop forwarded packets by policy: an accept of ours does not undo that.
+pub(super) fn foreign_drops(
+    socket: &mut Socket,
+    own_table: &str,
+) -> Result<Vec<String>, NetworkError> {
+    let mut warnings = Vec::new();
+    for (family, word) in [(Family::Ipv4, "ip"), (Family::Inet, "inet")] {
+        let chains = nft::chains(socket, family).map_err(NetworkError::Firewall)?;
+        for chain in chains {
+            if chain.is_at(Hook::Forward)
+                && chain.policy == Policy::Drop
+                && chain.table != own_table
+            {
+                warnings.push(format!(
+                    "chain {} of nftables table {word} {} drops forwarded packets by policy: containers reach the outside, and are reached through published ports, only as far as its rules allow",
+                    chain.name, chain.table
+                ));
+            }
+        }
+    }
+    let legacy =
+        std::fs::read_to_string("/proc/thread-self/net/ip_tables_names").unwrap_or_default();
+    if legacy.lines().any(|table| table == "filter") {
+        warnings.push(
+            "iptables-legacy has a filter table: if its FORWARD chain drops, containers are cut off whatever the engine's own rules say".to_owned(),
+        );
+    }
+    Ok(warnings)
+}

@@ -1,0 +1,143 @@
+//! A container leaves: what others may have again at once, and what the teardown thread does later.
+
+use gantry_ids::{ContainerId, NetworkId};
+use gantry_netlink::conntrack;
+
+use super::{Held, Network, Networks, lock, publication};
+use crate::endpoint::Endpoint;
+use crate::error::NetworkError;
+use crate::firewall::{self, Publication};
+use crate::names;
+use crate::teardown::Job;
+
+impl Networks {
+    /// Takes a container out of one network.
+    pub fn disconnect(&self, container: &ContainerId, network: &str) -> Result<(), NetworkError> {
+        let id = self.state().find(network)?.record.id.clone();
+        if !self.endpoints(container).iter().any(|e| e.network == id) {
+            return Err(NetworkError::NotConnected {
+                container: container.clone(),
+                network: network.to_owned(),
+            });
+        }
+        self.detach(container, Some(&id))
+    }
+
+    /// The container has ended: its addresses and ports are free again when this returns, packets no
+    /// longer reach it, and its veth and namespace follow from the teardown thread. No error if it
+    /// has nothing.
+    pub fn release(&self, container: &ContainerId) -> Result<(), NetworkError> {
+        self.detach(container, None)
+    }
+
+    /// Takes endpoints out: that of one network, or all of them and the sandbox. The record goes
+    /// first: from then on whatever is still in the kernel is to be swept.
+    pub(super) fn detach(
+        &self,
+        container: &ContainerId,
+        network: Option<&NetworkId>,
+    ) -> Result<(), NetworkError> {
+        let (leaving, sandbox) = self.take_out(container, network);
+        let recorded = self.write_record(container);
+        let endpoints: Vec<_> = leaving.iter().map(|h| &h.endpoint).collect();
+        self.unpublish(&endpoints);
+        self.forget_connections(&endpoints);
+        self.free(&endpoints);
+        if sandbox || network.is_none() {
+            let veths = endpoints.iter().filter(|e| e.interface.is_some());
+            let veths = veths
+                .map(|e| names::veth(self.config.engine, &e.id))
+                .collect();
+            self.teardown.push(Job {
+                veths,
+                namespace: sandbox.then(|| self.sandbox_path(container)),
+            });
+            return recorded;
+        }
+        // The container lives on: its interface is gone when this returns.
+        let mut deleted = endpoints
+            .iter()
+            .filter(|e| e.interface.is_some())
+            .map(|e| self.delete_links(e));
+        recorded.and(deleted.try_for_each(|one| one))
+    }
+
+    /// Out of the books of containers; addresses and ports stay taken until packets are stopped.
+    fn take_out(&self, container: &ContainerId, network: Option<&NetworkId>) -> (Vec<Held>, bool) {
+        let mut state = self.state();
+        match network {
+            None => {
+                let gone = state.containers.remove(container).unwrap_or_default();
+                (gone.endpoints, gone.sandbox)
+            }
+            Some(network) => {
+                let Some(attached) = state.containers.get_mut(container) else {
+                    return (Vec::new(), false);
+                };
+                let all = std::mem::take(&mut attached.endpoints);
+                let (leaving, staying) = all
+                    .into_iter()
+                    .partition(|h| h.endpoint.network == *network);
+                attached.endpoints = staying;
+                if attached.endpoints.is_empty() && !attached.sandbox {
+                    state.containers.remove(container);
+                }
+                (leaving, false)
+            }
+        }
+    }
+
+    fn unpublish(&self, endpoints: &[&Endpoint]) {
+        let published: Vec<Publication> = endpoints.iter().filter_map(|e| publication(e)).collect();
+        if published.is_empty() || !self.config.firewall {
+            return;
+        }
+        let removed = {
+            let mut socket = lock(&self.netfilter);
+            firewall::unpublish(self.config.engine, &published).commit(&mut socket)
+        };
+        // An entry that is not there (a flush, an undone connect): the whole table is put right.
+        if removed.is_err()
+            && let Err(error) = self.rebuild_firewall()
+        {
+            tracing::error!(error = %gantry_errors::chain(&error), "published ports may still lead to a container that has ended");
+        }
+    }
+
+    /// Connections of an address must not reach its next owner. A kernel that cannot filter here
+    /// refuses; then entries end by their timeouts.
+    fn forget_connections(&self, endpoints: &[&Endpoint]) {
+        let messages: Vec<_> = endpoints
+            .iter()
+            .filter_map(|e| e.ip)
+            .flat_map(|ip| {
+                [
+                    conntrack::forget_opened_by(ip),
+                    conntrack::forget_answered_by(ip),
+                ]
+            })
+            .collect();
+        if !messages.is_empty()
+            && let Err(error) = lock(&self.netfilter).request(&messages)
+        {
+            tracing::debug!(error = %gantry_errors::chain(&error), "connections end by their timeouts");
+        }
+    }
+
+    fn free(&self, endpoints: &[&Endpoint]) {
+        let mut state = self.state();
+        for endpoint in endpoints {
+            state.ports.release(&endpoint.ports);
+            if let (
+                Some(ip),
+                Some(Network {
+                    addresses: Some(book),
+                    ..
+                }),
+            ) = (endpoint.ip, state.by_id(&endpoint.network))
+            {
+                book.release(ip);
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Holding a host port against processes of the host: a bound socket per published port.
+//!
+//! No packet reaches these sockets (the firewall rewrites its destination first); they make `bind` of
+//! another process fail, keep the kernel from using the port for an outgoing connection, and show in
+//! `ss` who has it. They end with the daemon; what it meant meanwhile is reported at recovery.
+
+use std::net::SocketAddrV4;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+
+use crate::error::BindFailure;
+use crate::port::{Protocol, PublishedPort};
+
+/// A set of more ports than this is checked and let go: a range of 16,384 ports shall not take as
+/// many descriptors.
+const HELD_PER_ENDPOINT: usize = 256;
+
+/// The sockets of one endpoint.
+#[derive(Debug, Default)]
+pub(crate) struct Reservation {
+    #[expect(dead_code, reason = "bound until dropped")]
+    sockets: Vec<OwnedFd>,
+}
+
+/// The port that could not be had.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) port: PublishedPort,
+    pub(crate) source: BindFailure,
+}
+
+impl Reservation {
+    /// Binds every port, or none.
+    pub(crate) fn bind(ports: &[PublishedPort]) -> Result<Self, Refused> {
+        let mut held = Vec::new();
+        for port in ports {
+            let bound = bind(port).map_err(|source| Refused {
+                port: port.clone(),
+                source,
+            })?;
+            if ports.len() <= HELD_PER_ENDPOINT {
+                held.extend(bound);
+            }
+        }
+        Ok(Self { sockets: held })
+    }
+
+    /// Binds what can be had and tells the rest.
+    pub(crate) fn bind_what_is_free(ports: &[PublishedPort]) -> (Self, Vec<Refused>) {
+        let (mut held, mut refused) = (Vec::new(), Vec::new());
+        for port in ports.iter().take(HELD_PER_ENDPOINT) {
+            match bind(port) {
+                Ok(bound) => held.extend(bound),
+                Err(source) => refused.push(Refused {
+                    port: port.clone(),
+                    source,
+                }),
+            }
+        }
+        (Self { sockets: held }, refused)
+    }
+}
+
+/// A kernel without SCTP sockets forwards SCTP all the same, and no process can have the port.
+fn bind(port: &PublishedPort) -> Result<Option<OwnedFd>, BindFailure> {
+    let (kind, protocol) = match port.protocol {
+        Protocol::Tcp => (SocketType::STREAM, None),
+        Protocol::Udp => (SocketType::DGRAM, None),
+        Protocol::Sctp => (SocketType::STREAM, Some(ipproto::SCTP)),
+    };
+    let socket = match net::socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, protocol) {
+        Ok(socket) => socket,
+        Err(Errno::PROTONOSUPPORT) if port.protocol == Protocol::Sctp => return Ok(None),
+        Err(errno) => return Err(failure(errno)),
+    };
+    bind_to(
+        &socket,
+        SocketAddrV4::new(port.host_ip, port.host_port),
+        port.protocol,
+    )
+    .map_err(failure)?;
+    Ok(Some(socket))
+}
+
+/// TCP: reuse allows a port whose last connections of a process linger; a socket that listens then
+/// refuses every later bind, with reuse or without. UDP: exclusive as it is.
+fn bind_to(socket: &OwnedFd, address: SocketAddrV4, protocol: Protocol) -> Result<(), Errno> {
+    if protocol == Protocol::Tcp {
+        sockopt::set_socket_reuseaddr(socket, true)?;
+    }
+    net::bind(socket, &address)?;
+    if protocol == Protocol::Tcp {
+        net::listen(socket, 0)?;
+    }
+    Ok(())
+}
+
+fn failure(errno: Errno) -> BindFailure {
+    match errno {
+        Errno::ADDRINUSE => BindFailure::InUse,
+        Errno::ADDRNOTAVAIL => BindFailure::NotLocal,
+        other => BindFailure::Other(other.into()),
+    }
+}
+
+/// The ports the kernel gives to connections of the host, which dockerd also publishes from.
+pub(crate) fn ephemeral_range() -> std::ops::RangeInclusive<u16> {
+    const DEFAULT: std::ops::RangeInclusive<u16> = 32768..=60999;
+    let Ok(text) = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") else {
+        return DEFAULT;
+    };
+    let mut numbers = text.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(low)), Some(Ok(high))) if 0 < low && low <= high => low..=high,
+        _ => DEFAULT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn port(host_port: u16, protocol: Protocol) -> PublishedPort {
+        PublishedPort {
+            container_port: 1,
+            protocol,
+            host_ip: Ipv4Addr::LOCALHOST,
+            host_port,
+        }
+    }
+
+    #[test]
+    fn a_reserved_port_cannot_be_bound_until_it_is_let_go() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let ports = [port(free.port(), Protocol::Tcp)];
+        let held = Reservation::bind(&ports).unwrap();
+        assert!(
+            std::net::TcpListener::bind(free).is_err(),
+            "std binds with SO_REUSEADDR"
+        );
+        let refused = Reservation::bind(&ports).unwrap_err();
+        assert!(matches!(refused.source, BindFailure::InUse), "{refused:?}");
+        drop(held);
+        assert!(std::net::TcpListener::bind(free).is_ok());
+    }
+
+    #[test]
+    fn udp_is_exclusive_and_foreign_addresses_are_refused() {
+        let process = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let taken = port(process.local_addr().unwrap().port(), Protocol::Udp);
+        assert!(matches!(
+            Reservation::bind(std::slice::from_ref(&taken))
+                .unwrap_err()
+                .source,
+            BindFailure::InUse
+        ));
+        let (_, refused) = Reservation::bind_what_is_free(&[taken]);
+        assert_eq!(refused.len(), 1);
+        let foreign = PublishedPort {
+            host_ip: Ipv4Addr::new(192, 0, 2, 1),
+            ..port(1, Protocol::Tcp)
+        };
+        assert!(matches!(
+            Reservation::bind(&[foreign]).unwrap_err().source,
+            BindFailure::NotLocal
+        ));
+    }
+}

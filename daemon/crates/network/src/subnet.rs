@@ -1,0 +1,113 @@
+//! Choosing a subnet that collides with nothing the host routes, under a machine-wide lock.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use ipnet::Ipv4Net;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::config::AddressPool;
+use crate::error::NetworkError;
+
+/// Docker's own pools: 172.17.0.0/16 to 172.31.0.0/16, then sixteen /20 of 192.168.0.0/16.
+pub(crate) fn default_pools() -> Vec<AddressPool> {
+    let pool = |base: String, size| AddressPool {
+        base: base.parse().expect("a literal network"),
+        size,
+    };
+    let mut pools: Vec<_> = (17..=31)
+        .map(|n| pool(format!("172.{n}.0.0/16"), 16))
+        .collect();
+    pools.push(pool("192.168.0.0/16".to_owned(), 20));
+    pools
+}
+
+/// Do two networks share an address?
+pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+    one.contains(&other.network()) || other.contains(&one.network())
+}
+
+/// The first subnet of the pools that shares no address with any of `taken`.
+pub(crate) fn choose(pools: &[AddressPool], taken: &[Ipv4Net]) -> Option<Ipv4Net> {
+    pools.iter().find_map(|pool| {
+        let mut candidates = pool
+            .base
+            .subnets(pool.size.max(pool.base.prefix_len()))
+            .ok()?;
+        candidates.find(|candidate| !taken.iter().any(|t| overlap(*t, *candidate)))
+    })
+}
+
+/// Held while a subnet is chosen and until the kernel routes it, so that two engines that start at
+/// once do not choose the same. Let go when dropped, also by a daemon that is killed.
+#[derive(Debug)]
+pub(crate) struct MachineLock {
+    _file: File,
+}
+
+impl MachineLock {
+    pub(crate) fn acquire(path: &Path) -> Result<Self, NetworkError> {
+        let failed = |step| {
+            move |source| NetworkError::File {
+                step,
+                path: path.to_owned(),
+                source,
+            }
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(failed("make the folder of"))?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(failed("open"))?;
+        flock(&file, FlockOperation::LockExclusive)
+            .map_err(|errno| failed("lock")(errno.into()))?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nets(texts: &[&str]) -> Vec<Ipv4Net> {
+        texts.iter().map(|t| t.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_first_pool_that_nothing_touches_is_taken() {
+        let pools = default_pools();
+        let chosen = |taken: &[&str]| choose(&pools, &nets(taken)).map(|n| n.to_string());
+        assert_eq!(chosen(&[]).as_deref(), Some("172.17.0.0/16"));
+        assert_eq!(
+            chosen(&["172.17.0.0/16", "172.18.5.0/24"]).as_deref(),
+            Some("172.19.0.0/16")
+        );
+        assert_eq!(
+            chosen(&["172.16.0.0/12"]).as_deref(),
+            Some("192.168.0.0/20")
+        );
+        assert_eq!(
+            chosen(&["172.16.0.0/12", "192.168.1.0/24"]).as_deref(),
+            Some("192.168.16.0/20")
+        );
+        assert_eq!(chosen(&["172.16.0.0/12", "192.168.0.0/16"]), None);
+    }
+
+    #[test]
+    fn pools_given_by_hand_are_cut_to_size() {
+        let pools = [AddressPool {
+            base: "10.20.0.0/22".parse().unwrap(),
+            size: 24,
+        }];
+        assert_eq!(
+            choose(&pools, &nets(&["10.20.0.0/24"])),
+            Some("10.20.1.0/24".parse().unwrap())
+        );
+        assert_eq!(choose(&pools, &nets(&["10.20.0.0/22"])), None);
+    }
+}

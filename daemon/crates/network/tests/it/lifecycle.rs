@@ -1,0 +1,199 @@
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use gantry_ids::ContainerId;
+use gantry_network::{EndpointRequest, MacAddr, MemoryStore, NetworkError};
+
+use crate::lab::{Engine, command, in_lab, tcp};
+
+#[test]
+fn a_container_gets_what_docker_gives_and_leaves_nothing() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let container = engine.container("c1", vec![tcp(8080, 80)]);
+        let endpoint = &container.endpoint;
+        assert_eq!(endpoint.ip, Some(Ipv4Addr::new(172, 17, 0, 2)));
+        assert_eq!(
+            (endpoint.prefix, endpoint.gateway),
+            (16, Some(Ipv4Addr::new(172, 17, 0, 1)))
+        );
+        assert_eq!(endpoint.mac, Some(MacAddr([2, 0x42, 172, 17, 0, 2])));
+        let inside = container.namespace.run(|| {
+            (
+                command("ip -o address"),
+                command("ip route"),
+                command("cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6"),
+            )
+        });
+        assert!(
+            inside
+                .0
+                .contains("eth0    inet 172.17.0.2/16 brd 172.17.255.255"),
+            "{}",
+            inside.0
+        );
+        assert!(!inside.0.contains("fe80"), "{}", inside.0);
+        assert_eq!(
+            inside.1,
+            "default via 172.17.0.1 dev eth0 \n172.17.0.0/16 dev eth0 proto kernel scope link src 172.17.0.2 \n"
+        );
+        assert_eq!(inside.2, "1\n");
+
+        let shown = engine.networks.inspect("bridge").unwrap();
+        assert_eq!(shown.ipam[0].subnet.to_string(), "172.17.0.0/16");
+        assert_eq!(
+            shown.endpoints[0].ipv4.unwrap().to_string(),
+            "172.17.0.2/16"
+        );
+        engine.networks.rename(container.id(), "renamed").unwrap();
+        let shown = engine.networks.inspect(&shown.id.as_str()[..12]).unwrap();
+        assert_eq!(shown.endpoints[0].name, "renamed");
+
+        engine.networks.release(container.id()).unwrap();
+        assert!(engine.networks.sandbox(container.id()).is_none());
+        assert!(
+            engine
+                .networks
+                .inspect("bridge")
+                .unwrap()
+                .endpoints
+                .is_empty()
+        );
+        drop(container);
+        engine.assert_clean();
+        engine
+            .networks
+            .release(&ContainerId::generate())
+            .expect("who has nothing leaves nothing");
+    });
+}
+
+#[test]
+fn addresses_are_free_again_at_once_and_ports_too() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        for _ in 0..5 {
+            let container = engine.container("c", vec![tcp(8080, 80)]);
+            assert_eq!(container.ip(), Ipv4Addr::new(172, 17, 0, 2));
+            engine.networks.release(container.id()).unwrap();
+        }
+        engine.assert_clean();
+    });
+}
+
+#[test]
+fn host_and_none_only_note_who_is_there() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let names: Vec<_> = engine
+            .networks
+            .list()
+            .into_iter()
+            .map(|n| (n.name, n.driver))
+            .collect();
+        let pair = |name: &str, driver: &str| (name.to_owned(), driver.to_owned());
+        assert_eq!(
+            names,
+            [
+                pair("bridge", "bridge"),
+                pair("host", "host"),
+                pair("none", "null")
+            ]
+        );
+        for network in ["host", "none"] {
+            let id = ContainerId::generate();
+            let mut request = EndpointRequest::new(id.clone(), "c", network);
+            request.ports = vec![tcp(80, 80)];
+            let endpoint = engine.networks.connect(&request).unwrap();
+            assert_eq!((endpoint.ip, endpoint.ports.len()), (None, 0));
+            assert_eq!(engine.networks.inspect(network).unwrap().endpoints.len(), 1);
+            engine.networks.release(&id).unwrap();
+        }
+        engine.assert_clean();
+    });
+}
+
+#[test]
+fn bad_requests_are_refused_and_leave_nothing() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let id = ContainerId::generate();
+        let request = EndpointRequest::new(id.clone(), "c", "bridge");
+        let connect = |request: &EndpointRequest| engine.networks.connect(request).unwrap_err();
+        assert!(matches!(connect(&request), NetworkError::NoSandbox(_)));
+        engine.networks.create_sandbox(&id).unwrap();
+        let asked = EndpointRequest {
+            ip: Some(Ipv4Addr::new(172, 17, 0, 9)),
+            ..request.clone()
+        };
+        assert!(matches!(
+            connect(&asked),
+            NetworkError::AddressNeedsUserSubnet
+        ));
+        let unknown = EndpointRequest {
+            network: "nosuch".to_owned(),
+            ..request.clone()
+        };
+        assert_eq!(connect(&unknown).to_string(), "network nosuch not found");
+        engine.networks.connect(&request).unwrap();
+        assert!(matches!(
+            connect(&request),
+            NetworkError::AlreadyConnected { .. }
+        ));
+        engine.networks.disconnect(&id, "bridge").unwrap();
+        assert!(matches!(
+            engine.networks.disconnect(&id, "bridge"),
+            Err(NetworkError::NotConnected { .. })
+        ));
+        engine.networks.connect(&request).expect("it can come back");
+        engine.networks.release(&id).unwrap();
+        engine.assert_clean();
+    });
+}
+
+#[test]
+fn two_engines_choose_different_subnets_and_keep_apart() {
+    in_lab(|lab| {
+        let one = lab.engine();
+        let two = Engine::start(lab.config("other"), Arc::new(MemoryStore::default()));
+        let a = one.container("a", vec![tcp(8080, 80)]);
+        let b = two.container("b", vec![tcp(8081, 80)]);
+        assert_eq!((a.ip().octets()[1], b.ip().octets()[1]), (17, 18));
+        let nobody = std::collections::BTreeSet::new();
+        let recovery = two.networks.recover(&nobody).unwrap();
+        assert_eq!(recovery.swept.len(), 1, "{recovery:?}");
+        drop(b);
+        two.assert_clean();
+        assert_eq!(one.veths(), 1);
+        assert!(one.table().contains("172.17.0.2 . 80"));
+        one.networks.release(a.id()).unwrap();
+        drop(a);
+        one.assert_clean();
+    });
+}
+
+#[test]
+fn the_subnet_dodges_what_the_host_routes_and_is_kept() {
+    in_lab(|lab| {
+        command("ip route add 172.16.0.0/14 dev lan0");
+        let engine = lab.engine();
+        let subnet = |engine: &Engine| {
+            engine.networks.inspect("bridge").unwrap().ipam[0]
+                .subnet
+                .to_string()
+        };
+        assert_eq!(subnet(&engine), "172.20.0.0/16");
+        let bridge = format!("gantry{}", engine.config.engine);
+        command("ip route del 172.16.0.0/14 dev lan0");
+        let engine = engine.restarted();
+        assert_eq!(subnet(&engine), "172.20.0.0/16");
+        command(&format!("ip link del {bridge}"));
+        command("ip route add 172.20.0.0/16 dev lan0");
+        let engine = engine.restarted();
+        assert_eq!(
+            subnet(&engine),
+            "172.17.0.0/16",
+            "a VPN came up where the bridge was"
+        );
+    });
+}

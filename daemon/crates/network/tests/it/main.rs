@@ -1,0 +1,10 @@
+//! Networks in laboratories of network namespaces: a "host" with an engine, a "LAN" with another
+//! machine, containers that are threads with small servers.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
+
+mod firewall;
+mod lab;
+mod lifecycle;
+mod ports;
+mod reach;
+mod recovery;
