@@ -16,7 +16,6 @@ mod image;
 mod machine;
 mod peers;
 mod python;
-mod sshd;
 mod test;
 mod tidy;
 mod vm;

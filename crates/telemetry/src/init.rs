@@ -30,8 +30,8 @@ pub struct Options<'a> {
     pub trace: Option<&'a Path>,
 }
 
-/// dockerd's and containerd's level words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// dockerd's and containerd's level words, the most talkative first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Everything, the wire included.
     Trace,

@@ -9,5 +9,4 @@ mod lifecycle;
 mod logs;
 mod network;
 mod run;
-mod ssh;
 mod streams;

@@ -1,0 +1,104 @@
+//! Builds the parts, serves, and ends without harming what runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use gantry_proto::uds;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+
+use crate::config::{Config, Flags};
+use crate::edge;
+use crate::event::Journal;
+use crate::keeper;
+use crate::lock::Lock;
+use crate::recover::recover;
+use crate::shim::{Binary, Launcher, Layout};
+use crate::store::Store;
+use crate::supervisor::Supervisor;
+use crate::task::{Context, Table};
+
+/// Worker threads: calls are short, and what is slow is in other processes.
+const WORKERS: usize = 2;
+/// The socket is for root and its group, as containerd's.
+const SOCKET_MODE: u32 = 0o660;
+/// How many calls one connection may have under way.
+const STREAMS: u32 = 4096;
+
+/// Runs the program until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Something it needs cannot be had; the message says what.
+pub(crate) fn main() -> Result<()> {
+    let config = Config::load(Flags::parse())?;
+    gantry_telemetry::init(&gantry_telemetry::Options {
+        program: "containerd-lite",
+        level: config.level,
+        format: config.format,
+        trace: config.trace.as_deref(),
+    })?;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(8)
+        .thread_name("supervisor")
+        .enable_all()
+        .build()
+        .context("start the runtime")?
+        .block_on(run(config))
+}
+
+async fn run(config: Config) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
+    let _locks = (Lock::take(&config.root)?, Lock::take(&config.state)?);
+    let supervisor = Arc::new(build(&config)?);
+    let identity = edge::Identity::load(&config.root).context("name this server")?;
+    let found = recover(&supervisor.context)?;
+    let routes = edge::routes(Arc::clone(&supervisor), identity).await;
+    let directory = config.address.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("create {}", directory.display()))?;
+    keeper::start(&config.address)?;
+    let listener = uds::listen(&config.address, SOCKET_MODE)
+        .with_context(|| format!("listen on {}", config.address.display()))?;
+    tracing::info!(
+        address = %config.address.display(),
+        root = %config.root.display(),
+        state = %config.state.display(),
+        tasks = found,
+        "serving"
+    );
+    let serving = Server::builder()
+        .max_concurrent_streams(STREAMS)
+        .add_routes(routes)
+        .serve_with_incoming(UnixListenerStream::new(listener));
+    tokio::select! {
+        served = serving => served.context("serve")?,
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping, containers run on"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping, containers run on"),
+    }
+    Ok(())
+}
+
+fn build(config: &Config) -> Result<Supervisor> {
+    let store = Store::open(&config.root)?;
+    let journal = Journal::open(&config.state.join("events"))?;
+    let context = Arc::new(Context {
+        journal,
+        launcher: Launcher {
+            own: Binary(config.shim.clone()),
+            address: config.address.clone(),
+            debug: config.level <= gantry_telemetry::Level::Debug,
+        },
+        layout: Layout::new(&config.root, &config.state),
+        table: Table::default(),
+    });
+    Ok(Supervisor {
+        store,
+        context,
+        default_runtime: config.default_runtime.clone(),
+    })
+}
