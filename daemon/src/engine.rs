@@ -6,12 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use gantry_image::{ImageError, ImageStore};
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use crate::census::{Census, Nobody};
 use crate::config::Config;
 use crate::events::EventBus;
 use crate::host::Host;
 use crate::host::limits::Limits;
+use crate::logs::LogWatch;
 
 /// One engine. Cheap to share, safe to use from any task; nothing in it waits for a container.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub struct Engine {
     pub events: Arc<EventBus>,
     /// Images and their layers.
     pub images: Arc<ImageStore>,
+    /// Wakes those who follow logs; none if the kernel has no watch left: then they poll.
+    pub log_watch: Option<Arc<LogWatch>>,
     /// Who uses what.
     pub census: Arc<dyn Census>,
     /// Cancelled when the daemon ends: every endless stream listens to it.
@@ -61,6 +65,7 @@ pub enum OpenError {
 
 impl Engine {
     /// Opens the engine's directories and stores; everything that was there before is found again.
+    /// Must be called inside the async runtime.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -78,6 +83,9 @@ impl Engine {
             limits: Limits::look(),
             events: Arc::default(),
             images: Arc::new(images),
+            log_watch: LogWatch::start()
+                .inspect_err(|error| warn!(%error, "watch logs"))
+                .ok(),
             census: Arc::new(Nobody),
             closing: CancellationToken::new(),
         })

@@ -13,5 +13,6 @@ pub mod edge;
 pub mod engine;
 pub mod events;
 pub mod host;
+pub mod logs;
 pub mod runtime;
 pub mod store;
