@@ -69,11 +69,12 @@ impl Joiner {
     ///
     /// # Errors
     /// [`CgroupError::Write`].
-    pub fn enter(&mut self) -> Result<(), CgroupError> {
+    pub fn enter(&self) -> Result<(), CgroupError> {
         let Self::Tasks(files) = self else {
             return Ok(());
         };
         for (path, file) in files {
+            let mut file: &File = file;
             file.write_all(b"0").map_err(|source| CgroupError::Write {
                 path: path.clone(),
                 value: "0".to_owned(),

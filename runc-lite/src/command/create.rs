@@ -1,0 +1,350 @@
+//! `create` and `run`: a bundle becomes a container.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use gantry_cgroup::{Cgroup, Layout};
+
+use crate::cli::{Flag, Global, Parsed};
+use crate::command::foreground::{self, Console};
+use crate::command::{Count, Failure, HELP, Verb, container, delete};
+use crate::error::RunError;
+use crate::hooks::{self, HookKind};
+use crate::launch::{Birth, Launched, Request, Start, connect_socket, launch, send_descriptor};
+use crate::log;
+use crate::plan::{self, ContainerPlan, Options};
+use crate::spec;
+use crate::state::{ContainerDirectory, Record, Store, process_start_time, write_pid_file};
+
+const BUNDLE: Flag = Flag::value(
+    "bundle",
+    "path to the bundle (default: the current directory)",
+)
+.short('b');
+const CONSOLE: Flag = Flag::value(
+    "console-socket",
+    "AF_UNIX socket that receives the terminal's master",
+);
+const PIDFD: Flag = Flag::value(
+    "pidfd-socket",
+    "AF_UNIX socket that receives the init process's pidfd",
+);
+const PID_FILE: Flag = Flag::value("pid-file", "file to write the process id to");
+const NO_PIVOT: Flag = Flag::switch(
+    "no-pivot",
+    "do not use pivot_root (root file system on a ramdisk)",
+);
+const NO_KEYRING: Flag = Flag::switch("no-new-keyring", "share the caller's session keyring");
+const PRESERVE: Flag = Flag::value(
+    "preserve-fds",
+    "pass N additional file descriptors to the container",
+);
+
+pub(crate) const CREATE: Verb = Verb {
+    name: "create",
+    help: "create a container",
+    arguments: "<container-id>",
+    flags: &[
+        BUNDLE, CONSOLE, PIDFD, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE, HELP,
+    ],
+    count: Count::Exactly(1),
+    run: |global, parsed| match create(global, parsed) {
+        Ok(()) => Ok(0),
+        Err(error) => Err(Failure::of("runc create", &error)),
+    },
+};
+
+pub(crate) const RUN: Verb = Verb {
+    name: "run",
+    help: "create and run a container",
+    arguments: "<container-id>",
+    flags: &[
+        BUNDLE,
+        CONSOLE,
+        PIDFD,
+        PID_FILE,
+        NO_PIVOT,
+        NO_KEYRING,
+        PRESERVE,
+        HELP,
+        Flag::switch("detach", "do not wait for the container").short('d'),
+        Flag::switch("keep", "do not delete the container after it exits"),
+        Flag::switch("no-subreaper", "accepted for compatibility"),
+    ],
+    count: Count::Exactly(1),
+    run: |global, parsed| run(global, parsed).map_err(|error| Failure::of("runc run", &error)),
+};
+
+/// A container whose process waits.
+struct Made {
+    directory: ContainerDirectory,
+    record: Record,
+    launched: Launched,
+    plan: ContainerPlan,
+    console: Option<OwnedFd>,
+}
+
+/// Takes back what was made, unless told that all is well.
+struct Undo<'a> {
+    directory: Option<&'a ContainerDirectory>,
+    cgroup: &'a Cgroup,
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        if let Some(directory) = self.directory {
+            for error in [self.cgroup.remove().err()].into_iter().flatten() {
+                log::warning(&crate::error::tell(&error));
+            }
+            if let Err(error) = directory.remove() {
+                log::warning(&crate::error::tell(&error));
+            }
+        }
+    }
+}
+
+fn create(global: &Global, parsed: &Parsed) -> Result<(), RunError> {
+    make(global, parsed, false).map(drop)
+}
+
+fn run(global: &Global, parsed: &Parsed) -> Result<u8, RunError> {
+    let detach = parsed.has("detach");
+    let signals = if detach {
+        None
+    } else {
+        Some(foreground::take_signals()?)
+    };
+    let made = make(global, parsed, true)?;
+    let result = made.launched.go().map_err(RunError::Start).and_then(|()| {
+        let state = container::hook_state(&made.record, "running");
+        Ok(hooks::run(
+            HookKind::Poststart,
+            &made.plan.hooks.poststart,
+            &state,
+        )?)
+    });
+    if let Err(error) = result {
+        made.launched.abandon();
+        delete::destroy(&made.directory, &made.record)?;
+        return Err(error);
+    }
+    let Some(signals) = signals else { return Ok(0) };
+    let console = made.console.map(Console::receive).transpose()?;
+    let code = foreground::wait(&made.launched, &signals, console)?;
+    if !parsed.has("keep") {
+        delete::destroy(&made.directory, &made.record)?;
+    }
+    Ok(code)
+}
+
+fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError> {
+    let id = parsed.id();
+    let current = std::env::current_dir().map_err(|source| RunError::Io {
+        step: "getwd",
+        source,
+    })?;
+    let bundle = current.join(parsed.get("bundle").unwrap_or("."));
+    let bundle: PathBuf = bundle.components().collect();
+    let store = Store::new(current.join(&global.root));
+    let (mut spec, bytes) = spec::load(&bundle.join("config.json"))?;
+    let rootfs = container::rootfs_of(&spec, &bundle)?;
+    if let Some(root) = &mut spec.root {
+        root.path.clone_from(&rootfs);
+    }
+    let layout = Layout::detect()?;
+    let options = Options {
+        no_pivot: parsed.has("no-pivot"),
+        no_new_keyring: parsed.has("no-new-keyring"),
+        cgroup_v2: layout.is_v2(),
+    };
+    let plan = plan::plan(&spec, id, options)?;
+    plan.warnings.iter().for_each(|text| log::warning(text));
+    let sockets = Sockets::open(parsed, &current, plan.process.terminal.is_some(), is_run)?;
+    let cgroup = container::cgroup_of(&spec, id, &layout, global.systemd_cgroup)?;
+    let directory = store.create(id)?;
+    let mut undo = Undo {
+        directory: Some(&directory),
+        cgroup: &cgroup,
+    };
+    directory.keep_config(&bytes)?;
+    let mut record = container::new_record(id, &spec, &bundle, &cgroup);
+    record.rootfs = rootfs;
+    limit(&cgroup, &spec)?;
+    let joiner = cgroup.joiner()?;
+    // Programs that hooks start, and relative paths in the configuration, begin at the bundle.
+    rustix::process::chdir(&bundle).map_err(|source| RunError::Io {
+        step: "chdir to the bundle",
+        source: source.into(),
+    })?;
+    let start_hooks = spec
+        .hooks
+        .as_ref()
+        .and_then(|hooks| hooks.start_container().clone());
+    let hook_state = container::hook_state(&record, "creating");
+    let start = if is_run {
+        Start::Told
+    } else {
+        Start::Fifo(directory.make_fifo()?)
+    };
+    let birth = Birth {
+        namespaces: &plan.namespaces,
+        joined: Vec::new(),
+        steps: &plan.steps,
+        process: &plan.process,
+        joiner: Some(&joiner),
+        cgroup: Some((&layout, &cgroup)),
+        start,
+        start_hooks: start_hooks.as_deref().unwrap_or_default(),
+        hook_state: Some(hook_state.clone()),
+        console_socket: sockets.console(),
+        preserved: preserved(parsed)?,
+        is_first: true,
+    };
+    let prefix = "unable to start container process: error during container init: ";
+    let launched = launch(Request {
+        birth,
+        hooks: Some((&plan.hooks, hook_state)),
+        prefix,
+    })?;
+    if let Err(error) = settle(
+        &launched,
+        &mut record,
+        &directory,
+        &sockets,
+        parsed,
+        &current,
+    ) {
+        launched.abandon();
+        return Err(error);
+    }
+    undo.directory = None;
+    drop(undo);
+    Ok(Made {
+        record,
+        launched,
+        plan,
+        console: sockets.ours,
+        directory,
+    })
+}
+
+/// Makes the control group and sets its limits, before anybody is in it.
+fn limit(cgroup: &Cgroup, spec: &spec::Spec) -> Result<(), RunError> {
+    cgroup.create()?;
+    let resources = spec.linux.resources.clone().unwrap_or_default();
+    cgroup.apply_devices(&resources)?;
+    Ok(cgroup.apply(&resources)?)
+}
+
+/// Writes down what is known now that there is a process.
+fn settle(
+    launched: &Launched,
+    record: &mut Record,
+    directory: &ContainerDirectory,
+    sockets: &Sockets,
+    parsed: &Parsed,
+    current: &Path,
+) -> Result<(), RunError> {
+    record.pid = launched.pid.as_raw_nonzero().get();
+    let gone = || RunError::StartStopped;
+    (record.start_time, _) = process_start_time(record.pid).ok_or_else(gone)?;
+    directory.write(record)?;
+    sockets.send_pidfd(&launched.pidfd)?;
+    let Some(path) = parsed.get("pid-file") else {
+        return Ok(());
+    };
+    let path = current.join(path);
+    write_pid_file(&path, record.pid).map_err(|source| RunError::PidFile { path, source })
+}
+
+/// How many descriptors go to the program.
+pub(crate) fn preserved(parsed: &Parsed) -> Result<u32, RunError> {
+    let number = |value: &str| {
+        value
+            .parse::<u32>()
+            .ok()
+            .filter(|n| *n < 1 << 16)
+            .ok_or_else(|| RunError::Value {
+                flag: "--preserve-fds",
+                value: value.to_owned(),
+            })
+    };
+    let asked = parsed.get("preserve-fds").map_or(Ok(0), number)?;
+    let listening = std::env::var("LISTEN_FDS")
+        .ok()
+        .map_or(Ok(0), |value| number(&value))?;
+    Ok(asked + listening)
+}
+
+/// Sockets of the caller, and the terminal's way back to us where there is none.
+pub(crate) struct Sockets {
+    console: Option<OwnedFd>,
+    /// Our end, if the terminal comes to us.
+    pub(crate) ours: Option<OwnedFd>,
+    pidfd: Option<OwnedFd>,
+}
+
+impl Sockets {
+    /// Connects to the sockets that were named. `foreground` may hold the terminal itself.
+    pub(crate) fn open(
+        parsed: &Parsed,
+        current: &Path,
+        terminal: bool,
+        foreground: bool,
+    ) -> Result<Self, RunError> {
+        let foreground = foreground && !parsed.has("detach");
+        let connect = |name| -> Result<Option<OwnedFd>, RunError> {
+            let Some(path) = parsed.get(name).filter(|path| !path.is_empty()) else {
+                return Ok(None);
+            };
+            let path = current.join(path);
+            connect_socket(&path)
+                .map(Some)
+                .map_err(|source| RunError::Socket { path, source })
+        };
+        let pidfd = connect("pidfd-socket")?;
+        let console = connect("console-socket")?;
+        match (terminal, console) {
+            (false, Some(_)) => Err(RunError::NeedlessConsoleSocket),
+            (true, Some(_)) if foreground => Err(RunError::NeedlessConsoleSocket),
+            (true, None) if !foreground => Err(RunError::DetachedTerminal),
+            (true, None) => {
+                let (ours, theirs) =
+                    std::os::unix::net::UnixStream::pair().map_err(|source| RunError::Io {
+                        step: "socketpair",
+                        source,
+                    })?;
+                Ok(Self {
+                    console: Some(theirs.into()),
+                    ours: Some(ours.into()),
+                    pidfd,
+                })
+            }
+            (_, console) => Ok(Self {
+                console,
+                ours: None,
+                pidfd,
+            }),
+        }
+    }
+
+    /// Where the terminal's master is sent.
+    pub(crate) fn console(&self) -> Option<rustix::fd::BorrowedFd<'_>> {
+        self.console.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Sends the process's pidfd to whoever wants it.
+    pub(crate) fn send_pidfd(&self, pidfd: &OwnedFd) -> Result<(), RunError> {
+        match &self.pidfd {
+            Some(socket) => {
+                send_descriptor(socket.as_fd(), pidfd.as_fd(), b"pidfd").map_err(|source| {
+                    RunError::Io {
+                        step: "send the pidfd",
+                        source,
+                    }
+                })
+            }
+            None => Ok(()),
+        }
+    }
+}
