@@ -11,6 +11,8 @@ use crate::printer::Printer;
 pub(crate) struct Context {
     /// `gantry`, or `docker` where the program is called so.
     pub(crate) program: String,
+    /// The command's name as it was typed (`container ls`).
+    pub(crate) verb: String,
     pub(crate) printer: Printer,
     pub(crate) endpoint: Endpoint,
     pub(crate) config: ConfigFile,
@@ -18,9 +20,14 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(program: String, endpoint: Endpoint, config: ConfigFile) -> Self {
+    pub(crate) fn new(
+        (program, verb): (String, String),
+        endpoint: Endpoint,
+        config: ConfigFile,
+    ) -> Self {
         Self {
             program,
+            verb,
             printer: Printer::new(),
             endpoint,
             config,

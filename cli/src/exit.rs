@@ -12,7 +12,6 @@ pub(crate) struct Exit(pub(crate) u8);
 
 impl Exit {
     pub(crate) const SUCCESS: Self = Self(0);
-    pub(crate) const FAILURE: Self = Self(1);
 
     /// The code of a container's process as the engine reports it (0–255 on Linux).
     pub(crate) fn of_container(code: i64) -> Self {
@@ -33,11 +32,6 @@ impl Failure {
             code,
             text: text.into(),
         }
-    }
-
-    /// Ends with `code`; everything worth saying was said already.
-    pub(crate) fn silent(code: u8) -> Self {
-        Self::new(code, "")
     }
 }
 

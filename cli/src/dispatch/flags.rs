@@ -71,7 +71,7 @@ fn settle(arg: Arg, stops_at_words: bool) -> Arg {
 }
 
 /// Go's `strconv.ParseBool`.
-fn go_bool(value: &str) -> Result<bool, String> {
+pub(crate) fn go_bool(value: &str) -> Result<bool, String> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),

@@ -175,9 +175,14 @@ pub(super) fn program(program: &str, groups: &[Group], verbs: &[&'static Verb]) 
 }
 
 fn commands(rows: &[(&str, &str)]) -> String {
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or(0)
+        .max(11);
     rows.iter().fold(String::new(), |mut text, (name, about)| {
-        let _ = writeln!(text, "  {name:width$}   {about}");
+        let _ = writeln!(text, "  {name:width$} {about}");
         text
     })
 }

@@ -11,6 +11,6 @@ mod suggest;
 mod verb;
 
 pub(crate) use arity::Arity;
-pub(crate) use flags::parser;
+pub(crate) use flags::{go_bool, parser};
 pub(crate) use root::{all_verbs, main};
 pub(crate) use verb::{Execute, Group, Verb};

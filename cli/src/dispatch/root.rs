@@ -75,11 +75,13 @@ fn start(program: &str, args: Vec<String>) -> Result<Exit> {
         Some((word, rest)) if word == "help" => return help_for(program, rest),
         Some(_) => find(program, &words)?,
     };
-    let Found::Verb { name, verb, rest } = found else {
-        let Found::Group(group) = found else {
-            unreachable!("Found has two variants")
-        };
-        return print(&help::group(program, group, &verbs()));
+    let (name, verb, rest) = match found {
+        Found::Verb { name, verb, rest } => (name, verb, rest),
+        // A group alone is no question that help would answer: it is talk, not data.
+        Found::Group(group) if words.len() == 1 && !help_wanted => {
+            return say(&help::group(program, group, &verbs()));
+        }
+        Found::Group(group) => return print(&help::group(program, group, &verbs())),
     };
     if help_wanted {
         return print(&help::verb(program, &name, verb));
@@ -212,7 +214,7 @@ fn run(
     }
     let config = ConfigFile::load(&ConfigFile::folder(globals.config.as_deref()))?;
     let endpoint = resolve(globals, &config)?;
-    let cx = Context::new(program.to_owned(), endpoint, config);
+    let cx = Context::new((program.to_owned(), name.to_owned()), endpoint, config);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -223,6 +225,11 @@ fn run(
     let exit = end?;
     flushed?;
     Ok(exit)
+}
+
+fn say(text: &str) -> Result<Exit> {
+    std::io::stderr().write_all(text.as_bytes())?;
+    Ok(Exit::SUCCESS)
 }
 
 fn print(text: &str) -> Result<Exit> {

@@ -83,3 +83,9 @@ pub(crate) struct Group {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
 }
+
+impl Group {
+    pub(crate) const fn new(name: &'static str, about: &'static str) -> Self {
+        Self { name, about }
+    }
+}

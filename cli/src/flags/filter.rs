@@ -12,6 +12,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
+    /// `until=…`, which volumes cannot be chosen by.
+    pub(crate) fn is_until(&self) -> bool {
+        self.key == "until"
+    }
+
     pub(crate) fn new(key: &str, value: &str) -> Self {
         Self {
             key: key.to_owned(),

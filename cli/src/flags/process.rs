@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use gantry_engine_api::CreateRequest;
 
 use super::env::{environment, key_values, labels};
+use crate::dispatch::go_bool;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ProcessFlags {
@@ -32,7 +33,7 @@ pub(crate) struct ProcessFlags {
     #[arg(short = 'h', long, value_name = "string")]
     hostname: Option<String>,
     /// Run an init inside that forwards signals and reaps processes
-    #[arg(long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, value_name = "bool", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = go_bool)]
     init: Option<bool>,
     /// Keep STDIN open even if not attached
     #[arg(short, long)]

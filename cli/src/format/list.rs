@@ -102,7 +102,7 @@ impl Listing {
         let mut text = String::new();
         for row in rows {
             let line = template.execute(&row.0, Missing::Print);
-            text.push_str(&line.map_err(|error| anyhow!("failed to execute template: {error}"))?);
+            text.push_str(&line.map_err(|error| anyhow!("template parsing error: {error}"))?);
             text.push('\n');
         }
         Ok(text)
@@ -132,7 +132,7 @@ impl Listing {
             |name: &str| name == "Label" || self.columns.iter().any(|(known, _)| *known == name);
         if let Some((name, column)) = template.first_field(|name| !known(name)) {
             return Err(anyhow!(
-                "failed to execute template: template: :1:{column}: executing \"\" at <.{name}>: can't evaluate field {name} in type {}",
+                "template parsing error: template: :1:{column}: executing \"\" at <.{name}>: can't evaluate field {name} in type {}",
                 self.kind
             ));
         }
@@ -209,12 +209,12 @@ mod tests {
         let error = LISTING.render("{{.Foo}}", &[]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "failed to execute template: template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type *formatter.ContainerContext"
+            "template parsing error: template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type *formatter.ContainerContext"
         );
         let error = LISTING.render("{{foo .ID}}", &[]).unwrap_err().to_string();
         assert_eq!(
             error,
-            "failed to parse template: template: :1: function \"foo\" not defined"
+            "template parsing error: template: :1: function \"foo\" not defined"
         );
     }
 }

@@ -261,6 +261,9 @@ fn go_words(error: &TemplateError) -> String {
         TemplateError::Parse { line, message, .. } | TemplateError::Lex { line, message, .. } => {
             format!("template: :{line}: {message}")
         }
+        TemplateError::IndexOutOfRange { index } => {
+            format!("error calling index: index out of range: {index}")
+        }
         other => other.to_string(),
     }
 }

@@ -34,6 +34,27 @@ const MAPS: [&str; 20] = [
     "Volumes",
 ];
 
+/// Lists that the API sends as null when they are empty; Go prints them as `[]`.
+const LISTS: [&str; 17] = [
+    "Aliases",
+    "Authorization",
+    "Binds",
+    "CapAdd",
+    "CapDrop",
+    "Cmd",
+    "DNSNames",
+    "Devices",
+    "Dns",
+    "Entrypoint",
+    "Env",
+    "ExecIDs",
+    "ExtraHosts",
+    "GroupAdd",
+    "Links",
+    "SecurityOpt",
+    "VolumesFrom",
+];
+
 /// The objects of one execution, by the address of their map.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Memory {
@@ -56,6 +77,7 @@ impl Memory {
 
     fn convert(&mut self, value: &Value, key: &str, in_map: bool) -> Cell {
         match value {
+            Value::Null if LISTS.contains(&key) => Cell::List(Arc::from([])),
             Value::Null => Cell::Nil,
             Value::Bool(flag) => Cell::Bool(*flag),
             Value::Number(number) => convert_number(number),
@@ -79,6 +101,19 @@ impl Memory {
                 if !is_map {
                     for name in omitted(key) {
                         map.entry((*name).into()).or_insert(Cell::Nil);
+                    }
+                    if fields.contains_key("Action") && fields.contains_key("Actor") {
+                        // An event says these only where clients of old API versions ask.
+                        for name in ["Status", "ID", "From"] {
+                            if !fields.contains_key(&name.to_lowercase()) {
+                                map.insert(name.into(), Cell::String("".into()));
+                            }
+                        }
+                    }
+                    for (json, go) in fields.keys().filter_map(|key| Some((key, go_name(key)?))) {
+                        if let Some(value) = map.get(json.as_str()).cloned() {
+                            map.entry(go.into()).or_insert(value);
+                        }
                     }
                 }
                 let map = Arc::new(map);
@@ -179,6 +214,20 @@ fn omitted(key: &str) -> &'static [&'static str] {
             "Tmpfs",
         ],
         _ => &[],
+    }
+}
+
+/// The name of a field in docker's Go types, where its JSON name is another: templates may use
+/// either.
+fn go_name(json: &str) -> Option<String> {
+    match json {
+        "Id" | "id" => Some("ID".to_owned()),
+        "ApiVersion" => Some("APIVersion".to_owned()),
+        _ if json.starts_with(|c: char| c.is_ascii_lowercase()) => {
+            let (first, rest) = json.split_at(1);
+            Some(format!("{}{rest}", first.to_ascii_uppercase()))
+        }
+        _ => None,
     }
 }
 

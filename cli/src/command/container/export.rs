@@ -5,7 +5,7 @@ use gantry_engine_api::exec::IdResponse;
 
 use crate::command::output::write_archive;
 use crate::context::Context;
-use crate::dispatch::Execute;
+use crate::dispatch::{Execute, go_bool};
 use crate::exit::Exit;
 use crate::flags::reference;
 
@@ -41,8 +41,8 @@ pub(crate) struct Commit {
     #[arg(short, long, value_name = "string")]
     message: Option<String>,
     /// Pause the container meanwhile
-    #[arg(short, long, value_name = "bool", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true")]
-    pause: String,
+    #[arg(short, long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = go_bool)]
+    pause: bool,
     #[arg(value_name = "CONTAINER")]
     args: Vec<String>,
 }
@@ -61,7 +61,7 @@ impl Execute for Commit {
             .query("tag", tag)
             .query("author", self.author.unwrap_or_default())
             .query("comment", self.message.unwrap_or_default());
-        if self.pause != "true" {
+        if !self.pause {
             call = call.query("pause", "0");
         }
         for change in self.change {

@@ -1,6 +1,6 @@
 //! `gantry ps`.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -83,7 +83,19 @@ impl Execute for Ls {
             .collect();
         let sized = format.is_empty() && self.size;
         let format = if sized { super::summary::SIZED } else { format };
-        LISTING.print(&cx.printer, format, &rows)?;
+        LISTING
+            .print(&cx.printer, format, &rows)
+            .map_err(|error| words_of_ps(&error))?;
         Ok(Exit::SUCCESS)
+    }
+}
+
+/// docker tries the template of `ps` before it asks the engine, and says so.
+fn words_of_ps(error: &anyhow::Error) -> anyhow::Error {
+    let text = error.to_string();
+    match text.strip_prefix("template parsing error: ") {
+        Some(rest) if rest.contains("executing") => anyhow!("failed to execute template: {rest}"),
+        Some(rest) => anyhow!("failed to parse template: {rest}"),
+        None => anyhow!("{text}"),
     }
 }

@@ -1,5 +1,6 @@
 //! `gantry container …` and its short forms.
 
+use crate::command::inspect::InspectContainer;
 use crate::dispatch::{Arity, Verb};
 
 mod create;
@@ -17,6 +18,10 @@ mod summary;
 mod top;
 mod update;
 mod wait;
+
+pub(crate) use each::finish;
+pub(crate) use rm::prune;
+pub(crate) use summary::{LISTING, ellipsis, row};
 
 /// The first twelve digits of an id.
 pub(crate) fn short_id(id: &str) -> &str {
@@ -159,6 +164,12 @@ pub(super) const VERBS: &[Verb] = &[
         &["container wait", "wait"],
         "CONTAINER [CONTAINER...]",
         "Block until one or more containers stop, then print their exit codes",
+        Arity::AtLeast(1),
+    ),
+    Verb::new::<InspectContainer>(
+        &["container inspect"],
+        "[OPTIONS] CONTAINER [CONTAINER...]",
+        "Display detailed information on one or more containers",
         Arity::AtLeast(1),
     ),
 ];

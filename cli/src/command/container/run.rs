@@ -9,7 +9,7 @@ use super::session::{Attachment, Left, ask_exit, exit_code, with_signals};
 use crate::client::{ClientError, refusal};
 use crate::context::Context;
 use crate::diagnostics;
-use crate::dispatch::Execute;
+use crate::dispatch::{Execute, go_bool};
 use crate::exit::{Exit, Failure, code_of_start_error};
 use crate::flags::CreateFlags;
 use crate::terminal::{DetachKeys, catch, require_terminal, size};
@@ -24,7 +24,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "string")]
     detach_keys: Option<String>,
     /// Pass signals on to the container
-    #[arg(long, value_name = "bool", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = go_bool)]
     sig_proxy: bool,
     #[command(flatten)]
     flags: CreateFlags,

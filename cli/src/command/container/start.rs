@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::session::{Attachment, Left, ask_exit, exit_code, with_signals};
 use crate::client::ClientError;
 use crate::context::Context;
-use crate::dispatch::Execute;
+use crate::dispatch::{Execute, go_bool};
 use crate::exit::{Exit, Failure};
 use crate::terminal::{catch, require_terminal};
 
@@ -124,7 +124,7 @@ pub(crate) struct Attach {
     #[arg(long)]
     no_stdin: bool,
     /// Pass signals on to the container
-    #[arg(long, value_name = "bool", num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true", value_parser = go_bool)]
     sig_proxy: bool,
     #[arg(value_name = "CONTAINER")]
     args: Vec<String>,
