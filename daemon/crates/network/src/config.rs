@@ -40,6 +40,26 @@ pub struct DnsConfig {
     pub host_gateway: Option<IpAddr>,
 }
 
+impl DnsConfig {
+    /// Each list of this, or that of `defaults` where this has none.
+    #[must_use]
+    pub fn or(&self, defaults: &Self) -> Self {
+        fn list<T: Clone>(own: &[T], default: &[T]) -> Vec<T> {
+            if own.is_empty() {
+                default.to_vec()
+            } else {
+                own.to_vec()
+            }
+        }
+        Self {
+            servers: list(&self.servers, &defaults.servers),
+            search: list(&self.search, &defaults.search),
+            options: list(&self.options, &defaults.options),
+            host_gateway: self.host_gateway.or(defaults.host_gateway),
+        }
+    }
+}
+
 /// Everything [`crate::Networks::open`] needs to know.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {

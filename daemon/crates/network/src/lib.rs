@@ -44,5 +44,5 @@ pub use hosts::{HostEntry, hosts_file};
 pub use info::{EndpointInfo, IpamInfo, NetworkInfo};
 pub use networks::{Networks, Recovery};
 pub use port::{HostPort, PortRequest, PortSyntaxError, Protocol, PublishedPort};
-pub use resolv::{ResolvConf, resolv_conf};
+pub use resolv::{Reach, ResolvConf, resolv_conf};
 pub use store::{MemoryStore, NetworkRecord, NetworkStore, RedbStore, StoreError};

@@ -13,7 +13,7 @@ use gantry_ids::{ContainerId, NetworkId};
 use gantry_netlink::Socket;
 
 use crate::address_book::AddressBook;
-use crate::config::NetworkConfig;
+use crate::config::{DnsConfig, NetworkConfig};
 use crate::endpoint::{Endpoint, Sandbox};
 use crate::error::NetworkError;
 use crate::firewall::{self, NetworkRules, Publication};
@@ -22,6 +22,7 @@ use crate::namespace;
 use crate::port_book::PortBook;
 use crate::records::Records;
 use crate::reservation::Reservation;
+use crate::resolv::{Reach, ResolvConf, host_resolv_conf, render};
 use crate::store::{NetworkRecord, NetworkStore};
 use crate::teardown::Teardown;
 
@@ -169,6 +170,14 @@ impl Networks {
             record.subnet.map(|subnet| IpAddr::V4(subnet.addr()))
         };
         self.config.dns.host_gateway.or_else(bridge)
+    }
+
+    /// A container's `/etc/resolv.conf`: the host's, with what the container asks for (`--dns*`), else
+    /// what the engine's own flags say.
+    #[must_use]
+    pub fn resolv_conf(&self, wanted: &DnsConfig, reach: Reach) -> ResolvConf {
+        let (path, host) = host_resolv_conf();
+        render(&path, &host, &wanted.or(&self.config.dns), reach)
     }
 
     /// Waits until the teardown queue is empty (tests, orderly shutdown).

@@ -1,3 +1,5 @@
+//! Batches of nf_tables as `nft` reads them.
+
 use std::net::Ipv4Addr;
 
 use gantry_netlink::nft::{

@@ -1,3 +1,5 @@
+//! Links, addresses, routes and forwarding entries as `ip` reads them.
+
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 

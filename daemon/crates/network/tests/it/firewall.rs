@@ -1,3 +1,5 @@
+//! The table in `nft`'s words, and the tables of others.
+
 use crate::lab::{command, in_lab, tcp};
 
 #[test]

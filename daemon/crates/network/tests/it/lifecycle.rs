@@ -1,3 +1,5 @@
+//! Coming, being there, going; and two engines beside each other.
+
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! Which host ports are given, held and refused.
+
 use std::net::{Ipv4Addr, TcpListener};
 
 use gantry_errors::chain;

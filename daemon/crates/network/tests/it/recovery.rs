@@ -1,3 +1,5 @@
+//! Restarts, flushes, deletions and orphans.
+
 use std::collections::BTreeSet;
 
 use gantry_network::Recovery;
