@@ -2,10 +2,8 @@
 //!
 //! Deliberately not here: what the child does. See `namespace` for joining existing namespaces.
 
-use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rustix::process::Pid;
@@ -88,7 +86,15 @@ fn flag(bit: libc::c_int) -> u64 {
     u64::from(bit.unsigned_abs())
 }
 
-/// Whether the calling process has exactly one thread (`/proc/self/task` has one entry).
+/// Whether the calling process has exactly one thread. Asked without `/proc`, which may be another's
+/// by now: `unshare(CLONE_THREAD)` does nothing to a process with one thread and refuses others.
 fn single_threaded() -> io::Result<bool> {
-    Ok(fs::metadata("/proc/self/task")?.nlink() == 3)
+    // SAFETY: has no effect when it succeeds.
+    match crate::check(libc::c_long::from(unsafe {
+        libc::unshare(libc::CLONE_THREAD)
+    })) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

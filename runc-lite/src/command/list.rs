@@ -45,8 +45,11 @@ fn list(global: &Global, parsed: &Parsed) -> Result<(), RunError> {
     }
     match parsed.get("format").unwrap_or("table") {
         "table" => print(&table(&views)),
-        "json" if views.is_empty() => print("null"),
-        "json" => print(&serde_json::to_string(&views).expect("views always become JSON")),
+        "json" if views.is_empty() => print("null\n"),
+        "json" => {
+            let text = serde_json::to_string(&views).expect("views always become JSON");
+            print(&format!("{text}\n"))
+        }
         other => Err(RunError::Value {
             flag: "--format",
             value: other.to_owned(),

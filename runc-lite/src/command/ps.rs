@@ -33,7 +33,10 @@ fn ps(global: &Global, parsed: &Parsed) -> Result<(), RunError> {
         .collect();
     pids.sort_unstable();
     match parsed.get("format").unwrap_or("table") {
-        "json" => print(&serde_json::to_string(&pids).expect("numbers always become JSON")),
+        "json" => {
+            let text = serde_json::to_string(&pids).expect("numbers always become JSON");
+            print(&format!("{text}\n"))
+        }
         "table" => table(&pids, &parsed.rest[1..]),
         other => Err(RunError::Value {
             flag: "--format",

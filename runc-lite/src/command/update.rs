@@ -69,7 +69,7 @@ fn update(global: &Global, parsed: &Parsed) -> Result<(), RunError> {
     let (directory, record) = container::find(global, parsed.id())?;
     let _lock = directory.lock()?;
     if Status::of(&record, &directory) == Status::Stopped {
-        return Err(RunError::IdNotRunning { id: record.id });
+        return Err(RunError::NotRunning);
     }
     let cgroup = record.cgroup();
     if resources
