@@ -1,0 +1,150 @@
+//! The stdio socket (`docs/protocols/stdio.md`): clients are attached, descriptors parked and
+//! fetched. Whoever asks may die at any time; sessions and parked descriptors stay.
+
+use std::collections::HashMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gantry_errors::chain;
+use gantry_stdio::{Answer, Attach, Connection, Listener, Request, SocketError};
+use rustix::io::Errno;
+use tokio::io::unix::AsyncFd;
+
+use crate::stdio::Session;
+use crate::task::Task;
+use crate::watched::watch;
+
+/// The sockets that are listened on, and the descriptors kept for others.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    bound: Mutex<Vec<PathBuf>>,
+    parked: Mutex<HashMap<String, OwnedFd>>,
+}
+
+impl Control {
+    /// Listens at `path` if nobody does yet.
+    pub(crate) fn listen(&self, path: &Path, task: &Arc<Task>) -> Result<(), SocketError> {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if bound.iter().any(|known| known == path) {
+            return Ok(());
+        }
+        let listener = Listener::bind(path)?;
+        let listener = watch(listener).map_err(|_| SocketError::Accept(Errno::NOMEM))?;
+        bound.push(path.to_owned());
+        tokio::spawn(accept(listener, task.clone()));
+        Ok(())
+    }
+
+    /// Removes the sockets' files.
+    pub(crate) fn close(&self) {
+        for path in self
+            .bound
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    fn park(&self, name: String, descriptor: Option<OwnedFd>) -> Answer {
+        let Some(descriptor) = descriptor else {
+            return Answer::Error("park needs a descriptor".to_owned());
+        };
+        self.parked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name, descriptor);
+        Answer::Ok(true)
+    }
+
+    fn fetch(&self, name: &str, connection: &Connection) -> Result<(), SocketError> {
+        let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        match parked.get(name) {
+            Some(descriptor) => connection.send_answer(&Answer::Ok(true), Some(descriptor.as_fd())),
+            None => {
+                let error = format!("nothing is parked as {name:?}");
+                connection.send_answer(&Answer::Error(error), None)
+            }
+        }
+    }
+}
+
+async fn accept(listener: AsyncFd<Listener>, task: Arc<Task>) {
+    while let Ok(mut guard) = listener.readable().await {
+        match listener.get_ref().accept() {
+            Ok(connection) => drop(tokio::spawn(serve(connection, task.clone()))),
+            Err(error) if error.would_block() => guard.clear_ready(),
+            // Not root, or gone before it was accepted.
+            Err(_) => {}
+        }
+    }
+}
+
+async fn serve(connection: Connection, task: Arc<Task>) {
+    let Ok(connection) = watch(connection) else {
+        return;
+    };
+    let (request, descriptor) = match receive(&connection).await {
+        Ok(Some(message)) => message,
+        Ok(None) => return,
+        Err(error) => {
+            let answer = Answer::Error(chain(&error).to_string());
+            let _ = connection.get_ref().send_answer(&answer, None);
+            return;
+        }
+    };
+    // A peer that has gone does not hear the answer; what it asked for is done all the same.
+    let connection = connection.get_ref();
+    match request {
+        Request::Attach(attach) => serve_attach(connection, &task, attach, descriptor).await,
+        Request::Park { name } => {
+            let _ = connection.send_answer(&task.control.park(name, descriptor), None);
+        }
+        Request::Fetch { name } => drop(task.control.fetch(&name, connection)),
+    }
+}
+
+async fn serve_attach(
+    connection: &Connection,
+    task: &Task,
+    attach: Attach,
+    descriptor: Option<OwnedFd>,
+) {
+    match join(task, attach, descriptor) {
+        Ok(session) => {
+            let _ = connection.send_answer(&Answer::Ok(true), None);
+            session
+                .run(|ended| drop(connection.send_answer(&Answer::Ended(ended), None)))
+                .await;
+        }
+        Err(error) => drop(connection.send_answer(&Answer::Error(error), None)),
+    }
+}
+
+fn join(task: &Task, attach: Attach, descriptor: Option<OwnedFd>) -> Result<Session, String> {
+    let process = task
+        .process(&attach.process)
+        .map_err(|error| chain(&error).to_string())?;
+    let ticket = process
+        .streams
+        .ticket()
+        .ok_or("the process's streams are not served here")?;
+    let socket = descriptor.ok_or("attach needs a descriptor")?;
+    Session::join(socket, attach, ticket).map_err(|error| format!("attach: {error}"))
+}
+
+async fn receive(
+    connection: &AsyncFd<Connection>,
+) -> Result<Option<(Request, Option<OwnedFd>)>, SocketError> {
+    loop {
+        let Ok(mut guard) = connection.readable().await else {
+            return Ok(None);
+        };
+        match connection.get_ref().recv_request() {
+            Err(error) if error.would_block() => guard.clear_ready(),
+            result => return result,
+        }
+    }
+}
