@@ -69,7 +69,7 @@ fn apply_support(values: &Values) -> Result<Vec<String>, ConfigError> {
     for (name, value) in values.iter().filter(|(_, value)| is_asked_for(value)) {
         let opt = OPTIONS.iter().find(|opt: &&Opt| opt.name() == name);
         match opt.expect("values come from the table").support {
-            Support::Honoured => {}
+            Support::Honoured | Support::ByValue(_) | Support::Answer => {}
             Support::Refused(reason) => {
                 let option = format!("{name} ({value})");
                 return Err(ConfigError::Refused { option, reason });

@@ -10,6 +10,8 @@ mod flags;
 mod merge;
 mod network;
 pub mod options;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};

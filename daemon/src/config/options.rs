@@ -151,7 +151,7 @@ pub const OPTIONS: &[Opt] = &[
     short('p', opt("pidfile", "pidfile", Text, H, "Process id file (default /run/gantry.pid)")),
     opt("raw-logs", "raw-logs", Bool, H, "No colours in the daemon's own log"),
     opt("registry-mirror", "registry-mirrors", List, moot("registries cannot be reached yet"), "Mirrors of the default registry"),
-    opt("rootless", "", Bool, later("rootless mode is not built yet"), "Run without root"),
+    opt("rootless", "rootless", Bool, later("rootless mode is not built yet"), "Run without root"),
     opt("seccomp-profile", "seccomp-profile", Text, H, "Seccomp profile of containers: builtin, unconfined or a file"),
     opt("selinux-enabled", "selinux-enabled", Bool, later("SELinux labels are not built yet"), "Label containers for SELinux"),
     opt("shutdown-timeout", "shutdown-timeout", Int, moot("the daemon does not stop containers"), "Seconds containers get at shutdown"),

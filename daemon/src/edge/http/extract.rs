@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::error::ApiError;
+use crate::compat;
 
 /// The most bytes a JSON body may have. The largest real ones (a create with thousands of labels)
 /// stay far below.
@@ -158,6 +159,27 @@ impl<S: Send + Sync, T: FromBody + Default> FromRequest<S> for OptionalJson<T> {
                 .map_err(|e| ApiError::json(&e)),
             None => Ok(Self(T::default())),
         }
+    }
+}
+
+/// A create or update body that went through the table of fields: what has no effect is warned of,
+/// what is refused is the rejection.
+#[derive(Debug, Clone, Default)]
+pub struct Checked<T> {
+    /// The body.
+    pub body: T,
+    /// For the answer's `Warnings`.
+    pub warnings: Vec<String>,
+}
+
+impl<S: Send + Sync, T: FromBody> FromRequest<S> for Checked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, state: &S) -> Result<Self, ApiError> {
+        let RawJson(value) = RawJson::from_request(request, state).await?;
+        let body = T::from_body(&value).map_err(|e| ApiError::json(&e))?;
+        let warnings = compat::fields::apply(&value)?;
+        Ok(Self { body, warnings })
     }
 }
 

@@ -37,6 +37,7 @@ use tower::ServiceExt;
 
 use crate::engine::Engine;
 
+pub use not_built::OPERATIONS as OPERATIONS_NOT_BUILT;
 pub use reply::{json, json_lines, no_content};
 
 /// The most bytes of a request's head: dockerd takes a megabyte, no client sends a hundredth.

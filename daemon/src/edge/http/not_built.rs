@@ -13,7 +13,7 @@ use super::error::ApiError;
 use crate::engine::Engine;
 
 /// An operation: method, path with `*` for one segment and `**` for one or more, what it is.
-type Operation = (&'static str, &'static str, &'static str);
+pub type Operation = (&'static str, &'static str, &'static str);
 
 const SWARM: &str = "swarm mode";
 const PLUGINS: &str = "engine plugins";
@@ -23,7 +23,7 @@ const REGISTRY: &str = "talking to registries (pull, push, login, search)";
 const BUILD: &str = "docker build";
 
 /// What is not built.
-pub(super) const OPERATIONS: &[Operation] = &[
+pub const OPERATIONS: &[Operation] = &[
     ("POST", "/auth", REGISTRY),
     ("GET", "/distribution/**/json", REGISTRY),
     ("POST", "/images/**/push", REGISTRY),
