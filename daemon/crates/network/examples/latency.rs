@@ -1,6 +1,6 @@
 //! How long a container waits for its network: `create_sandbox`, `connect` with a published port,
-//! `release`, in a network namespace of its own. Arguments: rounds, rest between them in milliseconds,
-//! ports per container.
+//! `release`, in a network namespace of its own; then the rate with ten at once. Arguments: rounds, rest
+//! between them in milliseconds, ports per container.
 //!
 //! `cargo run --release -p gantry-network --example latency -- 40 100 1`
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut times: [Vec<Duration>; 4] = Default::default();
     for _ in 0..rounds {
         std::thread::sleep(Duration::from_millis(rest_ms.into()));
-        for (list, time) in times.iter_mut().zip(one_container(&networks, ports)?) {
+        for (list, time) in times.iter_mut().zip(one_container(&networks, 8080, ports)?) {
             list.push(time);
         }
     }
@@ -45,19 +45,56 @@ fn main() -> Result<(), Box<dyn Error>> {
             at(90)
         );
     }
+    ten_at_once(&networks, ports);
     Ok(())
 }
 
-fn one_container(networks: &Networks, ports: u16) -> Result<[Duration; 4], Box<dyn Error>> {
+/// Fifty containers come and stay, then go, ten at once.
+fn ten_at_once(networks: &Networks, ports: u16) {
+    const EACH: u16 = 5;
+    let ids: Vec<Vec<_>> = (0..10)
+        .map(|_| (0..EACH).map(|_| ContainerId::generate()).collect())
+        .collect();
+    let come = Instant::now();
+    std::thread::scope(|scope| {
+        for (thread, ids) in (0_u16..).zip(&ids) {
+            scope.spawn(move || {
+                for (n, id) in (0_u16..).zip(ids) {
+                    networks.create_sandbox(id).expect("a namespace");
+                    let request = request(id, 10_000 + (thread * EACH + n) * ports, ports);
+                    networks.connect(&request).expect("a place in the network");
+                }
+            });
+        }
+    });
+    let come = come.elapsed();
+    let left = Instant::now();
+    let go = Instant::now();
+    std::thread::scope(|scope| {
+        for ids in &ids {
+            scope.spawn(move || {
+                ids.iter()
+                    .for_each(|id| networks.release(id).expect("release"))
+            });
+        }
+    });
+    let go = go.elapsed();
+    networks.drain();
+    println!(
+        "50 containers, ten at once: {:.1} ms to come, {:.1} ms to go, {:.1} ms until nothing is left",
+        come.as_secs_f64() * 1e3,
+        go.as_secs_f64() * 1e3,
+        left.elapsed().as_secs_f64() * 1e3
+    );
+}
+
+fn one_container(
+    networks: &Networks,
+    first: u16,
+    ports: u16,
+) -> Result<[Duration; 4], Box<dyn Error>> {
     let id = ContainerId::generate();
-    let port = |n| PortRequest {
-        container_port: 80 + n,
-        protocol: Protocol::Tcp,
-        host_ip: None,
-        host_port: HostPort::Exact(8080 + n),
-    };
-    let mut request = EndpointRequest::new(id.clone(), "bench", "bridge");
-    request.ports = (0..ports).map(port).collect();
+    let request = request(&id, first, ports);
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
     networks.create_sandbox(&id)?;
@@ -68,4 +105,16 @@ fn one_container(networks: &Networks, ports: u16) -> Result<[Duration; 4], Box<d
     let release = lap();
     networks.drain();
     Ok([sandbox, connect, release, lap()])
+}
+
+fn request(id: &ContainerId, first: u16, ports: u16) -> EndpointRequest {
+    let port = |n| PortRequest {
+        container_port: 80 + n,
+        protocol: Protocol::Tcp,
+        host_ip: None,
+        host_port: HostPort::Exact(first + n),
+    };
+    let mut request = EndpointRequest::new(id.clone(), "bench", "bridge");
+    request.ports = (0..ports).map(port).collect();
+    request
 }

@@ -1,12 +1,13 @@
 //! Coming, being there, going; and two engines beside each other.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use gantry_ids::ContainerId;
-use gantry_network::{EndpointRequest, MacAddr, MemoryStore, NetworkError};
+use gantry_network::{EndpointRequest, HostPort, MacAddr, MemoryStore, NetworkError, PortRequest};
 
-use crate::lab::{Engine, command, in_lab, tcp};
+use crate::lab::{Engine, Namespace, command, in_lab, tcp};
 
 #[test]
 fn a_container_gets_what_docker_gives_and_leaves_nothing() {
@@ -197,5 +198,77 @@ fn the_subnet_dodges_what_the_host_routes_and_is_kept() {
             "172.17.0.0/16",
             "a VPN came up where the bridge was"
         );
+    });
+}
+
+#[test]
+fn many_at_once_never_share_an_address_or_a_port_and_leave_nothing() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let held = Mutex::new(BTreeSet::new());
+        let one_after_another = |seed: u64| {
+            let mut random = fastrand::Rng::with_seed(seed);
+            for _ in 0..12 {
+                let any = PortRequest {
+                    host_port: HostPort::Any,
+                    ..tcp(1, 80)
+                };
+                let endpoint = engine.connect("c", vec![any]).unwrap();
+                let own = [
+                    (endpoint.ip.unwrap(), 0),
+                    (Ipv4Addr::UNSPECIFIED, endpoint.ports[0].host_port),
+                ];
+                for held_by_one in own {
+                    assert!(
+                        held.lock().unwrap().insert(held_by_one),
+                        "{held_by_one:?} was given twice"
+                    );
+                }
+                if random.bool() {
+                    std::thread::yield_now();
+                }
+                for given_back in own {
+                    held.lock().unwrap().remove(&given_back);
+                }
+                engine.networks.release(&endpoint.container).unwrap();
+            }
+        };
+        std::thread::scope(|scope| {
+            for seed in 0..8 {
+                scope.spawn(move || one_after_another(seed));
+            }
+        });
+        engine.assert_clean();
+        assert!(
+            engine
+                .networks
+                .inspect("bridge")
+                .unwrap()
+                .endpoints
+                .is_empty()
+        );
+    });
+}
+
+#[test]
+fn a_connect_that_fails_half_way_is_undone() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let id = ContainerId::generate();
+        let sandbox = engine.networks.create_sandbox(&id).unwrap();
+        // Somebody has put an eth0 there.
+        Namespace::at(&sandbox.path).run(|| command("ip link add eth0 type bridge"));
+        let mut request = EndpointRequest::new(id.clone(), "c", "bridge");
+        request.ports = vec![tcp(8080, 80)];
+        let error = engine.networks.connect(&request).unwrap_err();
+        assert!(matches!(error, NetworkError::Links(_)), "{error:?}");
+        assert_eq!(engine.veths(), 0);
+        assert_eq!(engine.networks.endpoints(&id), []);
+        let next = engine.container("next", vec![tcp(8080, 80)]);
+        assert_eq!(next.ip(), Ipv4Addr::new(172, 17, 0, 2));
+        engine.networks.release(next.id()).unwrap();
+        engine.networks.release(&id).unwrap();
+        drop(next);
+        engine.assert_clean();
     });
 }

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::lab::{HOST, LAN, Server, ask, ask_udp, ask_udp_from, at, command, in_lab, tcp, udp};
+use crate::lab::{
+    Engine, HOST, LAN, Lab, Server, ask, ask_udp, ask_udp_from, at, command, in_lab, tcp, udp,
+};
 
 const BRIDGE: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
@@ -36,9 +38,20 @@ fn containers_reach_each_other_and_the_outside_under_the_hosts_address() {
     });
 }
 
+/// Runs a test both where frames within a bridge pass the IP firewall (`br_netfilter`) and where not.
+fn with_and_without_bridge_firewall(test: impl Fn(&Lab) + Send + Sync) {
+    for value in [0, 1] {
+        in_lab(|lab| {
+            let setting = format!("sysctl -q -w net.bridge.bridge-nf-call-iptables={value}");
+            command(&setting);
+            test(lab);
+        });
+    }
+}
+
 #[test]
 fn a_published_port_is_reached_from_everywhere_and_sees_real_clients() {
-    in_lab(|lab| {
+    with_and_without_bridge_firewall(|lab| {
         let engine = lab.engine();
         let web = engine.container("web", vec![tcp(8080, 80), udp(&tcp(5300, 53))]);
         let other = engine.container("other", vec![]);
@@ -69,7 +82,7 @@ fn a_published_port_is_reached_from_everywhere_and_sees_real_clients() {
 
 #[test]
 fn what_is_not_published_is_not_reached_from_outside() {
-    in_lab(|lab| {
+    with_and_without_bridge_firewall(|lab| {
         let engine = lab.engine();
         let web = engine.container("web", vec![tcp(8080, 80)]);
         let _servers = (
@@ -158,10 +171,10 @@ fn a_forged_source_goes_nowhere_in_either_direction() {
 
 #[test]
 fn without_icc_containers_meet_only_by_published_ports() {
-    in_lab(|lab| {
+    with_and_without_bridge_firewall(|lab| {
         let mut config = lab.config("engine");
         config.icc = false;
-        let engine = crate::lab::Engine::start(
+        let engine = Engine::start(
             config,
             std::sync::Arc::new(gantry_network::MemoryStore::default()),
         );
