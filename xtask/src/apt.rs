@@ -13,6 +13,7 @@ use crate::{command, peers};
 /// daemon and changes the host's firewall.
 pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ("busybox-static", "a root filesystem of one file"),
+    ("conntrack", "`conntrack`, to see which connections live"),
     (
         "iproute2",
         "`ip`, to look at what our netlink messages made",
@@ -23,7 +24,7 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ),
     ("patchelf", "binds the stock engines to their own libraries"),
     ("python3-venv", "docker-py, a client nobody here wrote"),
-    ("procps", "`ps`, for top"),
+    ("procps", "`ps`, for top; `sysctl`"),
 ];
 
 /// Installs those that are missing; silent when there is nothing to do.

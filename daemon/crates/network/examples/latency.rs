@@ -73,8 +73,9 @@ fn ten_at_once(networks: &Networks, ports: u16) {
     std::thread::scope(|scope| {
         for ids in &ids {
             scope.spawn(move || {
-                ids.iter()
-                    .for_each(|id| networks.release(id).expect("release"))
+                for id in ids {
+                    networks.release(id).expect("release");
+                }
             });
         }
     });
