@@ -16,3 +16,4 @@ pub mod host;
 pub mod logs;
 pub mod runtime;
 pub mod store;
+pub mod volume;

@@ -21,18 +21,15 @@ pub enum Table {
     Volumes,
     /// Kernel objects of removed containers that are still to be taken down, by container id.
     Teardown,
-    /// Networks and their allocations, by key of their owner.
-    Networks,
     /// The engine's own facts (its id, the format's version).
     Engine,
 }
 
 impl Table {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 4] = [
         Self::Containers,
         Self::Volumes,
         Self::Teardown,
-        Self::Networks,
         Self::Engine,
     ];
 
@@ -41,7 +38,6 @@ impl Table {
             Self::Containers => "containers",
             Self::Volumes => "volumes",
             Self::Teardown => "teardown",
-            Self::Networks => "networks",
             Self::Engine => "engine",
         })
     }
@@ -132,6 +128,12 @@ impl Store {
         Ok(Self { database, writer })
     }
 
+    /// The database itself, for owners of tables that write for themselves (networks).
+    #[must_use]
+    pub fn database(&self) -> Arc<Database> {
+        Arc::clone(&self.database)
+    }
+
     /// All records of a table. Synchronous: for the engine's start.
     ///
     /// # Errors
@@ -143,7 +145,6 @@ impl Store {
                 Table::Containers => "containers",
                 Table::Volumes => "volumes",
                 Table::Teardown => "teardown",
-                Table::Networks => "networks",
                 Table::Engine => "engine",
             },
             source: Arc::new(source),

@@ -1,0 +1,155 @@
+//! Why an operation on a container failed, in dockerd's words.
+
+use std::{io, path::PathBuf};
+
+use gantry_errors::{Classify, ErrorKind};
+use gantry_ids::{ContainerId, NameError};
+use gantry_image::ImageError;
+use gantry_network::NetworkError;
+
+use super::{mounts::MountError, names::LookupError, restart::PolicyError, spec::SpecError};
+use crate::{
+    runtime::{RuntimeError, stdio::HandoverError},
+    store::StoreError,
+    volume::VolumeError,
+};
+
+/// A failed operation.
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    /// No such container, an ambiguous prefix, a name that is taken.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// A name that is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A field of the request cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+    /// A request dockerd answers with 500 although it is the client's.
+    #[error("{0}")]
+    InvalidInternal(String),
+    /// A restart policy that cannot be.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A mount that cannot be.
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    /// The state does not allow it (409).
+    #[error("{0}")]
+    Conflict(String),
+    /// It is so already (304).
+    #[error("container {0} is already so")]
+    NotModified(ContainerId),
+    /// Something named in the request does not exist (404).
+    #[error("{0}")]
+    NotFound(String),
+    /// A part that later issues bring (501).
+    #[error("{0} is not built yet in Gantry")]
+    NotBuilt(&'static str),
+    /// The image store.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// The networks.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The volumes.
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    /// The specification could not be made.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A start that failed; the text is the runtime's.
+    #[error("{message}")]
+    Start { message: String, invalid: bool },
+    /// The supervisor.
+    #[error("{step}")]
+    Runtime {
+        step: &'static str,
+        #[source]
+        source: RuntimeError,
+    },
+    /// A client's stream.
+    #[error("attach to container {id}")]
+    Attach {
+        id: ContainerId,
+        #[source]
+        source: HandoverError,
+    },
+    /// The store.
+    #[error("keep the record of container {id}")]
+    Persist {
+        id: ContainerId,
+        #[source]
+        source: StoreError,
+    },
+    /// A file of the container.
+    #[error("{step} {path}")]
+    File {
+        step: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The container's owner has ended: it is being removed.
+    #[error("No such container: {0}")]
+    Gone(ContainerId),
+    /// A crash test's error.
+    #[error(transparent)]
+    Injected(#[from] gantry_telemetry::Injected),
+}
+
+impl Classify for ContainerError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Lookup(LookupError::Conflict { .. }) | Self::Conflict(_) => ErrorKind::Conflict,
+            Self::Lookup(LookupError::NoSuchContainer(_)) | Self::NotFound(_) | Self::Gone(_) => {
+                ErrorKind::NotFound
+            }
+            Self::Mount(MountError::NotBuilt(_)) | Self::NotBuilt(_) => ErrorKind::Unimplemented,
+            Self::Mount(error) if error.is_internal() => ErrorKind::Internal,
+            Self::Lookup(LookupError::Ambiguous(_))
+            | Self::Name(_)
+            | Self::Invalid(_)
+            | Self::Policy(_)
+            | Self::Mount(_)
+            | Self::Spec(_)
+            | Self::Start { invalid: true, .. } => ErrorKind::InvalidArgument,
+            Self::NotModified(_) => ErrorKind::NotModified,
+            Self::Image(error) => image_kind(error),
+            Self::Network(error) => network_kind(error),
+            Self::Volume(error) => error.kind(),
+            Self::Runtime { source, .. } if source.is_not_found() => ErrorKind::NotFound,
+            Self::InvalidInternal(_)
+            | Self::Start { .. }
+            | Self::Runtime { .. }
+            | Self::Attach { .. }
+            | Self::Persist { .. }
+            | Self::File { .. }
+            | Self::Injected(_) => ErrorKind::Internal,
+        }
+    }
+}
+
+fn image_kind(error: &ImageError) -> ErrorKind {
+    use gantry_image::ErrorKind as Image;
+    match error.kind() {
+        Image::NotFound => ErrorKind::NotFound,
+        Image::Invalid => ErrorKind::InvalidArgument,
+        Image::Conflict => ErrorKind::Conflict,
+        Image::NotBuilt => ErrorKind::Unimplemented,
+        Image::System => ErrorKind::Internal,
+    }
+}
+
+fn network_kind(error: &NetworkError) -> ErrorKind {
+    use gantry_network::ErrorKind as Network;
+    match error.kind() {
+        Network::InvalidArgument => ErrorKind::InvalidArgument,
+        Network::NotFound => ErrorKind::NotFound,
+        Network::Forbidden => ErrorKind::PermissionDenied,
+        Network::Conflict => ErrorKind::Conflict,
+        Network::Unimplemented => ErrorKind::Unimplemented,
+        Network::Internal => ErrorKind::Internal,
+    }
+}

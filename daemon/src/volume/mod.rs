@@ -1,0 +1,389 @@
+//! Volumes of the local driver: directories that outlive containers.
+//!
+//! `<data-root>/volumes/<name>/_data`, with a record each. Listings answer from memory. Who uses a
+//! volume is told by the caller (the containers' records are the truth); options that make a volume a
+//! mount of its own (`type`, `device`, `o`) are refused until a later issue.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use gantry_engine_api::{List, Map, volume::Volume};
+use gantry_errors::{Classify, ErrorKind};
+use gantry_ids::{NameError, VolumeName};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    events::{EventBus, EventKind},
+    store::{Batch, Store, StoreError, Table},
+};
+
+/// The label that marks a volume whose name the engine made up.
+pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
+/// The version of the records that this program writes.
+const VERSION: u32 = 1;
+
+/// Why an operation on a volume failed; dockerd's texts.
+#[derive(Debug, thiserror::Error)]
+pub enum VolumeError {
+    /// No such volume.
+    #[error("get {0}: no such volume")]
+    NoSuchVolume(String),
+    /// Containers use it.
+    #[error("remove {name}: volume is in use - [{users}]")]
+    InUse { name: String, users: String },
+    /// A name that is none.
+    #[error("create {name}: {source}")]
+    Name {
+        name: String,
+        #[source]
+        source: NameError,
+    },
+    /// A driver other than the local one.
+    #[error(
+        "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
+    )]
+    Driver { name: String, driver: String },
+    /// Options that are not built.
+    #[error("create {0}: options of the local driver are not built yet in Gantry")]
+    Options(String),
+    /// Its directory.
+    #[error("{step} volume {name}")]
+    Directory {
+        step: &'static str,
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    /// Its record.
+    #[error("keep the record of volume {name}")]
+    Persist {
+        name: String,
+        #[source]
+        source: StoreError,
+    },
+    /// A record that cannot be read.
+    #[error("decode the record of volume {name}")]
+    Record {
+        name: String,
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl Classify for VolumeError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchVolume(_) | Self::Driver { .. } => ErrorKind::NotFound,
+            Self::InUse { .. } => ErrorKind::Conflict,
+            Self::Name { .. } => ErrorKind::InvalidArgument,
+            Self::Options(_) => ErrorKind::Unimplemented,
+            Self::Directory { .. } | Self::Persist { .. } | Self::Record { .. } => {
+                ErrorKind::Internal
+            }
+        }
+    }
+}
+
+/// A volume, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeRecord {
+    /// Version of the format.
+    pub v: u32,
+    pub name: VolumeName,
+    pub created: Timestamp,
+    pub labels: BTreeMap<String, String>,
+    /// The engine made up its name.
+    pub anonymous: bool,
+}
+
+/// The engine's volumes; clones share them.
+#[derive(Debug, Clone)]
+pub struct Volumes {
+    root: PathBuf,
+    store: Store,
+    events: Arc<EventBus>,
+    map: Arc<RwLock<BTreeMap<VolumeName, Arc<VolumeRecord>>>>,
+}
+
+impl Volumes {
+    /// Reads the records.
+    ///
+    /// # Errors
+    /// [`VolumeError::Persist`], [`VolumeError::Record`].
+    pub fn open(root: PathBuf, store: Store, events: Arc<EventBus>) -> Result<Self, VolumeError> {
+        let loaded = store
+            .load(Table::Volumes)
+            .map_err(|source| VolumeError::Persist {
+                name: String::new(),
+                source,
+            })?;
+        let mut map = BTreeMap::new();
+        for (name, bytes) in loaded {
+            let record: VolumeRecord = serde_json::from_slice(&bytes)
+                .map_err(|source| VolumeError::Record { name, source })?;
+            map.insert(record.name.clone(), Arc::new(record));
+        }
+        Ok(Self {
+            root,
+            store,
+            events,
+            map: Arc::new(RwLock::new(map)),
+        })
+    }
+
+    /// A volume's directory.
+    #[must_use]
+    pub fn path(&self, name: &VolumeName) -> PathBuf {
+        self.root.join(name.as_str()).join("_data")
+    }
+
+    fn lookup(&self, name: &str) -> Option<Arc<VolumeRecord>> {
+        self.map
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    /// The volume of this name; made if it is not there. An empty name is made up.
+    ///
+    /// Answers whether it is new.
+    ///
+    /// # Errors
+    /// [`VolumeError`].
+    pub async fn ensure(
+        &self,
+        name: &str,
+        driver: &str,
+        options: &Map<String>,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(Arc<VolumeRecord>, bool), VolumeError> {
+        if !matches!(driver, "" | "local") {
+            let (name, driver) = (name.to_owned(), driver.to_owned());
+            return Err(VolumeError::Driver { name, driver });
+        }
+        if !options.is_empty() {
+            return Err(VolumeError::Options(name.to_owned()));
+        }
+        let anonymous = name.is_empty();
+        let parsed = if anonymous {
+            VolumeName::generate()
+        } else {
+            let wrong = |source| VolumeError::Name {
+                name: name.to_owned(),
+                source,
+            };
+            name.parse().map_err(wrong)?
+        };
+        if let Some(found) = self.lookup(parsed.as_str()) {
+            return Ok((found, false));
+        }
+        let mut labels = labels.clone();
+        if anonymous {
+            labels.insert(ANONYMOUS_LABEL.to_owned(), String::new());
+        }
+        let record = VolumeRecord {
+            v: VERSION,
+            name: parsed,
+            created: Timestamp::now(),
+            labels,
+            anonymous,
+        };
+        self.add(record).await
+    }
+
+    async fn add(&self, record: VolumeRecord) -> Result<(Arc<VolumeRecord>, bool), VolumeError> {
+        let name = record.name.clone();
+        let path = self.path(&name);
+        make(&path).map_err(|source| VolumeError::Directory {
+            step: "make the directory of",
+            name: name.to_string(),
+            source,
+        })?;
+        let bytes = serde_json::to_vec(&record).expect("a record has string keys only");
+        let record = Arc::new(record);
+        {
+            let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(other) = map.get(&name) {
+                // Another request was faster.
+                return Ok((Arc::clone(other), false));
+            }
+            map.insert(name.clone(), Arc::clone(&record));
+        }
+        let batch = Batch::default().put(Table::Volumes, name.as_str(), bytes);
+        if let Err(source) = self.store.commit(batch).await {
+            self.map
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&name);
+            return Err(VolumeError::Persist {
+                name: name.to_string(),
+                source,
+            });
+        }
+        self.announce("create", &name);
+        Ok((record, true))
+    }
+
+    fn announce(&self, action: &str, name: &VolumeName) {
+        let attributes = [("driver".to_owned(), "local".to_owned())];
+        self.events
+            .publish(EventKind::Volume, action, name.as_str(), attributes);
+    }
+
+    /// One volume.
+    ///
+    /// # Errors
+    /// [`VolumeError::NoSuchVolume`].
+    pub fn get(&self, name: &str) -> Result<Arc<VolumeRecord>, VolumeError> {
+        self.lookup(name)
+            .ok_or_else(|| VolumeError::NoSuchVolume(name.to_owned()))
+    }
+
+    /// All volumes, by name.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<VolumeRecord>> {
+        self.map
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// Removes a volume that none of `users` uses.
+    ///
+    /// # Errors
+    /// [`VolumeError::NoSuchVolume`], [`VolumeError::InUse`].
+    pub async fn remove(&self, name: &str, users: &[String]) -> Result<(), VolumeError> {
+        let record = self.get(name)?;
+        if !users.is_empty() {
+            return Err(VolumeError::InUse {
+                name: name.to_owned(),
+                users: users.join(", "),
+            });
+        }
+        let persist = |source| VolumeError::Persist {
+            name: name.to_owned(),
+            source,
+        };
+        // The record goes last: a removal that was cut short can be repeated.
+        let dir = self.root.join(record.name.as_str());
+        let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(dir)).await;
+        match removed.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                let name = name.to_owned();
+                return Err(VolumeError::Directory {
+                    step: "remove the directory of",
+                    name,
+                    source,
+                });
+            }
+            Ok(()) | Err(_) => {}
+        }
+        self.store
+            .commit(Batch::default().delete(Table::Volumes, name))
+            .await
+            .map_err(persist)?;
+        self.map
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&record.name);
+        self.announce("destroy", &record.name);
+        Ok(())
+    }
+
+    /// As the API tells it.
+    #[must_use]
+    pub fn to_api(&self, record: &VolumeRecord) -> Volume {
+        let mut volume = Volume {
+            created_at: format!("{:.0}", record.created),
+            driver: "local".to_owned(),
+            mountpoint: self.path(&record.name).display().to_string(),
+            name: record.name.to_string(),
+            scope: "local".to_owned(),
+            ..Volume::default()
+        };
+        if !record.labels.is_empty() {
+            volume.labels = record.labels.clone().into();
+        }
+        volume
+    }
+
+    /// Warnings of a listing.
+    #[must_use]
+    pub fn warnings() -> List<String> {
+        List::default()
+    }
+}
+
+/// The data may be anyone's; its parent is the engine's alone.
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o701)
+            .create(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn volumes(root: &Path) -> Volumes {
+        let store = Store::open(&root.join("db.redb")).unwrap();
+        Volumes::open(root.join("volumes"), store, Arc::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_volume_is_made_once_and_removed_when_unused() {
+        let dir = tempfile::tempdir().unwrap();
+        let volumes = volumes(dir.path());
+        let none = (Map::default(), BTreeMap::new());
+        let (first, new) = volumes.ensure("data", "", &none.0, &none.1).await.unwrap();
+        assert!(new && volumes.path(&first.name).is_dir());
+        let (_, again) = volumes
+            .ensure("data", "local", &none.0, &none.1)
+            .await
+            .unwrap();
+        assert!(!again);
+        let (anonymous, _) = volumes.ensure("", "", &none.0, &none.1).await.unwrap();
+        assert!(anonymous.anonymous && anonymous.name.as_str().len() == 64);
+        let error = volumes
+            .remove("data", &["c1".to_owned()])
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), "remove data: volume is in use - [c1]");
+        volumes.remove("data", &[]).await.unwrap();
+        assert!(!dir.path().join("volumes/data").exists());
+        let error = volumes.remove("data", &[]).await.unwrap_err();
+        assert_eq!(error.to_string(), "get data: no such volume");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_local_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let volumes = volumes(dir.path());
+        let none = (Map::default(), BTreeMap::new());
+        let driver = volumes
+            .ensure("v1", "foo", &none.0, &none.1)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            driver.to_string(),
+            "create v1: error looking up volume plugin foo: plugin \"foo\" not found"
+        );
+        assert!(volumes.ensure("a b", "", &none.0, &none.1).await.is_err());
+    }
+}
