@@ -12,6 +12,7 @@ pub mod container;
 pub mod edge;
 pub mod engine;
 pub mod events;
+pub mod exec;
 pub mod host;
 pub mod logs;
 pub mod runtime;

@@ -1,10 +1,30 @@
 //! Containers: their records, their lives, and what the engine does with them.
+//!
+//! One task owns one container ([`actor`]); everybody else sends it commands through [`registry`] and
+//! reads what it last published. The pure parts stand alone: [`state`], [`restart`], [`names`],
+//! [`mounts`], [`validate`], [`spec`]. Nothing here names HTTP or a generated type.
 
+mod accounts;
+mod actor;
+pub mod create;
 pub mod error;
+mod exit;
+pub mod failpoints;
+pub mod files;
+mod log_attrs;
 pub mod model;
 pub mod mounts;
 pub mod names;
+pub mod operate;
+mod ports;
+mod recover;
+pub mod registry;
+pub mod remove;
 pub mod restart;
 pub mod spec;
+mod start;
 pub mod state;
 pub mod validate;
+
+pub use error::ContainerError;
+pub use registry::{Containers, Handle, Parts};

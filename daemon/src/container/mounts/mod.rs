@@ -16,7 +16,7 @@ mod bind;
 mod volume_from;
 
 pub use bind::parse_bind;
-pub use volume_from::inherit;
+pub use volume_from::{inherit, parse as volumes_from};
 
 /// One mount of a container, as it is kept in its record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -157,6 +157,15 @@ fn many_options_at_once() {
         json!(["/sbin/docker-init", "--", "sleep", "0"])
     );
     assert_eq!(spec["process"]["noNewPrivileges"], true);
+    assert_eq!(
+        spec["process"]["env"],
+        json!([
+            process::DEFAULT_PATH,
+            "HOSTNAME=foo",
+            "A=b",
+            "HOME=/home/bob"
+        ])
+    );
     assert_eq!(spec["process"]["oomScoreAdj"], 100);
     assert_eq!(
         spec["process"]["rlimits"],

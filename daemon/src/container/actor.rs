@@ -1,0 +1,184 @@
+//! The task that owns one container.
+//!
+//! Commands come one after another over a bounded channel, so that nothing about a container ever
+//! happens twice at once. Each step is written before it is published, and published before the
+//! caller is answered. What a command does is in the modules beside this one (`start`, `exit`,
+//! `remove`, `operate`); here is the loop.
+
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
+
+use gantry_engine_api::host_config::UpdateRequest;
+use gantry_ids::{ContainerName, Signal};
+use gantry_stdio::Attach;
+use jiff::Timestamp;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::AbortHandle,
+};
+
+use super::{
+    error::ContainerError,
+    model::Record,
+    registry::{Containers, Handle, Parts, View},
+    remove::RemoveOptions,
+};
+use crate::store::{Batch, Table};
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, ContainerError>>;
+
+/// What a container's owner is told to do, or told.
+#[derive(Debug)]
+pub(super) enum Command {
+    Start(Reply<()>),
+    /// The process ended.
+    Exited {
+        code: u32,
+        at: Option<Timestamp>,
+    },
+    /// The kernel killed a process for lack of memory.
+    Oom,
+    Kill {
+        signal: Signal,
+        reply: Reply<()>,
+    },
+    /// The user wants it stopped: the policy stays away. Answers whether there is a process.
+    StopWanted(Reply<bool>),
+    Pause(Reply<()>),
+    Unpause(Reply<()>),
+    Rename {
+        name: ContainerName,
+        reply: Reply<()>,
+    },
+    Update {
+        request: Box<UpdateRequest>,
+        reply: Reply<()>,
+    },
+    Remove {
+        options: RemoveOptions,
+        reply: Reply<()>,
+    },
+    Attach {
+        attach: Attach,
+        stream: OwnedFd,
+        reply: Reply<()>,
+    },
+    /// A back-off is over; it counts only if it is the last one.
+    RestartDue {
+        serial: u64,
+    },
+}
+
+/// The owner's state: the record, and what is only of this run.
+#[derive(Debug)]
+pub(super) struct Actor {
+    pub(super) all: Containers,
+    pub(super) record: Record,
+    publish: watch::Sender<View>,
+    pub(super) handle: Handle,
+    /// Clients that attached before the start.
+    pub(super) pending: Vec<(Attach, OwnedFd)>,
+    /// The supervisor may still hold a task of the last run.
+    pub(super) task_left: bool,
+    /// Memory ran out since the last start.
+    pub(super) oom: bool,
+    pub(super) exits: u64,
+    /// The last back-off.
+    pub(super) delay: Option<Duration>,
+    pub(super) restart: Option<(u64, AbortHandle)>,
+    pub(super) serial: u64,
+    pub(super) removed: bool,
+}
+
+impl Actor {
+    pub(super) fn new(
+        all: Containers,
+        record: Record,
+        publish: watch::Sender<View>,
+        handle: Handle,
+        task_left: bool,
+    ) -> Self {
+        Self {
+            all,
+            record,
+            publish,
+            handle,
+            pending: Vec::new(),
+            task_left,
+            oom: false,
+            exits: 0,
+            delay: None,
+            restart: None,
+            serial: 0,
+            removed: false,
+        }
+    }
+
+    pub(super) fn parts(&self) -> Arc<Parts> {
+        Arc::clone(&self.all.parts)
+    }
+
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+        while let Some(command) = inbox.recv().await {
+            self.obey(command).await;
+            if self.removed {
+                break;
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        // A caller that went away is no reason to stop half-way: answers are dropped then.
+        match command {
+            Command::Start(reply) => drop(reply.send(self.start_by_user().await)),
+            Command::Exited { code, at } => self.exited(code, at).await,
+            Command::Oom => self.out_of_memory(),
+            Command::Kill { signal, reply } => drop(reply.send(self.kill(signal).await)),
+            Command::StopWanted(reply) => drop(reply.send(self.stop_wanted().await)),
+            Command::Pause(reply) => drop(reply.send(self.pause().await)),
+            Command::Unpause(reply) => drop(reply.send(self.unpause().await)),
+            Command::Rename { name, reply } => drop(reply.send(self.rename(name).await)),
+            Command::Update { request, reply } => drop(reply.send(self.update(&request).await)),
+            Command::Remove { options, reply } => drop(reply.send(self.remove(options).await)),
+            Command::Attach {
+                attach,
+                stream,
+                reply,
+            } => self.attach(attach, stream, reply),
+            Command::RestartDue { serial } => self.restart_due(serial).await,
+        }
+    }
+
+    /// Writes the record as it would be after `change`, then takes it over and publishes it.
+    ///
+    /// # Errors
+    /// [`ContainerError::Persist`]; nothing has changed then.
+    pub(super) async fn persist(
+        &mut self,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), ContainerError> {
+        let mut next = self.record.clone();
+        change(&mut next);
+        let batch = Batch::default().put(Table::Containers, next.id.as_str(), next.encode());
+        self.all
+            .parts
+            .store
+            .commit(batch)
+            .await
+            .map_err(|source| ContainerError::Persist {
+                id: self.record.id.clone(),
+                source,
+            })?;
+        self.record = next;
+        Ok(())
+    }
+
+    /// Lets readers see the record as it is now.
+    pub(super) fn publish(&self) {
+        self.publish.send_replace(View {
+            record: Arc::new(self.record.clone()),
+            exits: self.exits,
+            removed: self.removed,
+        });
+    }
+}

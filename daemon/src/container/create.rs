@@ -1,0 +1,476 @@
+//! `create`: the request merged with the image, checked, completed; name, root file system, volumes
+//! and record, in that order, each undone when a later one fails.
+
+use std::{collections::BTreeMap, path::Path};
+
+use gantry_engine_api::{
+    ContainerConfig, CreateRequest, HostConfig, List, Map, config::HealthConfig,
+};
+use gantry_ids::{ContainerId, ContainerName, random_name};
+use gantry_image::{Image, RunConfig};
+use gantry_telemetry::failpoint;
+use jiff::Timestamp;
+
+use super::{
+    error::ContainerError,
+    failpoints,
+    model::{LastRun, Record},
+    mounts::{self, MountRecord, Source},
+    names::LookupError,
+    registry::{Containers, Handle},
+    spec::namespaces::{Mode, mode},
+    state::Life,
+    validate,
+};
+use crate::store::{Batch, Table};
+
+/// How often a made-up name is drawn before giving up.
+const NAME_TRIES: u32 = 32;
+
+/// A created container.
+#[derive(Debug)]
+pub struct Created {
+    pub id: ContainerId,
+    pub warnings: Vec<String>,
+}
+
+impl Containers {
+    /// Makes a container.
+    ///
+    /// # Errors
+    /// [`ContainerError`]; nothing is left then.
+    pub async fn create(
+        &self,
+        name: &str,
+        request: CreateRequest,
+    ) -> Result<Created, ContainerError> {
+        let CreateRequest {
+            mut config,
+            host_config: mut host,
+            networking_config,
+        } = request;
+        let name = if name.is_empty() {
+            None
+        } else {
+            Some(name.parse::<ContainerName>()?)
+        };
+        let image = self.parts.images.find(&config.image)?;
+        merge(&mut config, image.config.run());
+        let (path, args) = command(&config)?;
+        let settings = self.parts.config();
+        let mut warnings = validate::create(
+            &mut config,
+            &mut host,
+            &settings.containers,
+            &self.parts.machine,
+        )?;
+        if !settings.runtimes.contains_key(&host.runtime) {
+            return Err(ContainerError::Invalid(format!(
+                "unknown or invalid runtime name: {}",
+                host.runtime
+            )));
+        }
+        super::ports::check(&host)?;
+        self.check_joins(&host)?;
+        if self.parts.init.is_none() && settings.containers.init_path.is_none() {
+            let wanted = host.init.unwrap_or(settings.containers.init);
+            if wanted {
+                warnings.push("this engine was built without its init".to_owned());
+            }
+        }
+        let mounts = mounts::requested(&config, &host, self.inherited(&host)?)?;
+        let id = ContainerId::generate();
+        self.complete_names(&mut config, &host, &id);
+        let name = self.reserve(name, &id)?;
+        let record = Record {
+            v: Record::CURRENT,
+            id: id.clone(),
+            name,
+            created: Timestamp::now(),
+            image: image.id.clone(),
+            chain: image.config.chain(),
+            path,
+            args,
+            log_path: (host.log_config.driver != "none").then(|| {
+                let dir = self.parts.dir(&id);
+                dir.join(format!("{id}-json.log")).display().to_string()
+            }),
+            config,
+            host,
+            endpoints: networking_config.endpoints_config,
+            mounts,
+            life: Life::Created,
+            last: LastRun::default(),
+            restarts: 0,
+            stopped_by_user: false,
+        };
+        match self.build(record, &image).await {
+            Ok(handle) => {
+                self.parts.announce(&handle.record(), "create", &[]);
+                Ok(Created { id, warnings })
+            }
+            Err(error) => {
+                self.names.release(&id);
+                Err(error)
+            }
+        }
+    }
+
+    /// Root file system, volumes, record.
+    async fn build(&self, mut record: Record, image: &Image) -> Result<Handle, ContainerError> {
+        failpoint(failpoints::CREATE_RESERVED)?;
+        let made = self.populate(&mut record, image).await;
+        let outcome = match made {
+            Ok(()) => self.write_new(record.clone()).await,
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            self.unmake(&record).await;
+        }
+        outcome
+    }
+
+    async fn write_new(&self, record: Record) -> Result<Handle, ContainerError> {
+        failpoint(failpoints::CREATE_ROOTFS)?;
+        let batch = Batch::default().put(Table::Containers, record.id.as_str(), record.encode());
+        self.parts
+            .store
+            .commit(batch)
+            .await
+            .map_err(|source| ContainerError::Persist {
+                id: record.id.clone(),
+                source,
+            })?;
+        failpoint(failpoints::CREATE_PERSISTED)?;
+        Ok(self.adopt(record, false))
+    }
+
+    /// Makes the directories and volumes of a new container.
+    async fn populate(&self, record: &mut Record, image: &Image) -> Result<(), ContainerError> {
+        let parts = self.parts.clone();
+        let (id, image_id) = (record.id.clone(), image.id.clone());
+        blocking(move || -> Result<(), ContainerError> {
+            let dir = parts.dir(&id);
+            make_dir(&dir)?;
+            parts
+                .images
+                .prepare_rootfs(&id, &image_id, &parts.rw(&id))?;
+            Ok(())
+        })
+        .await?;
+        for mount in &mut record.mounts {
+            match &mount.source {
+                Source::Volume { .. } => self.provide_volume(mount, image).await?,
+                Source::Bind { path, create, .. } => bind_source(Path::new(path), *create)?,
+                Source::Tmpfs { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds or makes a mount's volume, and fills a new one with what the image has there.
+    async fn provide_volume(
+        &self,
+        mount: &mut MountRecord,
+        image: &Image,
+    ) -> Result<(), ContainerError> {
+        let Source::Volume {
+            name,
+            driver,
+            path,
+            no_copy,
+            ..
+        } = &mut mount.source
+        else {
+            return Ok(());
+        };
+        let none = (Map::default(), BTreeMap::new());
+        let (volume, _) = self
+            .parts
+            .volumes
+            .ensure(name, driver, &none.0, &none.1)
+            .await?;
+        *name = volume.name.to_string();
+        let dir = self.parts.volumes.path(&volume.name);
+        *path = dir.display().to_string();
+        if *no_copy {
+            return Ok(());
+        }
+        let (parts, image) = (self.parts.clone(), image.id.clone());
+        let target = mount.target.clone();
+        blocking(move || {
+            let empty = std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_none());
+            if empty {
+                parts.images.copy_up(&image, Path::new(&target), &dir)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Takes back what [`Self::populate`] made; a failure leaves something for the next start's
+    /// sweep.
+    async fn unmake(&self, record: &Record) {
+        let parts = self.parts.clone();
+        let id = record.id.clone();
+        let undone = blocking(move || {
+            let released = parts.images.release_rootfs(&id, &parts.rw(&id));
+            drop(std::fs::remove_dir_all(parts.dir(&id)));
+            released.map_err(ContainerError::from)
+        });
+        if let Err(error) = undone.await {
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::warn!(container.id = %record.id, error, "a failed create was not undone");
+        }
+        for mount in &record.mounts {
+            if let Source::Volume {
+                name,
+                anonymous: true,
+                ..
+            } = &mount.source
+                && !name.is_empty()
+            {
+                drop(self.parts.volumes.remove(name, &[]).await);
+            }
+        }
+    }
+
+    fn reserve(
+        &self,
+        name: Option<ContainerName>,
+        id: &ContainerId,
+    ) -> Result<ContainerName, ContainerError> {
+        if let Some(name) = name {
+            self.names.reserve(&name, id)?;
+            return Ok(name);
+        }
+        for attempt in 0..NAME_TRIES {
+            let name = random_name(attempt);
+            match self.names.reserve(&name, id) {
+                Ok(()) => return Ok(name),
+                Err(LookupError::Conflict { .. }) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Err(ContainerError::Conflict(
+            "no free container name was found".to_owned(),
+        ))
+    }
+
+    /// The containers that `container:ID` modes name must exist.
+    fn check_joins(&self, host: &HostConfig) -> Result<(), ContainerError> {
+        for text in [&host.ipc_mode, &host.pid_mode] {
+            if let Mode::Container(other) = mode(text) {
+                self.find(other)
+                    .map_err(|error| ContainerError::Invalid(error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn inherited(&self, host: &HostConfig) -> Result<Vec<MountRecord>, ContainerError> {
+        let mut inherited = Vec::new();
+        for spec in host.volumes_from.iter() {
+            let (other, _) = mounts::volumes_from(spec)?;
+            let other = self
+                .find(other)
+                .map_err(|error| ContainerError::Invalid(error.to_string()))?;
+            inherited.extend(mounts::inherit(spec, &other.record().mounts)?);
+        }
+        Ok(inherited)
+    }
+
+    /// The host name that inspect tells.
+    fn complete_names(&self, config: &mut ContainerConfig, host: &HostConfig, id: &ContainerId) {
+        if !config.hostname.is_empty() {
+            return;
+        }
+        config.hostname = match mode(&host.network_mode) {
+            Mode::Host => self.parts.machine_name.clone(),
+            Mode::Container(_) => String::new(),
+            Mode::Default | Mode::Word(_) if host.uts_mode == "host" => {
+                self.parts.machine_name.clone()
+            }
+            Mode::Default | Mode::Word(_) => id.short().to_owned(),
+        };
+    }
+}
+
+/// Runs work that may wait for the disk or the kernel.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ContainerError> + Send + 'static,
+) -> Result<T, ContainerError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+fn make_dir(path: &Path) -> Result<(), ContainerError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o710)
+        .create(path);
+    made.map_err(|source| ContainerError::File {
+        step: "make",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A bind's source: made as a directory where that was asked for, else it must be there.
+pub(super) fn bind_source(path: &Path, create: bool) -> Result<(), ContainerError> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    if create {
+        return std::fs::create_dir_all(path).map_err(|source| ContainerError::File {
+            step: "error while creating mount source path",
+            path: path.to_owned(),
+            source,
+        });
+    }
+    Err(ContainerError::Invalid(format!(
+        "invalid mount config for type \"bind\": bind source path does not exist: {}",
+        path.display()
+    )))
+}
+
+/// What is run: the entrypoint and then the command.
+fn command(config: &ContainerConfig) -> Result<(String, Vec<String>), ContainerError> {
+    let mut words = config.entrypoint.iter().chain(config.cmd.iter()).cloned();
+    let path = words
+        .next()
+        .ok_or_else(|| ContainerError::Invalid("no command specified".to_owned()))?;
+    Ok((path, words.collect()))
+}
+
+/// The image's configuration where the request says nothing.
+fn merge(config: &mut ContainerConfig, image: &RunConfig) {
+    if config.user.is_empty() {
+        config.user.clone_from(&image.user);
+    }
+    if config.working_dir.is_empty() {
+        config.working_dir.clone_from(&image.working_dir);
+    }
+    if config.stop_signal.is_empty() {
+        config.stop_signal.clone_from(&image.stop_signal);
+    }
+    config.stop_timeout = config.stop_timeout.or(image.stop_timeout);
+    merge_command(config, image);
+    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let asked: Vec<String> = config.env.iter().map(|entry| name(entry)).collect();
+    let inherited = image
+        .env
+        .iter()
+        .filter(|entry| !asked.contains(&name(entry)));
+    let env: Vec<String> = config.env.iter().chain(inherited).cloned().collect();
+    config.env = List::from(env);
+    for (key, value) in &image.labels {
+        config
+            .labels
+            .entry(key.clone())
+            .or_insert_with(|| value.clone());
+    }
+    for port in image.exposed_ports.keys() {
+        config.exposed_ports.entry(port.clone()).or_default();
+    }
+    for volume in image.volumes.keys() {
+        config.volumes.entry(volume.clone()).or_default();
+    }
+    if config.on_build.is_empty() && !image.on_build.is_empty() {
+        config.on_build = image.on_build.clone().into();
+    }
+    if config.shell.is_empty() && !image.shell.is_empty() {
+        config.shell = image.shell.clone().into();
+    }
+    merge_health(config, image);
+}
+
+/// A command of the request's own leaves the image's entrypoint; an entrypoint of its own leaves the
+/// image's command; `[""]` is no entrypoint.
+fn merge_command(config: &mut ContainerConfig, image: &RunConfig) {
+    if config.entrypoint.is_empty() {
+        if config.cmd.is_empty()
+            && let Some(cmd) = &image.cmd
+        {
+            config.cmd = cmd.clone().into();
+        }
+        if config.entrypoint.is_nil()
+            && let Some(entrypoint) = &image.entrypoint
+        {
+            config.entrypoint = entrypoint.clone().into();
+        }
+    }
+    if matches!(config.entrypoint.as_slice(), [only] if only.is_empty()) {
+        config.entrypoint = List::default();
+    }
+}
+
+fn merge_health(config: &mut ContainerConfig, image: &RunConfig) {
+    let Some(image) = &image.healthcheck else {
+        return;
+    };
+    let asked = config.healthcheck.get_or_insert_with(HealthConfig::default);
+    if asked.test.is_empty() {
+        asked.test = image.test.clone().into();
+    }
+    for (asked, image) in [
+        (&mut asked.interval, image.interval),
+        (&mut asked.timeout, image.timeout),
+        (&mut asked.start_period, image.start_period),
+        (&mut asked.start_interval, image.start_interval),
+        (&mut asked.retries, image.retries),
+    ] {
+        if *asked == 0 {
+            *asked = image;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_engine_api::json::from_slice;
+
+    use super::*;
+
+    fn merged(config: &str, image: &str) -> ContainerConfig {
+        let mut config = from_slice(config.as_bytes()).unwrap();
+        merge(&mut config, &serde_json::from_str(image).unwrap());
+        config
+    }
+
+    #[test]
+    fn commands_and_entrypoints_are_merged_as_dockerd_does() {
+        let image = r#"{"Entrypoint":["/e"],"Cmd":["c"]}"#;
+        for (config, expected) in [
+            ("{}", vec!["/e", "c"]),
+            (r#"{"Cmd":["x"]}"#, vec!["/e", "x"]),
+            (r#"{"Entrypoint":["/y"]}"#, vec!["/y"]),
+            (r#"{"Entrypoint":["/y"],"Cmd":["z"]}"#, vec!["/y", "z"]),
+            (r#"{"Entrypoint":[""],"Cmd":["z"]}"#, vec!["z"]),
+            (r#"{"Entrypoint":[],"Cmd":["z"]}"#, vec!["z"]),
+        ] {
+            let (path, args) = command(&merged(config, image)).unwrap();
+            let words: Vec<_> = std::iter::once(path).chain(args).collect();
+            assert_eq!(words, expected, "{config}");
+        }
+        let nothing = command(&ContainerConfig::default()).unwrap_err();
+        assert_eq!(nothing.to_string(), "no command specified");
+    }
+
+    #[test]
+    fn the_requests_variables_and_labels_win() {
+        let config = merged(
+            r#"{"Env":["A=1","B"],"Labels":{"x":"mine"}}"#,
+            r#"{"Env":["A=0","B=0","C=0"],"Labels":{"x":"theirs","y":"z"},"User":"bob"}"#,
+        );
+        assert_eq!(config.env.as_slice(), ["A=1", "B", "C=0"]);
+        assert_eq!(
+            (config.labels["x"].as_str(), config.labels["y"].as_str()),
+            ("mine", "z")
+        );
+        assert_eq!(config.user, "bob");
+    }
+}

@@ -1,0 +1,173 @@
+//! The end of a container's process: written, announced, and what follows from it (restart policy,
+//! removal, release of network and task).
+
+use std::time::Duration;
+
+use gantry_telemetry::failpoint;
+use jiff::Timestamp;
+
+use super::{
+    actor::{Actor, Command},
+    error::ContainerError,
+    failpoints,
+    restart::{self, Policy},
+    state::{Event, Exit, Life, step},
+};
+
+impl Actor {
+    /// The supervisor says that the process ended.
+    pub(super) async fn exited(&mut self, code: u32, at: Option<Timestamp>) {
+        if let Err(error) = self.settle_exit(code, at).await {
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::error!(container.id = %self.record.id, error, "an exit was not written");
+        }
+    }
+
+    async fn settle_exit(
+        &mut self,
+        code: u32,
+        at: Option<Timestamp>,
+    ) -> Result<(), ContainerError> {
+        if !self.record.life.has_process() {
+            // Told twice, or of a run whose end was learned by reconciling.
+            return Ok(());
+        }
+        failpoint(failpoints::EXIT_SEEN)?;
+        let finished = at.unwrap_or_else(Timestamp::now);
+        let exit = Exit {
+            code,
+            oom: self.oom,
+            finished: Some(finished),
+            error: String::new(),
+        };
+        let policy = self.policy();
+        let restart = policy.wants_restart(code, self.record.stopped_by_user, self.record.restarts);
+        let life = step(
+            &self.record.life,
+            Event::Exited {
+                exit: exit.clone(),
+                restart,
+            },
+        )
+        .expect("a process that exists may end");
+        let ran_for = self
+            .record
+            .last
+            .started
+            .and_then(|started| Duration::try_from(finished.duration_since(started)).ok())
+            .unwrap_or_default();
+        let auto_remove = self.record.host.auto_remove && !restart;
+        if auto_remove {
+            // One commit for the end and the removal; until then the record says running, and a
+            // restarted engine learns the end again.
+            self.record.last.exit = exit;
+            self.record.life = life;
+        } else {
+            self.persist(|record| {
+                record.last.exit = exit;
+                record.life = life;
+                record.restarts += u32::from(restart);
+            })
+            .await?;
+        }
+        self.exits += 1;
+        failpoint(failpoints::EXIT_PERSISTED)?;
+        self.handle.execs.end_all(code);
+        if !auto_remove {
+            self.publish();
+        }
+        let lasted = ran_for.as_secs().to_string();
+        self.all.parts.announce(
+            &self.record,
+            "die",
+            &[("execDuration", lasted), ("exitCode", code.to_string())],
+        );
+        if auto_remove {
+            self.remove_by_itself().await;
+            return Ok(());
+        }
+        if restart {
+            self.schedule_restart(ran_for);
+        }
+        self.release_network().await;
+        if let Err(error) = self.delete_task().await {
+            // The next start, or the engine's, tries again.
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::warn!(container.id = %self.record.id, error, "the ended task was not deleted");
+        }
+        Ok(())
+    }
+
+    /// The record's policy; one that cannot be read is none.
+    pub(super) fn policy(&self) -> Policy {
+        let asked = &self.record.host.restart_policy;
+        Policy::parse(&asked.name, asked.maximum_retry_count).unwrap_or(Policy::No)
+    }
+
+    pub(super) fn schedule_restart(&mut self, ran_for: Duration) {
+        let delay = restart::next_delay(self.delay, ran_for);
+        self.delay = Some(delay);
+        self.serial += 1;
+        let serial = self.serial;
+        let commands = self.handle.commands.clone();
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            // The owner is gone: so is the restart.
+            drop(commands.send(Command::RestartDue { serial }).await);
+        });
+        self.restart = Some((serial, timer.abort_handle()));
+    }
+
+    /// A waiting restart is called off.
+    pub(super) fn cancel_restart(&mut self) {
+        if let Some((_, timer)) = self.restart.take() {
+            timer.abort();
+        }
+    }
+
+    pub(super) async fn restart_due(&mut self, serial: u64) {
+        let due = self
+            .restart
+            .as_ref()
+            .is_some_and(|(last, _)| *last == serial);
+        if !due || !matches!(self.record.life, Life::Restarting { .. }) {
+            return;
+        }
+        self.restart = None;
+        if let Err(error) = self.start(false).await {
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::warn!(container.id = %self.record.id, error, "a restart failed");
+            self.retry_restart().await;
+        }
+    }
+
+    /// A restart that failed counts as a run that ended at once.
+    async fn retry_restart(&mut self) {
+        let Life::Exited { exit } = self.record.life.clone() else {
+            return;
+        };
+        let again = self.policy().wants_restart(
+            exit.code,
+            self.record.stopped_by_user,
+            self.record.restarts,
+        );
+        if !again {
+            return;
+        }
+        let written = self
+            .persist(|record| {
+                record.life = Life::Restarting { exit };
+                record.restarts += 1;
+            })
+            .await;
+        if written.is_ok() {
+            self.publish();
+            self.schedule_restart(Duration::ZERO);
+        }
+    }
+
+    pub(super) fn out_of_memory(&mut self) {
+        self.oom = true;
+        self.all.parts.announce(&self.record, "oom", &[]);
+    }
+}

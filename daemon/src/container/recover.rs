@@ -1,0 +1,322 @@
+//! The engine's start: records and tasks reconciled, what was cut short finished or undone.
+//!
+//! One way for first start and restart. Records are read, their owners started, every task of the
+//! supervisor compared with its record; exits that happened meanwhile are learned with their exact
+//! code and time; then restart policies act and left-overs are swept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    actor::Command, error::ContainerError, model::Record, registry::Containers, remove::Teardown,
+    restart::Policy, state::Life,
+};
+use crate::{
+    runtime::{Task, TaskStatus, events::TaskEvent},
+    store::Table,
+};
+
+/// The exit code of a container whose end nobody saw (the machine went down).
+const UNKNOWN_EXIT: u32 = 255;
+
+impl Containers {
+    /// Reads all records and takes the containers over. Returns once every record agrees with its
+    /// task; restarts by policy go on in the background.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn recover(&self) -> Result<(), ContainerError> {
+        let mut events = self.parts.supervisor.subscribe();
+        // The stream's first word says that nothing later is lost.
+        let first = events.recv().await;
+        debug_assert_eq!(first, Some(TaskEvent::Missed));
+        let records = self.load()?;
+        let tasks = self.tasks().await;
+        let live = records
+            .iter()
+            .filter(|record| is_live(tasks.get(record.id.as_str())))
+            .map(|record| record.id.to_string())
+            .collect();
+        self.settle_disk(&records, live).await;
+        for record in records {
+            let task = tasks.get(record.id.as_str());
+            self.take_over(record, task).await;
+        }
+        for (id, task) in &tasks {
+            if self.by_id(id).is_none() {
+                self.sweep_task(task);
+            }
+        }
+        self.resume_teardowns()?;
+        let all = self.clone();
+        tokio::spawn(async move { all.follow(events).await });
+        Ok(())
+    }
+
+    fn load(&self) -> Result<Vec<Record>, ContainerError> {
+        let unreadable = |text: String| ContainerError::InvalidInternal(text);
+        let rows = self
+            .parts
+            .store
+            .load(Table::Containers)
+            .map_err(|error| unreadable(gantry_errors::chain(&error).to_string()))?;
+        let mut records = Vec::new();
+        for (key, bytes) in rows {
+            match Record::decode(&key, &bytes) {
+                Ok(record) => {
+                    self.names.reserve(&record.name, &record.id)?;
+                    records.push(record);
+                }
+                // One record that cannot be read must not take the others with it.
+                Err(error) => {
+                    let error = gantry_errors::chain(&error).to_string();
+                    tracing::error!(error, "a container is left out");
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    async fn tasks(&self) -> BTreeMap<String, Task> {
+        match self.parts.supervisor.list().await {
+            Ok(tasks) => tasks
+                .into_iter()
+                .map(|task| (task.id.clone(), task))
+                .collect(),
+            Err(error) => {
+                tracing::error!(%error, "the supervisor's tasks cannot be listed");
+                BTreeMap::new()
+            }
+        }
+    }
+
+    /// Networks and layers of containers that exist are kept, all others given back.
+    async fn settle_disk(&self, records: &[Record], live: BTreeSet<String>) {
+        let parts = self.parts.clone();
+        let ids: Vec<_> = records
+            .iter()
+            .map(|r| (r.id.clone(), r.chain.clone()))
+            .collect();
+        let settled = super::create::blocking(move || {
+            match parts.networks.recover(&live) {
+                Ok(recovery) => {
+                    for line in recovery.repaired.iter().chain(&recovery.swept) {
+                        tracing::info!("{line}");
+                    }
+                    for line in &recovery.warnings {
+                        tracing::warn!("{line}");
+                    }
+                }
+                Err(error) => {
+                    let error = gantry_errors::chain(&error).to_string();
+                    tracing::error!(error, "networks were not reconciled");
+                }
+            }
+            for (id, chain) in &ids {
+                if let Err(error) = parts.images.adopt_rootfs(id, chain.as_ref(), &parts.rw(id)) {
+                    let error = gantry_errors::chain(&error).to_string();
+                    tracing::error!(container.id = %id, error, "its layers are gone");
+                }
+            }
+            sweep_directories(&parts, &ids.iter().map(|(id, _)| id.to_string()).collect());
+            Ok(parts.images.sweep()?)
+        });
+        if let Err(error) = settled.await {
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::error!(error, "layers were not swept");
+        }
+    }
+
+    /// Starts the record's owner, and tells it what became of its process.
+    async fn take_over(&self, mut record: Record, task: Option<&Task>) {
+        let was_running = record.life.counts_as_running();
+        if let Some(Task {
+            pid,
+            status: TaskStatus::Running | TaskStatus::Paused,
+            ..
+        }) = task
+            && !record.life.has_process()
+        {
+            // A start that was cut short after the process ran: finished now.
+            let now = Timestamp::now();
+            record.life = Life::Running {
+                pid: *pid,
+                started: now,
+            };
+            record.last.started = Some(now);
+        }
+        match (&record.life, task.map(|task| &task.status)) {
+            (Life::Running { pid, started }, Some(TaskStatus::Paused)) => {
+                record.life = Life::Paused {
+                    pid: *pid,
+                    started: *started,
+                };
+            }
+            (Life::Paused { pid, started }, Some(TaskStatus::Running)) => {
+                record.life = Life::Running {
+                    pid: *pid,
+                    started: *started,
+                };
+            }
+            _ => {}
+        }
+        let has_process = record.life.has_process();
+        let policy = policy(&record);
+        let stopped = record.stopped_by_user;
+        let waiting = matches!(record.life, Life::Restarting { .. });
+        let auto_remove = record.host.auto_remove && matches!(record.life, Life::Exited { .. });
+        let handle = self.adopt(record, task.is_some());
+        let gone = match task.map(|task| &task.status) {
+            Some(TaskStatus::Running | TaskStatus::Paused) => None,
+            Some(TaskStatus::Stopped { code, at }) => Some((*code, *at)),
+            Some(TaskStatus::Created | TaskStatus::Unknown) | None => Some((UNKNOWN_EXIT, None)),
+        };
+        if let Some((code, at)) = gone.filter(|_| has_process) {
+            // The owner applies the policy, or removes it.
+            drop(handle.commands.send(Command::Exited { code, at }).await);
+            return;
+        }
+        if auto_remove {
+            let options = super::remove::RemoveOptions {
+                volumes: true,
+                force: true,
+            };
+            let all = self.clone();
+            tokio::spawn(async move { drop(all.remove(handle.id.as_str(), options).await) });
+            return;
+        }
+        let starts = !has_process && (waiting || policy.wants_start_at_boot(was_running, stopped));
+        if starts && gone.is_some() {
+            tokio::spawn(async move {
+                if let Err(error) = handle.call(Command::Start).await {
+                    let error = gantry_errors::chain(&error).to_string();
+                    tracing::warn!(container.id = %handle.id, error, "not started at boot");
+                }
+            });
+        }
+    }
+
+    /// A task without a record: the create or removal was cut short.
+    fn sweep_task(&self, task: &Task) {
+        let Ok(id) = task.id.parse() else { return };
+        tracing::info!(container.id = %task.id, "sweeping a task without a container");
+        self.tear_down(Teardown {
+            v: 1,
+            id,
+            volumes: Vec::new(),
+        });
+    }
+
+    fn resume_teardowns(&self) -> Result<(), ContainerError> {
+        let rows = self.parts.store.load(Table::Teardown).map_err(|error| {
+            ContainerError::InvalidInternal(gantry_errors::chain(&error).to_string())
+        })?;
+        for (key, bytes) in rows {
+            match serde_json::from_slice::<Teardown>(&bytes) {
+                Ok(teardown) => self.tear_down(teardown),
+                Err(error) => tracing::error!(key, %error, "a teardown cannot be read"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes the supervisor's events on to the owners, for as long as the engine lives.
+    async fn follow(&self, mut events: tokio::sync::mpsc::Receiver<TaskEvent>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                TaskEvent::Exit {
+                    container,
+                    exec,
+                    code,
+                    at,
+                } => {
+                    let Some(handle) = self.by_id(&container) else {
+                        continue;
+                    };
+                    if exec.is_empty() {
+                        drop(handle.commands.send(Command::Exited { code, at }).await);
+                    } else {
+                        self.exec_ended(&handle, &exec, code);
+                    }
+                }
+                TaskEvent::Oom { container } => {
+                    if let Some(handle) = self.by_id(&container) {
+                        drop(handle.commands.send(Command::Oom).await);
+                    }
+                }
+                TaskEvent::Missed => self.reconcile().await,
+            }
+        }
+    }
+
+    /// Events were missed: every container whose task ended or is gone is told so.
+    async fn reconcile(&self) {
+        let Ok(tasks) = self.parts.supervisor.list().await else {
+            return;
+        };
+        let tasks: BTreeMap<_, _> = tasks
+            .into_iter()
+            .map(|task| (task.id.clone(), task))
+            .collect();
+        for handle in self.handles() {
+            if !handle.record().life.has_process() {
+                continue;
+            }
+            let gone = match tasks.get(handle.id.as_str()).map(|task| &task.status) {
+                Some(TaskStatus::Stopped { code, at }) => Some((*code, *at)),
+                Some(_) => None,
+                None => match self.parts.supervisor.get(&handle.id).await {
+                    Ok(None) => Some((UNKNOWN_EXIT, None)),
+                    Ok(Some(_)) | Err(_) => None,
+                },
+            };
+            if let Some((code, at)) = gone {
+                drop(handle.commands.send(Command::Exited { code, at }).await);
+            }
+        }
+    }
+}
+
+fn is_live(task: Option<&Task>) -> bool {
+    matches!(
+        task,
+        Some(Task {
+            status: TaskStatus::Running | TaskStatus::Paused,
+            ..
+        })
+    )
+}
+
+fn policy(record: &Record) -> Policy {
+    let asked = &record.host.restart_policy;
+    Policy::parse(&asked.name, asked.maximum_retry_count).unwrap_or(Policy::No)
+}
+
+/// Directories of containers that have no record: the create was cut short before it was written.
+/// Those of a removal that was cut short are its teardown's.
+fn sweep_directories(parts: &super::registry::Parts, known: &BTreeSet<String>) {
+    let pending: BTreeSet<String> = parts
+        .store
+        .load(Table::Teardown)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(key, _)| key)
+        .collect();
+    let root = parts.config().data_root.join("containers");
+    let Ok(entries) = std::fs::read_dir(root) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if known.contains(&name) || pending.contains(&name) {
+            continue;
+        }
+        let Ok(id) = name.parse::<gantry_ids::ContainerId>() else {
+            continue;
+        };
+        tracing::info!(container.id = %id, "sweeping a container that was never written");
+        drop(parts.images.release_rootfs(&id, &parts.rw(&id)));
+        drop(std::fs::remove_dir_all(entry.path()));
+    }
+}

@@ -1,0 +1,263 @@
+//! All containers of the engine: who they are and how to reach the task that owns each.
+//!
+//! Listing and inspecting read the last published [`View`]; nothing here ever waits for a container.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use gantry_ids::{ContainerId, EngineId, ImageId};
+use gantry_image::{ContainerUse, ImageStore};
+use gantry_network::Networks;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    actor::{self, Command},
+    error::ContainerError,
+    model::Record,
+    mounts::Source,
+    names::Names,
+    validate::Machine,
+};
+use crate::{
+    config::Config,
+    events::{EventBus, EventKind},
+    exec::Execs,
+    runtime::Supervisor,
+    store::Store,
+    volume::Volumes,
+};
+
+/// Commands that may wait for a container's owner.
+const QUEUE: usize = 64;
+
+/// What containers are made of and work with.
+#[derive(Debug)]
+pub struct Parts {
+    pub config: RwLock<Arc<Config>>,
+    pub store: Store,
+    pub supervisor: Supervisor,
+    pub images: Arc<ImageStore>,
+    pub networks: Arc<Networks>,
+    pub volumes: Volumes,
+    pub events: Arc<EventBus>,
+    pub engine: EngineId,
+    pub machine: Machine,
+    /// Major and minor version of the kernel.
+    pub kernel: (u32, u32),
+    pub machine_name: String,
+    /// The embedded init, written at the engine's start.
+    pub init: Option<PathBuf>,
+    /// `/etc/passwd` and `/etc/group` of images, which never change.
+    pub accounts: Mutex<HashMap<ImageId, (String, String)>>,
+}
+
+impl Parts {
+    /// The configuration as it is now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A container's durable directory.
+    #[must_use]
+    pub fn dir(&self, id: &ContainerId) -> PathBuf {
+        self.config().data_root.join("containers").join(id.as_str())
+    }
+
+    /// The directory of its writable layer.
+    #[must_use]
+    pub fn rw(&self, id: &ContainerId) -> PathBuf {
+        self.dir(id).join("rw")
+    }
+
+    /// The socket of its streams.
+    #[must_use]
+    pub fn io_socket(&self, id: &ContainerId) -> PathBuf {
+        crate::runtime::stdio::socket_path(&self.config().io_dir(), id)
+    }
+
+    /// Tells the world, with docker's attributes.
+    pub fn announce(&self, record: &Record, action: &str, more: &[(&str, String)]) {
+        let mut attributes: Vec<(String, String)> = record
+            .config
+            .labels
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        attributes.push(("image".to_owned(), record.config.image.clone()));
+        attributes.push(("name".to_owned(), record.name.to_string()));
+        attributes.extend(
+            more.iter()
+                .map(|(key, value)| ((*key).to_owned(), value.clone())),
+        );
+        self.events
+            .publish(EventKind::Container, action, record.id.as_str(), attributes);
+    }
+}
+
+/// A container as it was last published.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub record: Arc<Record>,
+    /// How often its process has ended since the engine's start.
+    pub exits: u64,
+    /// Its record is durably gone.
+    pub removed: bool,
+}
+
+/// How to reach a container's owner.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pub id: ContainerId,
+    pub(super) commands: mpsc::Sender<Command>,
+    pub(super) view: watch::Receiver<View>,
+    pub execs: Execs,
+}
+
+impl Handle {
+    /// The container as it is.
+    #[must_use]
+    pub fn record(&self) -> Arc<Record> {
+        Arc::clone(&self.view.borrow().record)
+    }
+
+    /// A receiver of every later state.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<View> {
+        self.view.clone()
+    }
+
+    /// Sends a command and waits for its answer.
+    ///
+    /// # Errors
+    /// [`ContainerError::Gone`] once the container is removed; else the command's own.
+    pub(super) async fn call<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T, ContainerError>>) -> Command,
+    ) -> Result<T, ContainerError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || ContainerError::Gone(self.id.clone());
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+/// The containers; clones share them.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    pub parts: Arc<Parts>,
+    pub names: Names,
+    table: Arc<RwLock<BTreeMap<ContainerId, Handle>>>,
+}
+
+impl Containers {
+    /// An engine without containers.
+    #[must_use]
+    pub fn new(parts: Arc<Parts>) -> Self {
+        Self {
+            parts,
+            names: Names::default(),
+            table: Arc::default(),
+        }
+    }
+
+    /// Starts the owner of a record that is written and whose name is reserved.
+    pub(super) fn adopt(&self, record: Record, task_left: bool) -> Handle {
+        let (commands, inbox) = mpsc::channel(QUEUE);
+        let id = record.id.clone();
+        let view = View {
+            record: Arc::new(record.clone()),
+            exits: 0,
+            removed: false,
+        };
+        let (publish, view) = watch::channel(view);
+        let handle = Handle {
+            id: id.clone(),
+            commands,
+            view,
+            execs: Execs::default(),
+        };
+        // The table knows the container before its owner can remove it again.
+        self.table
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, handle.clone());
+        let owner = actor::Actor::new(self.clone(), record, publish, handle.clone(), task_left);
+        tokio::spawn(owner.run(inbox));
+        handle
+    }
+
+    /// Forgets a container whose record is gone.
+    pub(super) fn forget(&self, id: &ContainerId) {
+        self.table
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+        self.names.release(id);
+    }
+
+    /// The container that `reference` means.
+    ///
+    /// # Errors
+    /// dockerd's `No such container: …` or an ambiguous prefix.
+    pub fn find(&self, reference: &str) -> Result<Handle, ContainerError> {
+        let id = self.names.resolve(reference)?;
+        self.by_id(id.as_str())
+            .ok_or_else(|| super::names::LookupError::NoSuchContainer(reference.to_owned()).into())
+    }
+
+    /// The container with this full id.
+    #[must_use]
+    pub fn by_id(&self, id: &str) -> Option<Handle> {
+        self.table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    /// All containers.
+    #[must_use]
+    pub fn handles(&self) -> Vec<Handle> {
+        self.table
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// Full ids of the containers that mount a volume.
+    #[must_use]
+    pub fn users_of_volume(&self, name: &str) -> Vec<String> {
+        self.handles()
+            .into_iter()
+            .filter(|handle| {
+                handle.record().mounts.iter().any(|mount| {
+                    matches!(&mount.source, Source::Volume { name: used, .. } if used == name)
+                })
+            })
+            .map(|handle| handle.id.to_string())
+            .collect()
+    }
+
+    /// The containers of an image, for its removal.
+    #[must_use]
+    pub fn uses_of_image(&self, image: &ImageId) -> Vec<ContainerUse> {
+        self.handles()
+            .into_iter()
+            .map(|handle| handle.record())
+            .filter(|record| record.image == *image)
+            .map(|record| ContainerUse {
+                id: record.id.clone(),
+                running: record.life.counts_as_running(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,540 @@
+//! `start`: the graph of ADR 3 and the design's "life of run".
+//!
+//! ```text
+//! files, sandbox ──┬── network: address, veth, ports ──────────┬── hosts ── attached clients ── start
+//!                  └── task: shim, root mounted, create ───────┘
+//! ```
+//!
+//! What a failed start made is taken back, and the record says why it failed, with the exit code that
+//! stock clients expect (126, 127, 128).
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use gantry_ids::ContainerId;
+use gantry_network::{Endpoint, EndpointRequest};
+use gantry_telemetry::failpoint;
+use jiff::Timestamp;
+
+use super::{
+    actor::Actor,
+    create::{bind_source, blocking},
+    error::ContainerError,
+    failpoints,
+    files::Files,
+    model::Record,
+    mounts::Source,
+    ports,
+    registry::{Containers, Parts},
+    spec::{
+        self, Surroundings, devices,
+        namespaces::{Join, Mode, mode},
+    },
+    state::{Event, Exit, Life, Rejected, may_start, step},
+};
+use crate::runtime::{
+    NewTask, RuntimeChoice, RuntimeError,
+    stdio::{self, LogTarget},
+    supervise,
+};
+
+/// The shim's name in containerd's form: `containerd-shim-lite-v2`.
+const SHIM: &str = "io.containerd.lite.v2";
+/// How much of a log is kept where the options say nothing.
+const LOG_MAX_SIZE: u64 = 20 << 20;
+/// How many log files are kept where the options say nothing.
+const LOG_MAX_FILE: u32 = 5;
+
+/// What the first, synchronous part of a start found.
+struct Prepared {
+    files: Option<Files>,
+    passwd: String,
+    group: String,
+    devices: devices::Granted,
+    rootfs: Vec<gantry_layer::Mount>,
+    sandbox: Option<String>,
+}
+
+impl Actor {
+    /// `docker start`: forgets that the user stopped it, and the policy's count.
+    pub(super) async fn start_by_user(&mut self) -> Result<(), ContainerError> {
+        self.cancel_restart();
+        self.delay = None;
+        self.start(true).await
+    }
+
+    /// Starts the container, by the user or by the policy.
+    pub(super) async fn start(&mut self, by_user: bool) -> Result<(), ContainerError> {
+        may_start(&self.record.life).map_err(|why| self.refused(why))?;
+        if self.task_left {
+            self.delete_task().await?;
+        }
+        self.oom = false;
+        match self.launch(by_user).await {
+            Ok(()) => {
+                self.publish();
+                let record = &self.record;
+                self.all.parts.announce(record, "start", &[]);
+                Ok(())
+            }
+            Err(error) => {
+                self.failed_to_start(&error).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn refused(&self, why: Rejected) -> ContainerError {
+        match why {
+            Rejected::Running => ContainerError::NotModified(self.record.id.clone()),
+            Rejected::Paused => ContainerError::Conflict(
+                "cannot start a paused container, try unpause instead".to_owned(),
+            ),
+            Rejected::Removing | Rejected::Dead => ContainerError::Conflict(
+                "container is marked for removal and cannot be started".to_owned(),
+            ),
+            Rejected::NotRunning | Rejected::NotPaused | Rejected::NotRestarting => {
+                ContainerError::Conflict(format!("container {} {why}", self.record.id))
+            }
+        }
+    }
+
+    async fn launch(&mut self, by_user: bool) -> Result<(), ContainerError> {
+        let parts = self.parts();
+        let joins = self.all.joins(&self.record)?;
+        let record = Arc::new(self.record.clone());
+        let prepared = {
+            let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
+            blocking(move || prepare(&parts, &record)).await?
+        };
+        failpoint(failpoints::START_SANDBOX)?;
+        let files = prepared.files.clone();
+        let task = new_task(&parts, &record, prepared, joins)?;
+        self.task_left = true;
+        let connect = {
+            let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
+            blocking(move || connect(&parts, &record))
+        };
+        let (created, endpoint) = tokio::join!(parts.supervisor.create(task), connect);
+        created.map_err(|error| runtime_refused("create", &error))?;
+        let endpoint = endpoint?;
+        if let (Some(files), Some(address)) = (files, endpoint.and_then(|e| e.ip)) {
+            files.write_hosts(&record, &parts, Some(IpAddr::V4(address)))?;
+        }
+        failpoint(failpoints::START_CREATED)?;
+        self.hand_over_pending().await?;
+        let pid = parts
+            .supervisor
+            .start(&record.id, "")
+            .await
+            .map_err(|error| runtime_refused("start", &error))?;
+        failpoint(failpoints::START_STARTED)?;
+        self.mark_started(pid, Timestamp::now(), by_user).await?;
+        failpoint(failpoints::START_PERSISTED)?;
+        Ok(())
+    }
+
+    /// Writes that the process runs.
+    pub(super) async fn mark_started(
+        &mut self,
+        pid: u32,
+        at: Timestamp,
+        by_user: bool,
+    ) -> Result<(), ContainerError> {
+        let life =
+            step(&self.record.life, Event::Started { pid, at }).map_err(|why| self.refused(why))?;
+        self.persist(|record| {
+            if let Life::Exited { exit } | Life::Restarting { exit } = &record.life {
+                record.last.exit = exit.clone();
+            }
+            record.last.exit.error.clear();
+            record.last.started = Some(at);
+            record.life = life;
+            if by_user {
+                record.restarts = 0;
+                record.stopped_by_user = false;
+            }
+        })
+        .await
+    }
+
+    /// Clients that attached before the start miss nothing: they join before the process runs.
+    async fn hand_over_pending(&mut self) -> Result<(), ContainerError> {
+        let socket = self.all.parts.io_socket(&self.record.id);
+        for (attach, stream) in std::mem::take(&mut self.pending) {
+            stdio::hand_over(socket.clone(), attach, stream)
+                .await
+                .map_err(|source| ContainerError::Attach {
+                    id: self.record.id.clone(),
+                    source,
+                })?;
+        }
+        Ok(())
+    }
+
+    /// Takes back what the start made and writes why it failed.
+    async fn failed_to_start(&mut self, error: &ContainerError) {
+        self.pending.clear();
+        drop(self.all.parts.supervisor.kill(&self.record.id, "", 9).await);
+        if let Err(left) = self.delete_task().await {
+            let error = gantry_errors::chain(&left).to_string();
+            tracing::warn!(container.id = %self.record.id, error, "a failed start left its task");
+        }
+        self.release_network().await;
+        let message = gantry_errors::chain(error).to_string();
+        let exit = Exit {
+            code: exit_code(&message),
+            oom: false,
+            finished: self.record.last.exit.finished,
+            error: message,
+        };
+        if let Ok(life) = step(&self.record.life, Event::StartFailed { exit: exit.clone() }) {
+            let written = self
+                .persist(|record| {
+                    record.last.exit = exit;
+                    record.life = life;
+                })
+                .await;
+            if let Err(error) = written {
+                let error = gantry_errors::chain(&error).to_string();
+                tracing::error!(container.id = %self.record.id, error, "a failed start was not written");
+            }
+        }
+        self.exits += 1;
+        self.publish();
+        if self.record.host.auto_remove {
+            self.remove_by_itself().await;
+        }
+    }
+
+    /// Lets the supervisor forget the last run's task.
+    pub(super) async fn delete_task(&mut self) -> Result<(), ContainerError> {
+        self.all
+            .parts
+            .supervisor
+            .delete(&self.record.id)
+            .await
+            .map_err(|source| ContainerError::Runtime {
+                step: "delete the task",
+                source,
+            })?;
+        self.task_left = false;
+        Ok(())
+    }
+
+    /// Frees the container's addresses and ports.
+    pub(super) async fn release_network(&self) {
+        let parts = self.parts();
+        let id = self.record.id.clone();
+        let released = blocking(move || Ok(parts.networks.release(id.as_str())?)).await;
+        if let Err(error) = released {
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::warn!(container.id = %self.record.id, error, "the network was not released");
+        }
+    }
+}
+
+/// The text dockerd shows, and whether it blames the request.
+fn runtime_refused(what: &'static str, error: &RuntimeError) -> ContainerError {
+    let message = format!("failed to {what} task for container: {}", error.message());
+    let invalid = exit_code(&message) != 128;
+    ContainerError::Start { message, invalid }
+}
+
+/// The exit code stock clients expect for a start that failed with this text.
+fn exit_code(message: &str) -> u32 {
+    let has = |text: &str| message.contains(text);
+    if has("executable file not found") || has("no such file or directory") {
+        127
+    } else if has("permission denied") || has("is a directory") || has("not a directory") {
+        126
+    } else {
+        128
+    }
+}
+
+/// Files, accounts, devices, the root file system's mounts, the network namespace.
+fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
+    for mount in &record.mounts {
+        match &mount.source {
+            Source::Bind { path, create, .. } => bind_source(Path::new(path), *create)?,
+            Source::Volume { path, .. } => bind_source(Path::new(path), true)?,
+            Source::Tmpfs { .. } => {}
+        }
+    }
+    let rootfs =
+        parts
+            .images
+            .adopt_rootfs(&record.id, record.chain.as_ref(), &parts.rw(&record.id))?;
+    let (passwd, group) = super::accounts::read(parts, record, &rootfs.upper)?;
+    let devices = devices::grant(&record.host).map_err(spec::SpecError::from)?;
+    let network = mode(&record.host.network_mode);
+    let files = (!matches!(network, Mode::Container(_))).then(|| {
+        let files = Files::beneath(&parts.dir(&record.id));
+        files.write_first(record, parts).map(|()| files)
+    });
+    let sandbox = match network {
+        Mode::Host | Mode::Container(_) => None,
+        Mode::Default | Mode::Word(_) => {
+            let sandbox = parts.networks.create_sandbox(record.id.as_str())?;
+            Some(sandbox.path.display().to_string())
+        }
+    };
+    Ok(Prepared {
+        files: files.transpose()?,
+        passwd,
+        group,
+        devices,
+        rootfs: rootfs.mounts,
+        sandbox,
+    })
+}
+
+/// Joins the container's network; nothing to do where it uses another's.
+fn connect(parts: &Parts, record: &Record) -> Result<Option<Endpoint>, ContainerError> {
+    if let Mode::Container(_) = mode(&record.host.network_mode) {
+        return Ok(None);
+    }
+    let network = record.host.network_mode.clone();
+    let settings = record.endpoints.get(&network).cloned().unwrap_or_default();
+    let mac = [&settings.mac_address, &record.config.mac_address]
+        .into_iter()
+        .find(|text| !text.is_empty())
+        .map(|text| text.parse())
+        .transpose()
+        .map_err(|_| {
+            ContainerError::Invalid(format!(
+                "invalid config for network {network}: invalid MAC address {}",
+                settings.mac_address
+            ))
+        })?;
+    let ip = settings
+        .ipam_config
+        .as_ref()
+        .map(|ipam| ipam.ipv4_address.as_str())
+        .filter(|text| !text.is_empty())
+        .and_then(|text| text.parse().ok());
+    let published = match network.as_str() {
+        "host" | "none" => Vec::new(),
+        _ => ports::requests(&record.config, &record.host)?,
+    };
+    let request = EndpointRequest {
+        container: record.id.to_string(),
+        container_name: record.name.to_string(),
+        network,
+        ip,
+        mac,
+        ports: published,
+    };
+    Ok(Some(parts.networks.connect(&request)?))
+}
+
+fn new_task(
+    parts: &Parts,
+    record: &Record,
+    prepared: Prepared,
+    joins: Joins,
+) -> Result<NewTask, ContainerError> {
+    let config = parts.config();
+    let files = prepared.files.or(joins.files);
+    let wants_init = record.host.init.unwrap_or(config.containers.init);
+    let init = config
+        .containers
+        .init_path
+        .clone()
+        .or_else(|| parts.init.clone());
+    let around = Surroundings {
+        passwd: prepared.passwd,
+        group: prepared.group,
+        resolv_conf: files.as_ref().map(|files| files.resolv_conf.clone()),
+        hostname: files.as_ref().map(|files| files.hostname.clone()),
+        hosts: files.as_ref().map(|files| files.hosts.clone()),
+        init: init.filter(|_| wants_init && record.host.pid_mode != "host"),
+        join: Join {
+            network: prepared.sandbox.or(joins.network),
+            ipc: joins.ipc,
+            pid: joins.pid,
+        },
+        shm: None,
+        cgroups_path: cgroups_path(parts, record),
+        cgroup_v2: parts.machine.cgroup_v2,
+        kernel: parts.kernel,
+        machine: parts.machine_name.clone(),
+        devices: prepared.devices,
+    };
+    let spec = spec::build(record, &around)?;
+    let spec = serde_json::to_vec(&spec).expect("a specification has string keys only");
+    let output = stdio::uri(
+        parts.io_socket(&record.id),
+        log_target(record),
+        record.config.stdin_once,
+    );
+    Ok(NewTask {
+        id: record.id.clone(),
+        spec,
+        rootfs: prepared.rootfs,
+        stdin: if record.config.open_stdin {
+            output.clone()
+        } else {
+            String::new()
+        },
+        output,
+        terminal: record.config.tty,
+        runtime: runtime_choice(parts, &record.host.runtime)?,
+        image: record.config.image.clone(),
+    })
+}
+
+/// Beneath the engine's own parent unless the user named one.
+fn cgroups_path(parts: &Parts, record: &Record) -> String {
+    let config = parts.config();
+    let own = format!("/gantry-{}", parts.engine.as_str());
+    let parent = [&record.host.cgroup_parent]
+        .into_iter()
+        .chain(config.containers.cgroup_parent.as_ref())
+        .find(|parent| !parent.is_empty())
+        .cloned()
+        .unwrap_or(own);
+    if config.cgroup_driver == "systemd" {
+        let slice = if parent.starts_with('/') {
+            "system.slice"
+        } else {
+            &parent
+        };
+        return format!("{slice}:gantry:{}", record.id);
+    }
+    format!("/{}/{}", parent.trim_matches('/'), record.id)
+}
+
+/// The OCI runtime of this name.
+///
+/// # Errors
+/// [`ContainerError::Invalid`] if the configuration does not have it any more.
+pub(super) fn runtime_choice(parts: &Parts, name: &str) -> Result<RuntimeChoice, ContainerError> {
+    let config = parts.config();
+    let entry = config.runtimes.get(name).ok_or_else(|| {
+        ContainerError::Invalid(format!("unknown or invalid runtime name: {name}"))
+    })?;
+    let binary = if entry.path.contains('/') {
+        PathBuf::from(&entry.path)
+    } else {
+        supervise::find(&entry.path).unwrap_or_else(|| PathBuf::from(&entry.path))
+    };
+    Ok(RuntimeChoice {
+        binary: binary.display().to_string(),
+        root: config
+            .exec_root
+            .join(format!("runtime-{name}"))
+            .display()
+            .to_string(),
+        shim: SHIM.to_owned(),
+    })
+}
+
+/// Where the output is logged; none for `--log-driver none`.
+fn log_target(record: &Record) -> Option<LogTarget> {
+    let path = PathBuf::from(record.log_path.as_ref()?);
+    let options = &record.host.log_config.config;
+    let max_size = options
+        .get("max-size")
+        .map_or(Some(LOG_MAX_SIZE), |text| bytes(text));
+    let max_file = options.get("max-file").and_then(|text| text.parse().ok());
+    Some(LogTarget {
+        path,
+        max_size: max_size.unwrap_or(0),
+        max_file: max_file.unwrap_or(LOG_MAX_FILE),
+        attrs: super::log_attrs::of(record),
+    })
+}
+
+/// `20m`, `1g`, `512k`, `-1` for no limit.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].trim_end_matches('b') {
+        "" => 1,
+        "k" => 1 << 10,
+        "m" => 1 << 20,
+        "g" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// What a container takes over from another one.
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    network: Option<String>,
+    ipc: Option<String>,
+    pid: Option<String>,
+    files: Option<Files>,
+}
+
+impl Containers {
+    /// Finds the containers whose namespaces are joined; they must run.
+    fn joins(&self, record: &Record) -> Result<Joins, ContainerError> {
+        let mut joins = Joins::default();
+        if let Mode::Container(other) = mode(&record.host.network_mode) {
+            let (id, pid) = self.running(other, &record.id, "network of")?;
+            joins.network = Some(format!("/proc/{pid}/ns/net"));
+            joins.files = Some(Files::beneath(&self.parts.dir(&id)));
+        }
+        if let Mode::Container(other) = mode(&record.host.ipc_mode) {
+            let (_, pid) = self.running(other, &record.id, "IPC namespace of")?;
+            joins.ipc = Some(format!("/proc/{pid}/ns/ipc"));
+        }
+        if let Mode::Container(other) = mode(&record.host.pid_mode) {
+            let (_, pid) = self.running(other, &record.id, "PID namespace of")?;
+            joins.pid = Some(format!("/proc/{pid}/ns/pid"));
+        }
+        Ok(joins)
+    }
+
+    fn running(
+        &self,
+        other: &str,
+        own: &ContainerId,
+        what: &str,
+    ) -> Result<(ContainerId, u32), ContainerError> {
+        let handle = self.find(other)?;
+        if handle.id == *own {
+            return Err(ContainerError::Conflict(format!(
+                "cannot join the {what} the container itself"
+            )));
+        }
+        let record = handle.record();
+        let pid = record.life.pid().ok_or_else(|| {
+            ContainerError::Conflict(format!(
+                "cannot join {what} a non running container: {}",
+                record.id
+            ))
+        })?;
+        Ok((record.id.clone(), pid))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_of_logs_are_read() {
+        assert_eq!(bytes("20m"), Some(20 << 20));
+        assert_eq!(bytes("1GB"), Some(1 << 30));
+        assert_eq!(bytes("100"), Some(100));
+        assert_eq!(bytes("-1"), None);
+    }
+
+    #[test]
+    fn failures_have_the_codes_clients_expect() {
+        assert_eq!(
+            exit_code("exec: \"nope\": executable file not found in $PATH"),
+            127
+        );
+        assert_eq!(exit_code("exec: \"/etc\": permission denied: unknown"), 126);
+        assert_eq!(exit_code("something else"), 128);
+    }
+}
