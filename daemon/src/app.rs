@@ -12,11 +12,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::config::{Config, ConfigError, Flags, Host};
+use crate::container::{ContainerError, open};
 use crate::edge::http;
 use crate::edge::http::listen::{self, ListenError, Listener};
 use crate::edge::http::server::{self, Limits};
 use crate::engine::{Engine, OpenError};
 use crate::events::EventKind;
+use crate::runtime::supervise::SuperviseError;
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +41,12 @@ pub enum AppError {
     /// The engine's directories and stores.
     #[error("open the engine")]
     Open(#[source] OpenError),
+    /// The supervisor.
+    #[error("start the supervisor")]
+    Supervise(#[source] SuperviseError),
+    /// The containers.
+    #[error("take the containers over")]
+    Recover(#[source] ContainerError),
     /// A socket.
     #[error("failed to load listeners")]
     Listen(#[source] ListenError),
@@ -72,8 +80,10 @@ pub fn run(config: Config, flags: Flags) -> Result<(), AppError> {
 async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     let signals = Signals::new().map_err(AppError::Runtime)?;
     let pidfile = Pidfile::write(config.pidfile.clone())?;
-    let listeners = listeners(&config).await?;
     let engine = Arc::new(Engine::open(config).map_err(AppError::Open)?);
+    start(&engine).await?;
+    let config = engine.config();
+    let listeners = listeners(&config).await?;
     let router = http::router(Arc::clone(&engine));
     let servers = TaskTracker::new();
     for listener in listeners {
@@ -93,6 +103,15 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     drop(pidfile);
     info!("the daemon ends; containers run on");
     Ok(())
+}
+
+/// The supervisor, then every container that there was.
+async fn start(engine: &Engine) -> Result<(), AppError> {
+    if let Some(supervision) = open::supervision(&engine.config()) {
+        let running = supervision.ensure().await.map_err(AppError::Supervise)?;
+        supervision.watch(running);
+    }
+    engine.containers.recover().await.map_err(AppError::Recover)
 }
 
 async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {

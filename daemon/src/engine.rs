@@ -8,8 +8,10 @@ use gantry_image::{ImageError, ImageStore};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::census::{Census, Nobody};
+use crate::census::Census;
 use crate::config::Config;
+use crate::container::Containers;
+use crate::container::open::{self, OpenError as ContainersError};
 use crate::events::EventBus;
 use crate::host::Host;
 use crate::host::limits::Limits;
@@ -18,7 +20,7 @@ use crate::logs::LogWatch;
 /// One engine. Cheap to share, safe to use from any task; nothing in it waits for a container.
 #[derive(Debug)]
 pub struct Engine {
-    config: RwLock<Arc<Config>>,
+    config: Arc<RwLock<Arc<Config>>>,
     /// The engine's identity, a UUID made at the first start.
     pub id: String,
     /// The machine.
@@ -31,6 +33,8 @@ pub struct Engine {
     pub images: Arc<ImageStore>,
     /// Wakes those who follow logs; none if the kernel has no watch left: then they poll.
     pub log_watch: Option<Arc<LogWatch>>,
+    /// Containers, and with them volumes and networks.
+    pub containers: Containers,
     /// Who uses what.
     pub census: Arc<dyn Census>,
     /// Cancelled when the daemon ends: every endless stream listens to it.
@@ -52,6 +56,9 @@ pub enum OpenError {
     /// The image store.
     #[error("open the image store")]
     Images(#[source] ImageError),
+    /// Containers, volumes, networks.
+    #[error(transparent)]
+    Containers(#[from] ContainersError),
     /// The file of the engine's identity.
     #[error("engine id {path}", path = path.display())]
     Id {
@@ -76,17 +83,29 @@ impl Engine {
         let id = engine_id(&config.data_root.join("engine-id"))?;
         let images = ImageStore::open(&config.data_root.join("image"));
         let images = images.map_err(OpenError::Images)?;
+        let (images, events) = (Arc::new(images), Arc::<EventBus>::default());
+        let (host, limits) = (Host::look(), Limits::look());
+        let config = Arc::new(RwLock::new(Arc::new(config)));
+        let with = open::With {
+            config: Arc::clone(&config),
+            images: Arc::clone(&images),
+            events: Arc::clone(&events),
+            host: &host,
+            limits: &limits,
+        };
+        let containers = open::containers(with)?;
         Ok(Self {
-            config: RwLock::new(Arc::new(config)),
+            config,
             id,
-            host: Host::look(),
-            limits: Limits::look(),
-            events: Arc::default(),
-            images: Arc::new(images),
+            host,
+            limits,
+            events,
+            images,
             log_watch: LogWatch::start()
                 .inspect_err(|error| warn!(%error, "watch logs"))
                 .ok(),
-            census: Arc::new(Nobody),
+            census: Arc::new(containers.clone()),
+            containers,
             closing: CancellationToken::new(),
         })
     }

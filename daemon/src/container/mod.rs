@@ -6,15 +6,19 @@
 
 mod accounts;
 mod actor;
+mod census;
 pub mod create;
 pub mod error;
 mod exit;
 pub mod failpoints;
 pub mod files;
+pub mod inspect;
+pub mod list;
 mod log_attrs;
 pub mod model;
 pub mod mounts;
 pub mod names;
+pub mod open;
 pub mod operate;
 mod ports;
 mod recover;

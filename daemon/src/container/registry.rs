@@ -36,7 +36,8 @@ const QUEUE: usize = 64;
 /// What containers are made of and work with.
 #[derive(Debug)]
 pub struct Parts {
-    pub config: RwLock<Arc<Config>>,
+    /// Shared with the engine, which a reload changes.
+    pub config: Arc<RwLock<Arc<Config>>>,
     pub store: Store,
     pub supervisor: Supervisor,
     pub images: Arc<ImageStore>,
