@@ -24,6 +24,10 @@ use super::{
 };
 use crate::store::{Batch, Table};
 
+/// A client's stream that is on its way: it is handed over once the client was answered, and a start
+/// waits for it. The bytes are stdin that arrived with the request.
+pub type Expected = oneshot::Receiver<(OwnedFd, Vec<u8>)>;
+
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, ContainerError>>;
 
@@ -60,7 +64,7 @@ pub(super) enum Command {
     },
     Attach {
         attach: Attach,
-        stream: OwnedFd,
+        stream: Expected,
         reply: Reply<()>,
     },
     /// A back-off is over; it counts only if it is the last one.
@@ -77,7 +81,7 @@ pub(super) struct Actor {
     publish: watch::Sender<View>,
     pub(super) handle: Handle,
     /// Clients that attached before the start.
-    pub(super) pending: Vec<(Attach, OwnedFd)>,
+    pub(super) pending: Vec<(Attach, Expected)>,
     /// The supervisor may still hold a task of the last run.
     pub(super) task_left: bool,
     /// Memory ran out since the last start.

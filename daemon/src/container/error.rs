@@ -117,7 +117,7 @@ impl Classify for ContainerError {
             | Self::Start { invalid: true, .. } => ErrorKind::InvalidArgument,
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::Image(error) => image_kind(error),
-            Self::Network(error) => network_kind(error),
+            Self::Network(error) => error.kind(),
             Self::Volume(error) => error.kind(),
             Self::Runtime { source, .. } if source.is_not_found() => ErrorKind::NotFound,
             Self::InvalidInternal(_)
@@ -139,17 +139,5 @@ fn image_kind(error: &ImageError) -> ErrorKind {
         Image::Conflict => ErrorKind::Conflict,
         Image::NotBuilt => ErrorKind::Unimplemented,
         Image::System => ErrorKind::Internal,
-    }
-}
-
-fn network_kind(error: &NetworkError) -> ErrorKind {
-    use gantry_network::ErrorKind as Network;
-    match error.kind() {
-        Network::InvalidArgument => ErrorKind::InvalidArgument,
-        Network::NotFound => ErrorKind::NotFound,
-        Network::Forbidden => ErrorKind::PermissionDenied,
-        Network::Conflict => ErrorKind::Conflict,
-        Network::Unimplemented => ErrorKind::Unimplemented,
-        Network::Internal => ErrorKind::Internal,
     }
 }

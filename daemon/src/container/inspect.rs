@@ -155,12 +155,12 @@ fn graph_driver(parts: &Parts, record: &Record) -> GraphDriver {
 pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSettings {
     let running = record.life.has_process();
     let endpoints = if running {
-        parts.networks.endpoints(record.id.as_str())
+        parts.networks.endpoints(&record.id)
     } else {
         Vec::new()
     };
     let sandbox = running
-        .then(|| parts.networks.sandbox(record.id.as_str()))
+        .then(|| parts.networks.sandbox(&record.id))
         .flatten();
     let networks = networks(parts, record, &endpoints);
     let mut settings = NetworkSettings {
@@ -168,7 +168,7 @@ pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSetting
         ..NetworkSettings::default()
     };
     if let Some(sandbox) = sandbox {
-        settings.sandbox_id = sandbox.id;
+        settings.sandbox_id = sandbox.container.to_string();
         settings.sandbox_key = sandbox.path.display().to_string();
     }
     if let Some(bridge) = networks.get("bridge") {
@@ -196,8 +196,8 @@ fn networks(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> Map<Endpo
         .iter()
         .find(|endpoint| endpoint.network_name == own)
     {
-        settings.network_id.clone_from(&endpoint.network);
-        settings.endpoint_id.clone_from(&endpoint.id);
+        settings.network_id = endpoint.network.to_string();
+        settings.endpoint_id = endpoint.id.to_string();
         settings.gateway = address(endpoint.gateway);
         settings.ip_address = address(endpoint.ip);
         settings.ip_prefix_len = endpoint.prefix;
@@ -205,7 +205,7 @@ fn networks(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> Map<Endpo
     } else if let Ok(network) = parts.networks.inspect(own)
         && record.last.started.is_some()
     {
-        settings.network_id = network.id;
+        settings.network_id = network.id.to_string();
     }
     let mut map = Map::default();
     map.insert(own.to_owned(), settings);

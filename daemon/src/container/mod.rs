@@ -28,7 +28,10 @@ pub mod restart;
 pub mod spec;
 mod start;
 pub mod state;
+mod stats;
+mod top;
 pub mod validate;
 
+pub use actor::Expected;
 pub use error::ContainerError;
 pub use registry::{Containers, Handle, Parts};

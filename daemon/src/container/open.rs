@@ -175,11 +175,7 @@ fn init(config: &Config) -> Result<Option<PathBuf>, OpenError> {
 
 fn network_config(config: &Config, engine: &EngineId) -> NetworkConfig {
     let options = &config.network;
-    let id = engine
-        .as_str()
-        .parse()
-        .expect("both are eight hexadecimal digits");
-    let mut network = NetworkConfig::new(id, &config.exec_root);
+    let mut network = NetworkConfig::new(engine.clone(), &config.exec_root);
     network.bridge = match options.bridge.as_deref() {
         None => BridgeChoice::Own,
         Some("none") => BridgeChoice::Disabled,

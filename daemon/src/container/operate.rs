@@ -1,7 +1,7 @@
 //! What is done to a container beside start, exit and removal: signals, stop, pause, rename, update,
 //! attach, resize, wait.
 
-use std::{os::fd::OwnedFd, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use gantry_engine_api::host_config::UpdateRequest;
 use gantry_ids::{ContainerName, Signal};
@@ -10,7 +10,7 @@ use gantry_telemetry::failpoint;
 use tokio::sync::watch;
 
 use super::{
-    actor::{Actor, Command, Reply},
+    actor::{Actor, Command, Expected, Reply},
     create::blocking,
     error::ContainerError,
     failpoints,
@@ -20,8 +20,13 @@ use super::{
     state::{Event, Life, step},
     validate,
 };
-use crate::runtime::{RuntimeError, stdio};
+use crate::runtime::{
+    RuntimeError,
+    stdio::{self, HandoverError},
+};
 
+/// How long a client's stream may take to arrive after the client was answered.
+const STREAM_LIMIT: Duration = Duration::from_secs(10);
 /// How long a container may take to end after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -243,7 +248,7 @@ impl Containers {
         Ok(warnings)
     }
 
-    /// Joins a client's stream to the container's process, or keeps it for the start.
+    /// Joins a client's stream to the container's process once it arrives; a start waits for it.
     ///
     /// # Errors
     /// Conflict if the container is paused or restarting.
@@ -251,7 +256,7 @@ impl Containers {
         &self,
         handle: &Handle,
         attach: Attach,
-        stream: OwnedFd,
+        stream: Expected,
     ) -> Result<(), ContainerError> {
         handle
             .call(|reply| Command::Attach {
@@ -430,8 +435,7 @@ impl Actor {
         self.publish();
         let parts = self.parts();
         let id = self.record.id.clone();
-        let renamed =
-            blocking(move || Ok(parts.networks.rename(id.as_str(), name.as_str())?)).await;
+        let renamed = blocking(move || Ok(parts.networks.rename(&id, name.as_str())?)).await;
         if let Err(error) = renamed {
             tracing::debug!(%error, "the network kept the old name");
         }
@@ -472,34 +476,48 @@ impl Actor {
         Ok(())
     }
 
-    pub(super) fn attach(&mut self, attach: Attach, stream: OwnedFd, reply: Reply<()>) {
+    pub(super) fn attach(&mut self, attach: Attach, stream: Expected, reply: Reply<()>) {
         let id = self.record.id.clone();
-        match self.record.life {
-            Life::Paused { .. } => {
-                let text = format!("container {id} is paused, unpause the container before attach");
-                drop(reply.send(Err(ContainerError::Conflict(text))));
-            }
-            Life::Restarting { .. } => {
-                let text =
-                    format!("container {id} is restarting, wait until the container is running");
-                drop(reply.send(Err(ContainerError::Conflict(text))));
-            }
+        let refused = match self.record.life {
+            Life::Paused { .. } => Some(ContainerError::Conflict(format!(
+                "container {id} is paused, unpause the container before attach"
+            ))),
+            Life::Restarting { .. } => Some(ContainerError::Conflict(format!(
+                "container {id} is restarting, wait until the container is running"
+            ))),
+            Life::Removing | Life::Dead => Some(ContainerError::Gone(id.clone())),
             Life::Running { .. } => {
                 let socket = self.all.parts.io_socket(&id);
                 // Handed over beside the owner: a slow shim holds up this client alone.
                 tokio::spawn(async move {
-                    let handed = stdio::hand_over(socket, attach, stream).await;
-                    let handed = handed.map_err(|source| ContainerError::Attach { id, source });
-                    drop(reply.send(handed));
+                    if let Err(error) = join(socket, attach, stream).await {
+                        let error = gantry_errors::chain(&error).to_string();
+                        tracing::warn!(container.id = %id, error, "a client could not attach");
+                    }
                 });
+                None
             }
             Life::Created | Life::Exited { .. } => {
                 self.pending.push((attach, stream));
-                drop(reply.send(Ok(())));
+                None
             }
-            Life::Removing | Life::Dead => {
-                drop(reply.send(Err(ContainerError::Gone(id))));
-            }
+        };
+        if refused.is_none() {
+            self.all.parts.announce(&self.record, "attach", &[]);
         }
+        drop(reply.send(refused.map_or(Ok(()), Err)));
     }
+}
+
+/// Waits for a client's stream and hands it over; a client that went away is no error.
+pub(super) async fn join(
+    socket: PathBuf,
+    mut attach: Attach,
+    stream: Expected,
+) -> Result<(), HandoverError> {
+    let Ok(Ok((stream, prefix))) = tokio::time::timeout(STREAM_LIMIT, stream).await else {
+        return Ok(());
+    };
+    attach.prefix = prefix;
+    stdio::hand_over(socket, attach, stream).await
 }

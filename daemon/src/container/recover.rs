@@ -36,7 +36,7 @@ impl Containers {
         let live = records
             .iter()
             .filter(|record| is_live(tasks.get(record.id.as_str())))
-            .map(|record| record.id.to_string())
+            .map(|record| record.id.clone())
             .collect();
         self.settle_disk(&records, live).await;
         for record in records {
@@ -92,7 +92,7 @@ impl Containers {
     }
 
     /// Networks and layers of containers that exist are kept, all others given back.
-    async fn settle_disk(&self, records: &[Record], live: BTreeSet<String>) {
+    async fn settle_disk(&self, records: &[Record], live: BTreeSet<gantry_ids::ContainerId>) {
         let parts = self.parts.clone();
         let ids: Vec<_> = records
             .iter()

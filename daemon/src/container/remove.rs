@@ -138,7 +138,7 @@ impl Containers {
         let taken = {
             let parts = parts.clone();
             blocking(move || {
-                parts.networks.release(id.as_str())?;
+                parts.networks.release(&id)?;
                 drop(std::fs::remove_file(parts.io_socket(&id)));
                 Ok(())
             })

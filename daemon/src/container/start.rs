@@ -165,7 +165,7 @@ impl Actor {
     async fn hand_over_pending(&mut self) -> Result<(), ContainerError> {
         let socket = self.all.parts.io_socket(&self.record.id);
         for (attach, stream) in std::mem::take(&mut self.pending) {
-            stdio::hand_over(socket.clone(), attach, stream)
+            super::operate::join(socket.clone(), attach, stream)
                 .await
                 .map_err(|source| ContainerError::Attach {
                     id: self.record.id.clone(),
@@ -229,7 +229,7 @@ impl Actor {
     pub(super) async fn release_network(&self) {
         let parts = self.parts();
         let id = self.record.id.clone();
-        let released = blocking(move || Ok(parts.networks.release(id.as_str())?)).await;
+        let released = blocking(move || Ok(parts.networks.release(&id)?)).await;
         if let Err(error) = released {
             let error = gantry_errors::chain(&error).to_string();
             tracing::warn!(container.id = %self.record.id, error, "the network was not released");
@@ -279,7 +279,7 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
     let sandbox = match network {
         Mode::Host | Mode::Container(_) => None,
         Mode::Default | Mode::Word(_) => {
-            let sandbox = parts.networks.create_sandbox(record.id.as_str())?;
+            let sandbox = parts.networks.create_sandbox(&record.id)?;
             Some(sandbox.path.display().to_string())
         }
     };
@@ -322,7 +322,7 @@ fn connect(parts: &Parts, record: &Record) -> Result<Option<Endpoint>, Container
         _ => ports::requests(&record.config, &record.host)?,
     };
     let request = EndpointRequest {
-        container: record.id.to_string(),
+        container: record.id.clone(),
         container_name: record.name.to_string(),
         network,
         ip,

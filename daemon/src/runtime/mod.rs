@@ -7,6 +7,7 @@
 
 pub mod events;
 pub mod keeper;
+pub mod metrics;
 pub mod stdio;
 pub mod supervise;
 
@@ -24,9 +25,9 @@ use gantry_proto::{
             },
             tasks::v1::{
                 CreateTaskRequest, DeleteProcessRequest, DeleteTaskRequest, ExecProcessRequest,
-                GetRequest, KillRequest, ListPidsRequest, ListTasksRequest, MetricsRequest,
-                PauseTaskRequest, ResizePtyRequest, ResumeTaskRequest, StartRequest,
-                UpdateTaskRequest, tasks_client::TasksClient,
+                GetRequest, KillRequest, ListPidsRequest, ListTasksRequest, PauseTaskRequest,
+                ResizePtyRequest, ResumeTaskRequest, StartRequest, UpdateTaskRequest,
+                tasks_client::TasksClient,
             },
             version::v1::version_client::VersionClient,
         },
@@ -435,22 +436,6 @@ impl Supervisor {
             .into_iter()
             .map(|process| process.pid)
             .collect())
-    }
-
-    /// A task's counters, as containerd packs them (control groups v1 or v2), with their time.
-    ///
-    /// # Errors
-    /// The task does not exist.
-    pub async fn metrics(&self, id: &ContainerId) -> Outcome<Option<prost_types::Any>> {
-        let request = self.request(MetricsRequest {
-            filters: vec![format!("id=={id}")],
-        })?;
-        let answer = timed(QUICK, self.tasks().metrics(request)).await?;
-        Ok(answer
-            .metrics
-            .into_iter()
-            .find(|m| m.id == id.as_str())
-            .and_then(|m| m.data))
     }
 
     /// One task; none where there is none.

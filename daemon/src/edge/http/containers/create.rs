@@ -18,7 +18,7 @@ pub(super) async fn create(
     params: Params,
     RawJson(body): RawJson,
 ) -> ApiResult<Response> {
-    let request = CreateRequest::from_body(&body)?;
+    let request = CreateRequest::from_body(&body).map_err(|e| ApiError::json(&e))?;
     let platform = params.text("platform");
     if !platform.is_empty() && !platform.starts_with("linux") {
         return Err(ApiError::invalid(format!(

@@ -20,7 +20,9 @@ pub(super) async fn prune(
     params: Params,
 ) -> ApiResult<Response> {
     let filters = params.filters()?;
-    filters.only(&["until", "label", "label!"])?;
+    filters
+        .only(&["until", "label", "label!"])
+        .map_err(|e| ApiError::filter(&e))?;
     let until: Option<Moment> = filters
         .get("until")
         .next()
