@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gantry_errors::chain;
+use gantry_linux::activation::{Activated, take_activated};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -16,6 +17,7 @@ use crate::container::{ContainerError, open};
 use crate::edge::http;
 use crate::edge::http::listen::{self, ListenError, Listener};
 use crate::edge::http::server::{self, Limits};
+use crate::embedded;
 use crate::engine::{Engine, OpenError};
 use crate::events::EventKind;
 use crate::runtime::supervise::SuperviseError;
@@ -105,13 +107,24 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     Ok(())
 }
 
-/// The supervisor, then every container that there was.
+/// The supervisor, then every container that there was, then the image to try things with.
 async fn start(engine: &Engine) -> Result<(), AppError> {
     if let Some(supervision) = open::supervision(&engine.config()) {
         let running = supervision.ensure().await.map_err(AppError::Supervise)?;
         supervision.watch(running);
     }
-    engine.containers.recover().await.map_err(AppError::Recover)
+    engine
+        .containers
+        .recover()
+        .await
+        .map_err(AppError::Recover)?;
+    let images = Arc::clone(&engine.images);
+    let loaded = tokio::task::spawn_blocking(move || embedded::load_image(&images)).await;
+    // Not worth refusing to serve for.
+    if let Ok(Err(error)) = loaded {
+        error!(error = %chain(&error), "load the embedded image");
+    }
+    Ok(())
 }
 
 async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {
@@ -133,8 +146,23 @@ async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {
                 let listener = listen::tcp(address).await.map_err(AppError::Listen)?;
                 listeners.push(Listener::Tcp(listener));
             }
-            Host::Fd(_) => return Err(AppError::Listen(ListenError::NoActivation)),
+            Host::Fd(name) => listeners.extend(activated(name).map_err(AppError::Listen)?),
         }
+    }
+    Ok(listeners)
+}
+
+/// The sockets that systemd has handed over: all, or those of one name or number.
+fn activated(name: &str) -> Result<Vec<Listener>, ListenError> {
+    let wanted = |(index, socket): &(usize, Activated)| {
+        name.is_empty() || socket.name == name || name == (index + 3).to_string()
+    };
+    let sockets = take_activated().into_iter().enumerate().filter(wanted);
+    let listeners: Vec<_> = sockets
+        .map(|(_, socket)| listen::inherited(socket.socket))
+        .collect::<Result<_, _>>()?;
+    if listeners.is_empty() {
+        return Err(ListenError::NoActivation);
     }
     Ok(listeners)
 }

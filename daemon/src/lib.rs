@@ -10,6 +10,7 @@ pub mod compat;
 pub mod config;
 pub mod container;
 pub mod edge;
+pub mod embedded;
 pub mod engine;
 pub mod events;
 pub mod exec;

@@ -8,6 +8,7 @@
     reason = "this crate exists to hold the unsafe code of the workspace"
 )]
 
+pub mod activation;
 pub mod bpf;
 pub mod clone;
 pub mod detach;

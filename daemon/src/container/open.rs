@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    embedded,
     events::EventBus,
     host::{
         Host,
@@ -156,21 +157,32 @@ fn machine(host: &Host, limits: &Limits) -> Machine {
 }
 
 /// The init is written beneath the exec root, so that containers keep theirs when the engine's
-/// programs are replaced.
+/// programs are replaced. It is the embedded one, or in a daemon built without it the one that lies
+/// beside the daemon.
 fn init(config: &Config) -> Result<Option<PathBuf>, OpenError> {
-    let Some(program) = supervise::find("gantry-init") else {
-        return Ok(None);
+    let bytes = match (embedded::init(), supervise::find("gantry-init")) {
+        (Some(bytes), _) => Ok(bytes.to_vec()),
+        (None, Some(program)) => std::fs::read(program),
+        (None, None) => return Ok(None),
     };
     let dir = config.exec_root.join("bin");
     make_dir(&dir)?;
     let target = dir.join("gantry-init");
-    let new = dir.join(".gantry-init.new");
-    let written = std::fs::copy(&program, &new).and_then(|_| std::fs::rename(&new, &target));
+    let written = bytes.and_then(|bytes| write_program(&target, &bytes));
     written.map_err(|source| OpenError::Prepare {
         path: target.clone(),
         source,
     })?;
     Ok(Some(target))
+}
+
+/// Replaces a program that may be running: the new file gets the old one's name.
+fn write_program(target: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let new = target.with_extension("new");
+    std::fs::write(&new, bytes)?;
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o755))?;
+    std::fs::rename(&new, target)
 }
 
 fn network_config(config: &Config, engine: &EngineId) -> NetworkConfig {

@@ -21,16 +21,23 @@ const FALLBACK: Duration = Duration::from_secs(1);
 /// How often they look where there is no watch at all.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A container's log.
-#[derive(Debug, Clone)]
+/// A container's log, as one reader sees it.
+#[derive(Debug)]
 pub struct Source {
     /// The live file, `<id>-json.log`.
     pub path: PathBuf,
     /// Cancelled when the container has ended and its log is complete: followers read what is left
-    /// and end. For a container that does not run, cancelled already.
+    /// and end. For a container that does not run, cancelled already. The reader cancels it itself
+    /// when it goes away, so that whoever waits for the container on its behalf can stop.
     pub complete: CancellationToken,
     /// Cancelled when the daemon ends: followers end at once.
     pub closing: CancellationToken,
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.complete.cancel();
+    }
 }
 
 /// Opens the log; what is wrong with it is known before the answer's head is sent.

@@ -149,8 +149,6 @@ impl Client {
                         }
                         () = self.wake.notified() => {}
                     }
-                    // A client that always takes more must not keep the event loop.
-                    tokio::task::yield_now().await;
                 }
             }
         }

@@ -22,7 +22,7 @@ use crate::console::ConsoleSocket;
 use crate::exits::Exit;
 use crate::oom::OomCount;
 use crate::rootfs::{self, Mount};
-use crate::runtime::{Runtime, RuntimeError};
+use crate::runtime::Runtime;
 use crate::stdio::{Targets, Wiring};
 
 /// See the module.
@@ -84,16 +84,7 @@ async fn create_process(
         .then(|| console_socket(task))
         .transpose()?;
     let socket = console.as_ref().map(ConsoleSocket::path);
-    let pid = match new.runtime.create(&task.reaper, child, socket).await {
-        Ok(pid) => pid,
-        Err(error) => {
-            // Only what was killed half-way leaves something of ours behind.
-            if matches!(error, RuntimeError::Deadline { .. }) {
-                let _ = new.runtime.delete_by_force(&task.reaper).await;
-            }
-            return Err(error.into());
-        }
-    };
+    let pid = new.runtime.create(&task.reaper, child, socket).await?;
     let end = expectation.wait_for(pid);
     let terminal = match console {
         Some(console) => join_terminal(console, init).await,
@@ -314,7 +305,7 @@ impl Container {
         };
         let exit = self.init.ended().await;
         match self.runtime.delete(&task.reaper).await {
-            Ok(()) | Err(RuntimeError::Gone(_)) => {}
+            Ok(()) | Err(crate::runtime::RuntimeError::Gone(_)) => {}
             Err(error) => return Err(error.into()),
         }
         rootfs::unmount_all(&self.root);

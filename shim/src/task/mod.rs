@@ -8,9 +8,9 @@ mod follow;
 mod process;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::control::Control;
 use crate::events::Events;
@@ -37,7 +37,7 @@ pub(crate) struct Task {
     pub(crate) control: Control,
     /// Told when the shim is to end.
     pub(crate) shutdown: Notify,
-    slot: watch::Sender<Slot>,
+    slot: Mutex<Slot>,
 }
 
 /// Whether there is a container.
@@ -74,7 +74,7 @@ impl Task {
             reaper,
             control: Control::default(),
             shutdown: Notify::new(),
-            slot: watch::Sender::new(Slot::Empty),
+            slot: Mutex::new(Slot::Empty),
         }
     }
 
@@ -83,34 +83,24 @@ impl Task {
         self: &Arc<Self>,
         new: NewContainer,
     ) -> Result<Arc<Container>, TaskError> {
-        let free = self.slot.send_if_modified(|slot| {
-            let free = matches!(slot, Slot::Empty);
-            if free {
-                *slot = Slot::Creating;
+        {
+            let mut slot = self.slot();
+            if !matches!(*slot, Slot::Empty) {
+                return Err(TaskError::TaskExists(self.id.clone()));
             }
-            free
-        });
-        if !free {
-            return Err(TaskError::TaskExists(self.id.clone()));
+            *slot = Slot::Creating;
         }
         let made = container::create(self, new).await;
-        self.slot.send_replace(match &made {
+        *self.slot() = match &made {
             Ok(container) => Slot::Present(container.clone()),
             Err(_) => Slot::Empty,
-        });
+        };
         made
-    }
-
-    /// Waits while the container is being made.
-    pub(crate) async fn settled(&self) {
-        let mut slot = self.slot.subscribe();
-        // The sender is ours, so there is always an answer.
-        let _ = slot.wait_for(|slot| !matches!(slot, Slot::Creating)).await;
     }
 
     /// The container, if there is one.
     pub(crate) fn container(&self) -> Result<Arc<Container>, TaskError> {
-        match &*self.slot.borrow() {
+        match &*self.slot() {
             Slot::Present(container) => Ok(container.clone()),
             Slot::Empty | Slot::Creating => Err(TaskError::NoTask(self.id.clone())),
         }
@@ -123,6 +113,10 @@ impl Task {
 
     /// The container was deleted.
     fn forget(&self) {
-        self.slot.send_replace(Slot::Empty);
+        *self.slot() = Slot::Empty;
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

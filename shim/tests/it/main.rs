@@ -9,7 +9,6 @@ mod bootstrap;
 mod bundle;
 mod exec;
 mod exits;
-mod figures;
 mod logs;
 mod resources;
 mod shim;

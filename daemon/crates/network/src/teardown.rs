@@ -1,8 +1,7 @@
 //! The thread that removes kernel objects off the answer's path.
 //!
 //! Deleting a veth makes the kernel wait for every CPU to pass a quiet point (about 18 ms); deleting
-//! many in one message waits once. So links that are to go were put into a group, jobs are collected for
-//! a moment, and the group is deleted. The queue
+//! many in one message waits once. So jobs are collected for a moment and done together. The queue
 //! need not be written down: what is left behind by a killed daemon has the engine's name and no
 //! record, and is swept at the next start.
 
@@ -23,8 +22,7 @@ const COLLECT: Duration = Duration::from_millis(20);
 /// What one container left.
 #[derive(Debug, Default)]
 pub(crate) struct Job {
-    /// Are there links in the group?
-    pub(crate) links: bool,
+    pub(crate) veths: Vec<String>,
     pub(crate) namespace: Option<PathBuf>,
 }
 
@@ -113,9 +111,7 @@ fn work(mut socket: Socket, group: u32, queue: &Receiver<Job>, open: &Open) {
         thread::sleep(COLLECT);
         let mut jobs = vec![first];
         jobs.extend(queue.try_iter());
-        if jobs.iter().any(|job| job.links) {
-            delete_links(&mut socket, group);
-        }
+        delete_veths(&mut socket, group, &jobs);
         for path in jobs.iter().filter_map(|job| job.namespace.as_ref()) {
             if let Err(error) = namespace::remove(path) {
                 tracing::warn!(error = %gantry_errors::chain(&error), "a network namespace is left to the next start");
@@ -125,12 +121,22 @@ fn work(mut socket: Socket, group: u32, queue: &Receiver<Job>, open: &Open) {
     }
 }
 
-fn delete_links(socket: &mut Socket, group: u32) {
-    match socket.request(&[route::delete_group(group)]) {
-        // The namespace, and with it the pair, may have gone first.
-        Err(error) if error.errno() != Some(Errno::NODEV) => {
-            tracing::warn!(error = %gantry_errors::chain(&error), "veths are left to the next start");
+fn delete_veths(socket: &mut Socket, group: u32, jobs: &[Job]) {
+    let gone = |error: &gantry_netlink::Error| error.errno() == Some(Errno::NODEV);
+    let mut any = false;
+    for name in jobs.iter().flat_map(|job| &job.veths) {
+        match socket.request(&[route::set_group(name, group)]) {
+            Ok(()) => any = true,
+            Err(error) if gone(&error) => {}
+            Err(error) => {
+                tracing::warn!(error = %gantry_errors::chain(&error), "a veth is left to the next start");
+            }
         }
-        _ => {}
+    }
+    if any
+        && let Err(error) = socket.request(&[route::delete_group(group)])
+        && !gone(&error)
+    {
+        tracing::warn!(error = %gantry_errors::chain(&error), "veths are left to the next start");
     }
 }

@@ -14,7 +14,6 @@ pub mod extract;
 pub mod hijack;
 pub mod images;
 pub mod listen;
-pub mod logs;
 pub mod networks;
 mod not_built;
 mod reply;

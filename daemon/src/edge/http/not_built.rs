@@ -12,9 +12,6 @@ use http::Method;
 use super::error::ApiError;
 use crate::engine::Engine;
 
-/// An operation: method, path with `*` for one segment and `**` for one or more, what it is.
-pub type Operation = (&'static str, &'static str, &'static str);
-
 const SWARM: &str = "swarm mode";
 const PLUGINS: &str = "engine plugins";
 const NETWORKS: &str = "user-defined networks";
@@ -22,8 +19,9 @@ const REGISTRY: &str = "talking to registries (pull, push, login, search)";
 /// What is left of it beside the two entries that `super::build` refuses.
 const BUILD: &str = "docker build";
 
-/// What is not built.
-pub const OPERATIONS: &[Operation] = &[
+/// What is not built: method, path with `*` for one segment and `**` for one or more, and what it is
+/// part of.
+pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/auth", REGISTRY),
     ("GET", "/distribution/**/json", REGISTRY),
     ("POST", "/images/**/push", REGISTRY),

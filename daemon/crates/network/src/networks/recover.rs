@@ -134,8 +134,6 @@ impl Networks {
                 ];
                 socket.request(&messages).map_err(NetworkError::Links)?;
                 self.settle_port(&mut socket, endpoint)?;
-                drop(socket);
-                self.wait_until_operational(&name, bridge)?;
                 recovery.repaired.push(format!(
                     "put container {} back on bridge {bridge}",
                     endpoint.container_name
@@ -221,9 +219,8 @@ impl Networks {
                 recovery
                     .swept
                     .push(format!("deleted veth {name}, which has no endpoint"));
-                self.condemn_links(&name)?;
                 self.teardown.push(Job {
-                    links: true,
+                    veths: vec![name],
                     namespace: None,
                 });
             }
@@ -255,7 +252,7 @@ impl Networks {
                     .swept
                     .push(format!("removed network namespace {}", path.display()));
                 self.teardown.push(Job {
-                    links: false,
+                    veths: Vec::new(),
                     namespace: Some(path),
                 });
             }

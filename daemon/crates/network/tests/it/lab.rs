@@ -124,20 +124,15 @@ pub(crate) struct Engine {
 
 impl Lab {
     pub(crate) fn config(&self, name: &str) -> NetworkConfig {
-        config_at(self.folder.path(), name)
+        let root = self.folder.path().join(name);
+        let mut config = NetworkConfig::new(EngineId::of_data_root(&root), &root);
+        config.lock_file = self.folder.path().join("lock");
+        config
     }
 
     pub(crate) fn engine(&self) -> Engine {
         Engine::start(self.config("engine"), Arc::new(MemoryStore::default()))
     }
-}
-
-/// An engine that keeps everything within a laboratory's folder.
-pub(crate) fn config_at(folder: &Path, name: &str) -> NetworkConfig {
-    let root = folder.join(name);
-    let mut config = NetworkConfig::new(EngineId::of_data_root(&root), &root);
-    config.lock_file = folder.join("lock");
-    config
 }
 
 impl Engine {

@@ -21,6 +21,8 @@ use gantry_ids::ImageRef;
 use gantry_image::{Image, ImageError};
 use http::{Method, StatusCode};
 
+pub(super) use wire::summary;
+
 use super::blocking::blocking;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Params, Version};

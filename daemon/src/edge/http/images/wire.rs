@@ -26,7 +26,7 @@ pub(super) fn created_s(image: &Image) -> i64 {
 }
 
 /// An entry of the list.
-pub(super) fn summary(image: &Image, version: ApiVersion) -> ImageSummary {
+pub(in crate::edge::http) fn summary(image: &Image, version: ApiVersion) -> ImageSummary {
     let labels = &image.config.run().labels;
     let size = signed(image.size_bytes);
     ImageSummary {

@@ -1,12 +1,149 @@
-//! Routes under `/networks`: what the API says of the engine's networks.
+//! Routes under `/networks`: list and inspect. User-defined networks are not built yet.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use gantry_engine_api::network::{Ipam, IpamConfig, Network, NetworkContainer};
+use gantry_engine_api::{ApiVersion, Filters, List, Map};
+use gantry_network::{EndpointInfo, NetworkInfo};
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::Value;
 
+use super::error::{ApiError, ApiResult};
+use super::extract::{Params, Version};
+use super::json;
 use crate::engine::Engine;
 
 /// The routes.
 pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
+        .route("/networks", get(list))
+        .route("/networks/{id}", get(inspect))
+}
+
+const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
+
+async fn list(
+    State(engine): State<Arc<Engine>>,
+    Version(version): Version,
+    params: Params,
+) -> ApiResult {
+    let filters = params.filters()?;
+    filters.only(FILTERS).map_err(|e| ApiError::filter(&e))?;
+    let dangling = filters.flag("dangling").map_err(|e| ApiError::filter(&e))?;
+    if let Some(bad) = filters
+        .get("type")
+        .find(|kind| !matches!(*kind, "custom" | "builtin"))
+    {
+        return Err(ApiError::filter(&filters.invalid("type", bad)));
+    }
+    let networks = engine.containers.parts.networks.list();
+    let networks = networks
+        .iter()
+        .filter(|network| wants(&filters, dangling, network));
+    // Lists do not tell who is connected.
+    let answer: Vec<_> = networks
+        .map(|network| {
+            let network = Network {
+                containers: Map::empty(),
+                ..describe(network)
+            };
+            gated(&network, version)
+        })
+        .collect();
+    Ok(json(StatusCode::OK, &answer))
+}
+
+async fn inspect(
+    State(engine): State<Arc<Engine>>,
+    Path(id): Path<String>,
+    Version(version): Version,
+) -> ApiResult {
+    let network = engine.containers.parts.networks.inspect(&id)?;
+    Ok(json(StatusCode::OK, &gated(&describe(&network), version)))
+}
+
+fn wants(filters: &Filters, dangling: Option<bool>, network: &NetworkInfo) -> bool {
+    let label = |key: &str| network.labels.get(key).map(String::as_str);
+    let builtin = is_builtin(network);
+    let unused = network.endpoints.is_empty() && !builtin;
+    filters.allows("driver", &network.driver)
+        && filters.allows("scope", "local")
+        && filters.allows_by("name", |part| network.name.contains(part))
+        && filters.allows_by("id", |part| network.id.as_str().contains(part))
+        && filters.allows_by("type", |kind| (kind == "builtin") == builtin)
+        && filters.allows_labels("label", label)
+        && dangling.is_none_or(|dangling| dangling == unused)
+}
+
+fn is_builtin(network: &NetworkInfo) -> bool {
+    matches!(network.name.as_str(), "bridge" | "host" | "none")
+}
+
+fn describe(network: &NetworkInfo) -> Network {
+    let created = Timestamp::try_from(network.created).unwrap_or_default();
+    let subnets = network.ipam.iter().map(|subnet| IpamConfig {
+        subnet: subnet.subnet.to_string(),
+        ip_range: subnet
+            .ip_range
+            .map(|range| range.to_string())
+            .unwrap_or_default(),
+        gateway: subnet
+            .gateway
+            .map(|gateway| gateway.to_string())
+            .unwrap_or_default(),
+        auxiliary_addresses: Map::default(),
+    });
+    let config = if network.ipam.is_empty() {
+        List::default()
+    } else {
+        subnets.collect()
+    };
+    Network {
+        name: network.name.clone(),
+        id: network.id.to_string(),
+        created: created.to_string(),
+        scope: "local".to_owned(),
+        driver: network.driver.clone(),
+        enable_ipv4: network.ipv4,
+        enable_ipv6: network.ipv6,
+        ipam: Ipam {
+            driver: "default".to_owned(),
+            options: Map::default(),
+            config,
+        },
+        internal: network.internal,
+        containers: network.endpoints.iter().map(container).collect(),
+        options: network.options.clone().into(),
+        labels: network.labels.clone().into(),
+        ..Network::default()
+    }
+}
+
+fn container(endpoint: &EndpointInfo) -> (String, NetworkContainer) {
+    let container = NetworkContainer {
+        name: endpoint.name.clone(),
+        endpoint_id: endpoint.endpoint.to_string(),
+        mac_address: endpoint.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        ipv4_address: endpoint
+            .ipv4
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+        ipv6_address: String::new(),
+    };
+    (endpoint.container.to_string(), container)
+}
+
+/// Takes out what clients of older versions do not know.
+fn gated(network: &Network, version: ApiVersion) -> Value {
+    let mut value = serde_json::to_value(network).expect("string keys only");
+    if !version.at_least(47)
+        && let Some(fields) = value.as_object_mut()
+    {
+        fields.remove("EnableIPv4");
+    }
+    value
 }

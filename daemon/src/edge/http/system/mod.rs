@@ -1,5 +1,6 @@
 //! Routes of the engine itself: ping, version, info, events, disk usage.
 
+mod disk_usage;
 mod events;
 mod info;
 mod version;
@@ -20,6 +21,7 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/_ping", get(pong))
         .route("/version", get(version::show))
         .route("/info", get(info::show))
+        .route("/system/df", get(disk_usage::show))
         .route("/events", get(events::stream))
 }
 
