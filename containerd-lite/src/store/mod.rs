@@ -58,7 +58,7 @@ pub(crate) enum StoreError {
         source: serde_json::Error,
     },
     /// No such container.
-    #[error("container {id:?} in namespace {namespace:?}: not found")]
+    #[error("container \"{id}\" in namespace \"{namespace}\": not found")]
     NoContainer {
         /// The container.
         id: ContainerId,
@@ -66,16 +66,16 @@ pub(crate) enum StoreError {
         namespace: Namespace,
     },
     /// A container of that name exists.
-    #[error("container {0:?}: already exists")]
+    #[error("container \"{0}\": already exists")]
     ContainerExists(ContainerId),
     /// No such namespace.
-    #[error("namespace {0:?}: not found")]
+    #[error("namespace \"{0}\": not found")]
     NoNamespace(Namespace),
     /// A namespace of that name exists.
-    #[error("namespace {0:?}: already exists")]
+    #[error("namespace \"{0}\": already exists")]
     NamespaceExists(Namespace),
     /// A namespace that holds something is not deleted.
-    #[error("namespace {0:?} must be empty, but it still has {1}: failed precondition")]
+    #[error("namespace \"{0}\" must be empty, but it still has {1}: failed precondition")]
     NotEmpty(Namespace, &'static str),
     /// No such lease.
     #[error("lease {0:?}: not found")]

@@ -197,6 +197,9 @@ impl Actor {
                 self.called(op, result, reply);
             }
             Done::Reached(shim, processes) => {
+                // A shim that has no task any more deleted it, and only has to be told to end.
+                let recovering = matches!(self.state, State::Recovering(_));
+                self.orderly |= recovering && processes.is_none();
                 self.adopt(shim);
                 self.take(Input::Reached(processes));
             }
@@ -205,7 +208,7 @@ impl Actor {
                 self.take(Input::ShimGone);
             }
             Done::Interred(events, exit) => self.interred(events, exit),
-            Done::Cleaned => self.take(Input::Cleaned),
+            Done::Cleaned(events) => self.cleaned(&events),
         }
     }
 
@@ -244,6 +247,18 @@ impl Actor {
         self.record.buried = true;
         self.take(Input::Interred(exit));
         self.mark_announced();
+    }
+
+    /// The bundle goes last: it holds what has not been published.
+    fn cleaned(&mut self, events: &[Event]) {
+        for event in events {
+            self.publish(event);
+        }
+        if let Err(error) = self.site.bundle.remove() {
+            let error = chain(&error).to_string();
+            tracing::error!(container.id = %self.site.key.id, error, "a bundle stays");
+        }
+        self.take(Input::Cleaned);
     }
 
     fn mark_announced(&mut self) {

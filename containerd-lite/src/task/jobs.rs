@@ -47,8 +47,8 @@ pub(super) enum Done {
     ShimGone,
     /// A dead shim's remains are gone. These events had not been delivered.
     Interred(Vec<Event>, Option<Exit>),
-    /// Shim and bundle are gone.
-    Cleaned,
+    /// Shim and bundle are gone. These events had not been delivered.
+    Cleaned(Vec<Event>),
 }
 
 /// What jobs of one task share.
@@ -226,7 +226,7 @@ pub(super) async fn bury(site: Site, binary: Binary) -> Done {
     Done::Interred(events, exit)
 }
 
-/// Ends the shim of a deleted task and removes the bundle.
+/// Ends the shim of a deleted task; the bundle waits for its last events to be published.
 ///
 /// `orderly`: the shim itself deleted the task, so that its binary need not be called to do so.
 pub(super) async fn clean(site: Site, binary: Binary, shim: Option<Shim>, orderly: bool) -> Done {
@@ -248,11 +248,7 @@ pub(super) async fn clean(site: Site, binary: Binary, shim: Option<Shim>, orderl
             tracing::warn!(container.id = %site.key.id, error, "a shim's delete call failed");
         }
     }
-    if let Err(error) = site.bundle.remove() {
-        let error = chain(&error).to_string();
-        tracing::error!(container.id = %site.key.id, error, "a bundle stays");
-    }
-    Done::Cleaned
+    Done::Cleaned(drain(&site.bundle))
 }
 
 /// Asks the shim to end and makes sure that it did; whether it went by itself.

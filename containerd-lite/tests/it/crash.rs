@@ -1,0 +1,202 @@
+//! The supervisor is killed by SIGKILL: at random instants under load, and at each boundary between
+//! writing down and telling.
+
+use std::time::Duration;
+
+use gantry_proto::containerd::v1::types::Status as Phase;
+use tonic::{Code, Status};
+
+use crate::engine::{Engine, eventually};
+use crate::subscriber::{Step, Told};
+
+/// How often the supervisor is killed under load.
+const KILLS: u32 = 60;
+/// How many containers live at a time.
+const LANES: u64 = 4;
+
+/// A client that does not give up: what a daemon that reconciles does. Every operation is tried until
+/// the supervisor has said yes, or says that it is done already.
+struct Client<'a>(&'a Engine);
+
+impl Client<'_> {
+    async fn insist<T>(
+        &self,
+        done_already: Code,
+        mut operation: impl AsyncFnMut() -> Result<T, Status>,
+    ) -> Option<T> {
+        loop {
+            match operation().await {
+                Ok(value) => return Some(value),
+                Err(status) if status.code() == done_already => return None,
+                Err(status) => assert!(passing(&status), "{status:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    /// Makes sure that a task is started, whatever an earlier attempt achieved.
+    async fn run(&self, id: &str) {
+        loop {
+            self.insist(Code::AlreadyExists, async || self.0.create(id).await)
+                .await;
+            let started = self.0.begin(id).await;
+            let Err(status) = started else { return };
+            match status.code() {
+                // The creation was not acknowledged, and the next supervisor took it back.
+                Code::NotFound => {}
+                // An earlier attempt had started it.
+                Code::FailedPrecondition | Code::Unknown => return,
+                _ => assert!(passing(&status), "{status:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(3)).await;
+        }
+    }
+}
+
+/// The supervisor went away, or is just back.
+fn passing(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::Cancelled | Code::Unknown | Code::Internal
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
+    let seed = std::env::var("GANTRY_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
+    eprintln!("GANTRY_SEED={seed} replays this");
+    let mut random = Random(seed);
+    let mut engine = Engine::running().await;
+    let told = Told::follow(engine.channel());
+    eventually("the subscriber is on", async || {
+        engine.define("probe", "{}").await.is_ok()
+    })
+    .await;
+    let mut killed = 0;
+    let mut round = 0;
+    while killed < KILLS {
+        round += 1;
+        let ids: Vec<String> = (0..LANES).map(|lane| format!("c{round}-{lane}")).collect();
+        for id in &ids {
+            let status = random.below(200);
+            let after = random.below(40);
+            let play = format!(r#"{{"exit":{status},"after_ms":{after}}}"#);
+            engine.define(id, &play).await.expect("defined");
+            let expected = u32::try_from(status).expect("small");
+            let delays = [random.below(60), random.below(60), random.below(30)];
+            killed += life_under_fire(&mut engine, id, expected, &delays).await;
+            let end = [Step::Exit(expected), Step::Delete(expected)];
+            eventually(
+                &format!("{id} is told to its end: {:?}", told.of(id)),
+                async || told.of(id).ends_with(&end),
+            )
+            .await;
+            assert_eq!(told.of(id)[..2], [Step::Create, Step::Start], "{id}");
+        }
+    }
+    assert_eq!(engine.list().await, Vec::<String>::new());
+    engine.clean().await;
+}
+
+/// One container's life, with kills after the given pauses (milliseconds); gives their number.
+async fn life_under_fire(engine: &mut Engine, id: &str, expected: u32, delays: &[u64]) -> u32 {
+    for delay in delays {
+        {
+            let client = Client(engine);
+            let life = async {
+                client.run(id).await;
+                let exit = client
+                    .insist(Code::Ok, async || engine.wait(id).await)
+                    .await;
+                assert_eq!(exit, Some(expected), "{id}");
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(*delay), life).await;
+        }
+        engine.kill();
+        engine.start(&[]).await;
+    }
+    let client = Client(engine);
+    client.run(id).await;
+    let exit = client
+        .insist(Code::Ok, async || engine.wait(id).await)
+        .await;
+    assert_eq!(exit, Some(expected), "{id}");
+    let task = engine.get(id).await.expect("kept until deleted");
+    assert_eq!(
+        (task.status(), task.exit_status),
+        (Phase::Stopped, expected),
+        "{id}"
+    );
+    client
+        .insist(Code::NotFound, async || engine.delete(id).await)
+        .await;
+    u32::try_from(delays.len()).expect("few")
+}
+
+/// What holds after a kill at each boundary, whichever operation it was in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_boundary_can_be_the_last_thing_a_supervisor_passes() {
+    for point in [
+        "store.committed",
+        "create.bundle",
+        "create.shim",
+        "create.task",
+        "task.recorded",
+        "journal.appended",
+        "delete.task",
+    ] {
+        let mut engine = Engine::running().await;
+        let told = Told::follow(engine.channel());
+        eventually("the subscriber is on", async || {
+            engine.define("probe", "{}").await.is_ok()
+        })
+        .await;
+        engine.kill();
+        let arm = format!("{point}=kill");
+        engine.start(&[("GANTRY_FAILPOINT", &arm)]).await;
+        // One of these reaches the point.
+        let life = async {
+            let _ = engine.define("c", r#"{"exit":9,"after_ms":5}"#).await;
+            let _ = engine.create("c").await;
+            let _ = engine.begin("c").await;
+            let _ = engine.wait("c").await;
+            let _ = engine.delete("c").await;
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(10), life).await;
+        engine.died().await;
+        engine.start(&[]).await;
+        let client = Client(&engine);
+        client
+            .insist(Code::AlreadyExists, async || {
+                engine.define("c", r#"{"exit":9,"after_ms":5}"#).await
+            })
+            .await;
+        if !told.of("c").contains(&Step::Delete(9)) && point != "delete.task" {
+            client.run("c").await;
+            assert_eq!(engine.wait("c").await.expect("ends"), 9, "{point}");
+        }
+        client
+            .insist(Code::NotFound, async || engine.delete("c").await)
+            .await;
+        engine.clean().await;
+        let end = [Step::Exit(9), Step::Delete(9)];
+        eventually(point, async || told.of("c").ends_with(&end)).await;
+        assert_eq!(engine.list().await, Vec::<String>::new(), "{point}");
+    }
+}
+
+/// xorshift: enough to spread instants, and the same everywhere for a seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.max(1);
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
