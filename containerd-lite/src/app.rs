@@ -56,7 +56,7 @@ async fn run(config: Config) -> Result<()> {
     let _locks = (Lock::take(&config.root)?, Lock::take(&config.state)?);
     let supervisor = Arc::new(build(&config)?);
     let identity = edge::Identity::load(&config.root).context("name this server")?;
-    let found = recover(&supervisor.context)?;
+    let found = recover(&supervisor.context).await?;
     let routes = edge::routes(Arc::clone(&supervisor), identity).await;
     let directory = config.address.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(directory)

@@ -15,7 +15,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
-use gantry_errors::{Classify, ErrorKind};
+use gantry_errors::{Classify, ErrorKind, chain};
+use gantry_proto::uds;
 use rustix::mount::UnmountFlags;
 
 use crate::names::{ContainerId, Key, Namespace};
@@ -116,6 +117,29 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// Removes the work directories of bundles that are gone: a machine that lost its power keeps
+    /// these and forgets those.
+    ///
+    /// # Errors
+    /// A directory cannot be read.
+    pub(crate) fn sweep(&self) -> Result<(), BundleError> {
+        for namespace in names(&self.root)? {
+            for id in names(&self.root.join(&namespace))? {
+                let place = Path::new(&namespace).join(id);
+                let work = self.root.join(&place);
+                if !self.state.join(place).exists()
+                    && let Err(error) = gone(fs::remove_dir_all(&work), &work)
+                {
+                    let error = chain(&error).to_string();
+                    tracing::warn!(error, "a work directory stays");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 fn names(directory: &Path) -> Result<Vec<String>, BundleError> {
     let failed = |source| BundleError::List {
         path: directory.to_owned(),
@@ -137,6 +161,12 @@ impl Bundle {
     /// Its directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where its shim wrote that it listens; the shim does so before it tells the supervisor.
+    pub(crate) fn address(&self) -> Option<PathBuf> {
+        let address = fs::read_to_string(self.path.join("address")).ok()?;
+        Some(uds::path_of(address.trim()).to_owned()).filter(|path| path.is_absolute())
     }
 
     /// Makes it, with `spec` as `config.json`.
@@ -224,6 +254,12 @@ mod tests {
         assert_eq!(config, b"{\"a\":1}");
         assert!(!bundle.path().join("work/x").exists());
         assert_eq!(layout.all().expect("listed"), [key]);
+        layout.sweep().expect("swept");
+        assert!(bundle.path().join("work").is_dir(), "what is in use stays");
+        std::fs::remove_dir_all(root.path().join("state")).expect("as a reboot does");
+        layout.sweep().expect("swept");
+        assert!(!bundle.work.exists());
+        bundle.create(b"{}").expect("created");
         bundle.remove().expect("removed");
         bundle.remove().expect("removed already");
         assert_eq!(layout.all().expect("listed"), []);

@@ -282,6 +282,22 @@ impl Client {
     }
 }
 
+/// Tells the shim at `socket`, whatever it is, to end.
+pub(crate) async fn dismiss(socket: std::path::PathBuf) {
+    let Ok(channel) = uds::connect(&socket).await else {
+        return;
+    };
+    let (id, now) = (String::new(), true);
+    let request = wire::ShutdownRequest { id, now };
+    // It ends in the middle of its answer, or does not listen to us: there is nothing else to do.
+    let _ = within(
+        GLANCE,
+        "Shutdown",
+        TaskClient::new(channel).shutdown(request),
+    )
+    .await;
+}
+
 async fn within<T>(
     after: Duration,
     call: &'static str,

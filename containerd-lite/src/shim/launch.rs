@@ -128,6 +128,11 @@ struct Bootstrap {
 }
 
 impl Launcher {
+    /// Where our shims put their sockets.
+    pub(crate) fn sockets(&self) -> PathBuf {
+        self.address.with_file_name("s")
+    }
+
     /// The binary for a runtime's name, as containerd resolves it; containerd's names for runc mean
     /// our own.
     ///

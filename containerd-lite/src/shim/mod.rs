@@ -11,7 +11,7 @@ mod spool;
 
 pub(crate) use alive::Alive;
 pub(crate) use bundle::{Bundle, BundleError, Layout};
-pub(crate) use client::{Client, CreateCall};
+pub(crate) use client::{Client, CreateCall, dismiss};
 pub(crate) use error::ShimError;
 pub(crate) use launch::{Binary, LaunchError, Launcher, find};
 pub(crate) use spool::drain;

@@ -51,6 +51,7 @@ pub(super) fn spawn(context: &Arc<Context>, key: &Key, state: State, record: Rec
         shim: None,
     });
     let handle = Handle::new(key.clone(), send, shown);
+    let orderly = record.deleted;
     let mut actor = Actor {
         site: Site {
             context: Arc::clone(context),
@@ -64,7 +65,7 @@ pub(super) fn spawn(context: &Arc<Context>, key: &Key, state: State, record: Rec
         inbox,
         jobs: JoinSet::new(),
         waiters: Vec::new(),
-        orderly: false,
+        orderly,
     };
     let own = handle.clone();
     tokio::spawn(async move {
@@ -97,7 +98,9 @@ impl Actor {
         match &self.state {
             State::Recovering(_) | State::Abandoned => {
                 let known = self.record.processes.clone();
-                match self.record.socket.clone() {
+                // A supervisor killed at once after a shim's start did not note its socket.
+                let told = || self.site.bundle.address();
+                match self.record.socket.clone().or_else(told) {
                     Some(socket) => {
                         self.jobs
                             .spawn(jobs::reach(self.site.clone(), socket, known));
@@ -305,6 +308,11 @@ impl Actor {
                 self.jobs.spawn(jobs::bury(self.site.clone(), binary));
             }
             Effect::Clean => {
+                // From here on the next supervisor goes on cleaning, and shows no task.
+                self.record.deleted = true;
+                if self.site.bundle.path().is_dir() {
+                    self.write_record();
+                }
                 let binary = Binary(self.record.binary.clone());
                 let shim = self.shim.take();
                 let orderly = self.orderly || self.record.buried;

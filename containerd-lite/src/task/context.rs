@@ -34,6 +34,7 @@ impl Context {
     pub(crate) fn recover(self: &Arc<Self>, key: &Key, record: Option<Record>) -> Handle {
         let record = record.unwrap_or_else(|| self.blank());
         let state = match record.processes.clone() {
+            Some(_) if record.deleted => State::Abandoned,
             Some(processes) if record.buried => State::Buried(processes),
             Some(processes) => State::Recovering(processes),
             None => State::Abandoned,

@@ -239,6 +239,7 @@ pub(super) async fn clean(site: Site, binary: Binary, shim: Option<Shim>, orderl
         }
         None => {}
     }
+    let _ = failpoint("delete.shim");
     let busy = rustix::fs::rmdir(site.bundle.path().join("rootfs"))
         .is_err_and(|error| error != rustix::io::Errno::NOENT);
     if !ended || busy {
@@ -248,6 +249,7 @@ pub(super) async fn clean(site: Site, binary: Binary, shim: Option<Shim>, orderl
             tracing::warn!(container.id = %site.key.id, error, "a shim's delete call failed");
         }
     }
+    let _ = failpoint("delete.cleaned");
     Done::Cleaned(drain(&site.bundle))
 }
 

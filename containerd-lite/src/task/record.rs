@@ -65,6 +65,8 @@ pub(crate) struct Record {
     pub(crate) processes: Option<Processes>,
     /// Whether the shim is dead and its remains are gone.
     pub(crate) buried: bool,
+    /// Whether the task was deleted, so that only remains are left.
+    pub(crate) deleted: bool,
     /// Whether the exits of a buried task were published.
     pub(crate) announced: bool,
 }
@@ -78,6 +80,7 @@ impl Record {
             socket: None,
             processes: None,
             buried: false,
+            deleted: false,
             announced: false,
         }
     }

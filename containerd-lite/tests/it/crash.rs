@@ -1,6 +1,8 @@
 //! The supervisor is killed by SIGKILL: at random instants under load, and at each boundary between
 //! writing down and telling.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gantry_proto::containerd::v1::types::Status as Phase;
@@ -75,6 +77,7 @@ async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
         engine.define("probe", "{}").await.is_ok()
     })
     .await;
+    let phases = Phases::default();
     let mut killed = 0;
     let mut round = 0;
     while killed < KILLS {
@@ -86,8 +89,12 @@ async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
             let play = format!(r#"{{"exit":{status},"after_ms":{after}}}"#);
             engine.define(id, &play).await.expect("defined");
             let expected = u32::try_from(status).expect("small");
-            let delays = [random.below(60), random.below(60), random.below(30)];
-            killed += life_under_fire(&mut engine, id, expected, &delays).await;
+            let mut kills = [(); 3].map(|()| Kill {
+                in_phase: usize::try_from(random.below(4)).expect("small"),
+                after: Duration::from_millis(random.below(25)),
+            });
+            kills.sort_by_key(|kill| kill.in_phase);
+            killed += life_under_fire(&mut engine, id, (expected, &kills), &phases).await;
             let end = [Step::Exit(expected), Step::Delete(expected)];
             eventually(
                 &format!("{id} is told to its end: {:?}", told.of(id)),
@@ -99,41 +106,96 @@ async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
     }
     assert_eq!(engine.list().await, Vec::<String>::new());
     engine.clean().await;
+    let hit = phases.hit.into_inner();
+    eprintln!("kills by what the client was doing: {hit:?}");
+    assert_eq!(hit.len(), PHASES.len(), "every phase was hit: {hit:?}");
 }
 
-/// One container's life, with kills after the given pauses (milliseconds); gives their number.
-async fn life_under_fire(engine: &mut Engine, id: &str, expected: u32, delays: &[u64]) -> u32 {
-    for delay in delays {
+/// What a client does with a container, in order.
+const PHASES: [&str; 4] = ["create and start", "wait", "delete", "over"];
+
+/// When the supervisor is killed.
+struct Kill {
+    /// Not before the client does this (an index of [`PHASES`]).
+    in_phase: usize,
+    /// And then so much later.
+    after: Duration,
+}
+
+/// What the client was doing at each kill.
+#[derive(Default)]
+struct Phases {
+    now: Cell<usize>,
+    hit: RefCell<BTreeMap<&'static str, u32>>,
+}
+
+impl Phases {
+    async fn reached(&self, phase: usize) {
+        while self.now.get() < phase {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn killed(&self) {
+        let phase = PHASES[self.now.get()];
+        *self.hit.borrow_mut().entry(phase).or_default() += 1;
+    }
+}
+
+/// One container's life, with kills; gives their number.
+async fn life_under_fire(
+    engine: &mut Engine,
+    id: &str,
+    (expected, kills): (u32, &[Kill]),
+    phases: &Phases,
+) -> u32 {
+    let ended = Cell::new(false);
+    for kill in kills {
         {
-            let client = Client(engine);
             let life = async {
-                client.run(id).await;
-                let exit = client
-                    .insist(Code::Ok, async || engine.wait(id).await)
-                    .await;
-                assert_eq!(exit, Some(expected), "{id}");
+                live(engine, id, (expected, &ended), phases).await;
+                std::future::pending::<()>().await;
             };
-            let _ = tokio::time::timeout(Duration::from_millis(*delay), life).await;
+            let killer = async {
+                phases.reached(kill.in_phase).await;
+                tokio::time::sleep(kill.after).await;
+            };
+            phases.now.set(0);
+            tokio::select! {
+                () = life => {}
+                () = killer => phases.killed(),
+            }
         }
         engine.kill();
         engine.start(&[]).await;
     }
+    live(engine, id, (expected, &ended), phases).await;
+    u32::try_from(kills.len()).expect("few")
+}
+
+/// Lives the life to its end, from wherever an earlier attempt got to.
+async fn live(engine: &Engine, id: &str, (expected, ended): (u32, &Cell<bool>), phases: &Phases) {
     let client = Client(engine);
-    client.run(id).await;
-    let exit = client
-        .insist(Code::Ok, async || engine.wait(id).await)
-        .await;
-    assert_eq!(exit, Some(expected), "{id}");
-    let task = engine.get(id).await.expect("kept until deleted");
-    assert_eq!(
-        (task.status(), task.exit_status),
-        (Phase::Stopped, expected),
-        "{id}"
-    );
-    client
-        .insist(Code::NotFound, async || engine.delete(id).await)
-        .await;
-    u32::try_from(delays.len()).expect("few")
+    if !ended.get() {
+        client.run(id).await;
+        phases.now.set(1);
+        let exit = client.insist(Code::Ok, async || engine.wait(id).await);
+        assert_eq!(exit.await, Some(expected), "{id}");
+        let task = client.insist(Code::Ok, async || engine.get(id).await);
+        let task = task.await.expect("kept until deleted");
+        assert_eq!(
+            (task.status(), task.exit_status),
+            (Phase::Stopped, expected),
+            "{id}"
+        );
+        ended.set(true);
+    }
+    phases.now.set(2);
+    let deleted = client.insist(Code::NotFound, async || engine.delete(id).await);
+    if let Some(deleted) = deleted.await {
+        assert_eq!(deleted.exit_status, expected, "{id}");
+    }
+    phases.now.set(3);
 }
 
 /// What holds after a kill at each boundary, whichever operation it was in.
@@ -147,6 +209,8 @@ async fn every_boundary_can_be_the_last_thing_a_supervisor_passes() {
         "task.recorded",
         "journal.appended",
         "delete.task",
+        "delete.shim",
+        "delete.cleaned",
     ] {
         let mut engine = Engine::running().await;
         let told = Told::follow(engine.channel());
@@ -174,7 +238,7 @@ async fn every_boundary_can_be_the_last_thing_a_supervisor_passes() {
                 engine.define("c", r#"{"exit":9,"after_ms":5}"#).await
             })
             .await;
-        if !told.of("c").contains(&Step::Delete(9)) && point != "delete.task" {
+        if !told.of("c").contains(&Step::Delete(9)) && !point.starts_with("delete") {
             client.run("c").await;
             assert_eq!(engine.wait("c").await.expect("ends"), 9, "{point}");
         }

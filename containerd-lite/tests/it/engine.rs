@@ -268,7 +268,7 @@ impl Engine {
             .collect()
     }
 
-    /// No bundle and no socket of a shim is left.
+    /// No bundle is left.
     pub(crate) async fn clean(&self) {
         eventually("bundles are gone", async || self.bundles().is_empty()).await;
     }

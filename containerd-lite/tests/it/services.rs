@@ -16,7 +16,7 @@ use gantry_proto::metadata;
 use prost_types::{Any, FieldMask};
 use tonic::Code;
 
-use crate::engine::{Engine, within};
+use crate::engine::{Engine, eventually, within};
 
 #[tokio::test]
 async fn definitions_survive_kill_9_and_are_updated_by_mask() {
@@ -133,6 +133,27 @@ async fn published_events_reach_the_subscribers_that_want_them() {
         events.publish(request).await.expect_err("bad").code(),
         Code::InvalidArgument
     );
+}
+
+#[tokio::test]
+async fn a_start_sweeps_what_belongs_to_no_container() {
+    let mut engine = Engine::running().await;
+    engine.run("c", "{}").await;
+    engine.kill();
+    let stale = engine.path().join("s/stale");
+    drop(std::os::unix::net::UnixListener::bind(&stale).expect("bound"));
+    let work = engine
+        .path()
+        .join("root/io.containerd.runtime.v2.task/test/lost");
+    std::fs::create_dir_all(&work).expect("made");
+    engine.start(&[]).await;
+    assert!(!stale.exists() && !work.exists());
+    let live = engine.path().join("s/test.c");
+    assert!(live.exists(), "what is in use stays");
+    eventually("the shim is back", async || {
+        engine.signal("c", 9).await.is_ok()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -27,8 +27,8 @@ use super::process::{Exit, ProcessId, Processes, Stdio};
 pub(crate) enum State {
     /// The shim is being started and the runtime's `create` runs. Nobody else knows of the task yet.
     Creating,
-    /// Found on disk by a new supervisor, but its creation was never acknowledged: whatever there is
-    /// of it goes, once it is known whether its shim lives.
+    /// Found on disk by a new supervisor, but its creation was never acknowledged or it was deleted:
+    /// whatever there is of it goes, once it is known whether its shim lives.
     Abandoned,
     /// Found on disk by a new supervisor; its shim has not answered yet.
     Recovering(Processes),

@@ -73,12 +73,17 @@ fn an_exit_seen_before_the_answer_to_start_is_not_undone() {
 }
 
 #[test]
-fn a_running_task_is_not_deleted_and_a_failed_delete_leaves_it() {
-    let refused = step(running(), Input::Asked(Op::Delete)).expect_err("running");
-    assert_eq!(
-        refused.to_string(),
-        "cannot delete a running process: failed precondition"
-    );
+fn the_shim_decides_whether_a_running_task_can_be_deleted() {
+    let asked = || Input::Asked(Op::Delete);
+    let did = |outcome| Input::Did(Op::Delete, outcome);
+    let (state, effects) = run(running(), [asked(), did(Outcome::Failed)]);
+    assert_eq!((state, effects), (running(), vec![Effect::Call]));
+    let (state, _) = run(running(), [asked(), did(Outcome::Done(7))]);
+    assert_eq!(state, State::Cleaning);
+}
+
+#[test]
+fn a_failed_delete_leaves_the_task() {
     let (state, _) = run(
         running(),
         [

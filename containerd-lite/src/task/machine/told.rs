@@ -10,11 +10,11 @@ pub(super) fn did(state: State, op: Op, outcome: Outcome) -> (State, Vec<Effect>
             (State::Live(processes), vec![Effect::Record])
         }
         (State::Creating, Op::Create(_), Outcome::Failed) => (State::Cleaning, vec![Effect::Clean]),
+        (State::Live(_) | State::Deleting(_), Op::Delete, Outcome::Done(_)) => {
+            (State::Cleaning, vec![Effect::Clean])
+        }
         (State::Live(processes), op, Outcome::Done(pid)) => {
             (State::Live(apply(processes, op, pid)), vec![Effect::Record])
-        }
-        (State::Deleting(_), Op::Delete, Outcome::Done(_)) => {
-            (State::Cleaning, vec![Effect::Clean])
         }
         (State::Deleting(processes), Op::Delete, Outcome::Failed) => {
             (State::Live(processes), vec![])
