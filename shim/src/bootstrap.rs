@@ -10,8 +10,9 @@
 
 use std::fs;
 use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use gantry_linux::clone::{CloneOptions, spawn};
@@ -65,11 +66,15 @@ pub(crate) fn start(arguments: Arguments) -> Result<(), BootstrapError> {
         .and_then(fs::canonicalize)
         .map_err(BootstrapError::Bundle)?;
     let socket = socket_path(&arguments.address, &arguments.namespace, &arguments.id);
+    let address = format!("unix://{}", socket.display());
+    if is_served(&socket) {
+        // A supervisor that died between this call and `Create` asks again.
+        return answer(&address);
+    }
     let listener = listen(&socket).map_err(|source| BootstrapError::Listen {
         path: socket.clone(),
         source,
     })?;
-    let address = format!("unix://{}", socket.display());
     let path = bundle.join("address");
     fs::write(&path, &address).map_err(|source| BootstrapError::Address { path, source })?;
 
@@ -92,10 +97,40 @@ pub(crate) fn start(arguments: Arguments) -> Result<(), BootstrapError> {
         }
     })
     .map_err(BootstrapError::Fork)?;
+    answer(&address)
+}
+
+fn answer(address: &str) -> Result<(), BootstrapError> {
     let answer = format!(r#"{{"version":3,"address":"{address}","protocol":"grpc"}}"#);
     io::stdout()
         .write_all(answer.as_bytes())
         .map_err(BootstrapError::Answer)
+}
+
+/// Whether a server of this task is there already.
+fn is_served(path: &Path) -> bool {
+    Short::of(path).is_ok_and(|short| UnixStream::connect(&short.path).is_ok())
+}
+
+/// A path that fits a socket address: through its folder's descriptor.
+struct Short {
+    path: PathBuf,
+    _folder: OwnedFd,
+}
+
+impl Short {
+    fn of(path: &Path) -> io::Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(folder, flags, Mode::empty())?;
+        let path = Path::new("/proc/self/fd")
+            .join(folder.as_raw_fd().to_string())
+            .join(path.file_name().unwrap_or_default());
+        Ok(Self {
+            path,
+            _folder: folder,
+        })
+    }
 }
 
 /// `<folder of the supervisor's socket>/s/<16 hex digits of the task>`.
@@ -123,20 +158,13 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    // A path that does not fit a socket address is reached through its folder's descriptor.
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let descriptor = rustix::fs::open(folder, flags, Mode::empty())?;
-    let short = Path::new("/proc/self/fd")
-        .join(std::os::fd::AsRawFd::as_raw_fd(&descriptor).to_string())
-        .join(path.file_name().unwrap_or_default());
-    let listener = UnixListener::bind(short)?;
+    let listener = UnixListener::bind(&Short::of(path)?.path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Becomes a daemon: a session of its own, no terminal, no inherited streams, killed before the
-/// container is not.
+/// Becomes a daemon: a session of its own, no terminal, no inherited streams.
 fn detach(bundle: &Path) {
     let _ = rustix::process::setsid();
     let _ = std::env::set_current_dir(bundle);

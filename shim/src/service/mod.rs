@@ -36,18 +36,35 @@ impl Service {
     }
 }
 
-/// Waits for the core's answer and puts it on the wire.
-async fn answer<T>(work: impl Future<Output = Result<T, TaskError>>) -> Answer<T> {
-    work.await
-        .map(Response::new)
-        .map_err(|error| to_status(&error))
+impl Service {
+    /// Lets the core work and puts its answer on the wire. The work is a task of its own: it is
+    /// finished even if whoever asked is killed meanwhile. A container in the making is waited for.
+    async fn answer<T, F>(&self, work: impl FnOnce(Arc<Task>) -> F) -> Answer<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, TaskError>> + Send + 'static,
+    {
+        self.task.settled().await;
+        match tokio::spawn(work(self.task.clone())).await {
+            Ok(result) => result.map(Response::new).map_err(|error| to_status(&error)),
+            Err(error) => Err(Status::internal(error.to_string())),
+        }
+    }
+
+    /// The same for what changes nothing: it ends with whoever asked.
+    async fn look<T>(&self, work: impl Future<Output = Result<T, TaskError>>) -> Answer<T> {
+        self.task.settled().await;
+        work.await
+            .map(Response::new)
+            .map_err(|error| to_status(&error))
+    }
 }
 
 #[tonic::async_trait]
 impl TaskService for Service {
     async fn state(&self, request: Request<StateRequest>) -> Answer<StateResponse> {
         let request = request.into_inner();
-        answer(async {
+        self.look(async {
             let process = self.task.process(&request.exec_id)?;
             let exec_id = request.exec_id.clone();
             let id = if exec_id.is_empty() {
@@ -61,9 +78,10 @@ impl TaskService for Service {
     }
 
     async fn create(&self, request: Request<CreateTaskRequest>) -> Answer<CreateTaskResponse> {
-        answer(async {
-            let new = requests::container(&self.task, &self.namespace, request.into_inner())?;
-            let container = self.task.create(new).await?;
+        let namespace = self.namespace.clone();
+        self.answer(|task| async move {
+            let new = requests::container(&task, &namespace, request.into_inner())?;
+            let container = task.create(new).await?;
             Ok(CreateTaskResponse {
                 pid: number(container.init.state().pid()),
             })
@@ -73,13 +91,13 @@ impl TaskService for Service {
 
     async fn start(&self, request: Request<StartRequest>) -> Answer<StartResponse> {
         let exec_id = request.into_inner().exec_id;
-        answer(async {
-            let container = self.task.container()?;
+        self.answer(|task| async move {
+            let container = task.container()?;
             let pid = if exec_id.is_empty() {
-                container.start(&self.task).await?
+                container.start(&task).await?
             } else {
                 let process = container.process(&exec_id)?;
-                container.start_exec(&self.task, &process).await?
+                container.start_exec(&task, &process).await?
             };
             Ok(StartResponse {
                 pid: number(Some(pid)),
@@ -90,13 +108,13 @@ impl TaskService for Service {
 
     async fn delete(&self, request: Request<DeleteRequest>) -> Answer<DeleteResponse> {
         let exec_id = request.into_inner().exec_id;
-        answer(async {
-            let container = self.task.container()?;
+        self.answer(|task| async move {
+            let container = task.container()?;
             let (pid, exit) = if exec_id.is_empty() {
-                container.delete(&self.task).await?
+                container.delete(&task).await?
             } else {
                 let process = container.process(&exec_id)?;
-                container.delete_exec(&self.task, &process).await?
+                container.delete_exec(&task, &process).await?
             };
             let exited_at = Some(time::to_wire(exit.at));
             Ok(DeleteResponse {
@@ -109,19 +127,23 @@ impl TaskService for Service {
     }
 
     async fn pids(&self, _: Request<PidsRequest>) -> Answer<PidsResponse> {
-        answer(async { Ok(requests::pids(self.task.container()?.pids()?)) }).await
+        self.answer(|task| async move { Ok(requests::pids(task.container()?.pids()?)) })
+            .await
     }
 
     async fn pause(&self, _: Request<PauseRequest>) -> Answer<()> {
-        answer(async { self.task.container()?.pause(&self.task).await }).await
+        self.answer(|task| async move { task.container()?.pause(&task).await })
+            .await
     }
 
     async fn resume(&self, _: Request<ResumeRequest>) -> Answer<()> {
-        answer(async { self.task.container()?.resume(&self.task).await }).await
+        self.answer(|task| async move { task.container()?.resume(&task).await })
+            .await
     }
 
     async fn checkpoint(&self, _: Request<CheckpointTaskRequest>) -> Answer<()> {
-        answer(async { Err(TaskError::Unsupported("checkpoint")) }).await
+        self.answer(|_| async { Err(TaskError::Unsupported("checkpoint")) })
+            .await
     }
 
     async fn kill(&self, request: Request<KillRequest>) -> Answer<()> {
@@ -131,10 +153,10 @@ impl TaskService for Service {
             all,
             ..
         } = request.into_inner();
-        answer(async {
-            let container = self.task.container()?;
+        self.answer(|task| async move {
+            let container = task.container()?;
             if exec_id.is_empty() {
-                container.kill(&self.task, signal, all).await
+                container.kill(&task, signal, all).await
             } else {
                 container.kill_exec(&*container.process(&exec_id)?, signal)
             }
@@ -143,9 +165,9 @@ impl TaskService for Service {
     }
 
     async fn exec(&self, request: Request<ExecProcessRequest>) -> Answer<()> {
-        answer(async {
+        self.answer(|task| async move {
             let new = requests::exec(request.into_inner())?;
-            self.task.container()?.add_exec(&self.task, new)
+            task.container()?.add_exec(&task, new)
         })
         .await
     }
@@ -158,8 +180,8 @@ impl TaskService for Service {
             ..
         } = request.into_inner();
         let clamp = |length: u32| u16::try_from(length).unwrap_or(u16::MAX);
-        answer(async {
-            let process = self.task.process(&exec_id)?;
+        self.answer(|task| async move {
+            let process = task.process(&exec_id)?;
             Ok(process.streams.resize(clamp(width), clamp(height))?)
         })
         .await
@@ -167,8 +189,8 @@ impl TaskService for Service {
 
     async fn close_io(&self, request: Request<CloseIoRequest>) -> Answer<()> {
         let CloseIoRequest { exec_id, stdin, .. } = request.into_inner();
-        answer(async {
-            let process = self.task.process(&exec_id)?;
+        self.answer(|task| async move {
+            let process = task.process(&exec_id)?;
             if stdin {
                 process.streams.close_input();
             }
@@ -178,22 +200,19 @@ impl TaskService for Service {
     }
 
     async fn update(&self, request: Request<UpdateTaskRequest>) -> Answer<()> {
-        answer(async {
+        self.answer(|task| async move {
             let resources = request
                 .into_inner()
                 .resources
                 .ok_or(TaskError::Missing("resources"))?;
-            self.task
-                .container()?
-                .update(&self.task, resources.value)
-                .await
+            task.container()?.update(&task, resources.value).await
         })
         .await
     }
 
     async fn wait(&self, request: Request<WaitRequest>) -> Answer<WaitResponse> {
         let exec_id = request.into_inner().exec_id;
-        answer(async {
+        self.look(async {
             let exit = self.task.process(&exec_id)?.ended().await;
             let exited_at = Some(time::to_wire(exit.at));
             Ok(WaitResponse {
@@ -205,8 +224,8 @@ impl TaskService for Service {
     }
 
     async fn stats(&self, _: Request<StatsRequest>) -> Answer<StatsResponse> {
-        answer(async {
-            let container = self.task.container()?;
+        self.answer(|task| async move {
+            let container = task.container()?;
             let (cgroup, stats) = container.stats()?;
             Ok(StatsResponse {
                 stats: Some(metrics::pack(cgroup.is_v2(), &stats)),
@@ -230,6 +249,7 @@ impl TaskService for Service {
     }
 
     async fn shutdown(&self, request: Request<ShutdownRequest>) -> Answer<()> {
+        self.task.settled().await;
         // While there is a container there is something to do, whoever asks.
         let busy = self
             .task

@@ -12,6 +12,7 @@ use rustix::process::Pid;
 
 use crate::rootfs::Mount;
 use crate::runtime::{Runtime, find_binary};
+use crate::stdio::Owner;
 use crate::task::{NewContainer, NewExec, Process, State, StdioNames, Task, TaskError, number};
 
 /// Where a runtime keeps its state unless `Options.root` says otherwise, as stock shims have it.
@@ -54,6 +55,10 @@ pub(super) fn container(
             id: task.id.clone(),
         },
         rootfs: mounts.collect(),
+        owner: Owner {
+            uid: options.io_uid,
+            gid: options.io_gid,
+        },
         names: StdioNames {
             stdin: request.stdin,
             stdout: request.stdout,

@@ -149,6 +149,8 @@ impl Client {
                         }
                         () = self.wake.notified() => {}
                     }
+                    // A client that always takes more must not keep the event loop.
+                    tokio::task::yield_now().await;
                 }
             }
         }

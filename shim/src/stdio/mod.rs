@@ -18,4 +18,4 @@ mod wiring;
 
 pub(crate) use session::Session;
 pub(crate) use target::{TargetError, Targets};
-pub(crate) use wiring::{ChildEnds, StdioError, Streams, Wiring};
+pub(crate) use wiring::{ChildEnds, Owner, StdioError, Streams, Wiring};

@@ -21,7 +21,10 @@ pub(super) async fn output(source: Arc<AsyncFd<OwnedFd>>, mut sink: Sink) {
     loop {
         sink.admit().await;
         match read(&source, READ_LEN).await {
-            Ok(bytes) if !bytes.is_empty() => sink.write(&bytes).await,
+            Ok(bytes) if !bytes.is_empty() => {
+                sink.write(&bytes).await;
+                take_turns(bytes.len()).await;
+            }
             // A terminal whose last holder is gone says EIO.
             Ok(_) | Err(_) => break,
         }
@@ -36,8 +39,18 @@ pub(super) async fn input(source: AsyncFd<OwnedFd>, stdin: Arc<Stdin>) {
             break;
         }
         stdin.write_all(&bytes).await;
+        take_turns(bytes.len()).await;
     }
     stdin.close();
+}
+
+/// Lets others have the event loop: a process that always has more to say must not keep it.
+async fn take_turns(moved: usize) {
+    if moved >= READ_LEN / 4 {
+        tokio::task::yield_now().await;
+    } else {
+        tokio::task::coop::consume_budget().await;
+    }
 }
 
 /// Waits for bytes; none mean the end.

@@ -99,6 +99,7 @@ async fn receive(client: &Client, request: &Attach, ticket: &Ticket) -> Ended {
                 return Ended::Detached;
             }
         }
+        tokio::task::yield_now().await;
         match read(client).await {
             Ok(bytes) if !bytes.is_empty() => typed = bytes,
             Ok(_) => break,

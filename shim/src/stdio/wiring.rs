@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use gantry_stdio::frame::Stream;
 use gantry_stdio::{JsonFile, StdioUri};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Uid};
 use rustix::pipe::PipeFlags;
 use rustix::termios::Winsize;
 use thiserror::Error;
@@ -70,6 +70,27 @@ pub(crate) struct ChildEnds {
     pub(crate) stderr: OwnedFd,
 }
 
+/// Whom the pipes belong to: a process in a user namespace opens them anew by `/dev/stdout`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Owner {
+    fn take(self, end: &OwnedFd) -> Result<(), StdioError> {
+        // Root has them already; `/dev/null` is everybody's.
+        let is_pipe = rustix::fs::fstat(end)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo);
+        if self == Self::default() || !is_pipe {
+            return Ok(());
+        }
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        rustix::fs::fchown(end, Some(uid), Some(gid))
+            .map_err(|errno| StdioError::Pipe(errno.into()))
+    }
+}
+
 /// A process's streams as the shim holds them.
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -88,6 +109,9 @@ struct Pumps {
     console: Option<Arc<AsyncFd<OwnedFd>>>,
     /// Where a terminal's output is to go, until there is one.
     console_sink: Option<Sink>,
+    /// A writing end of the client's input FIFO: the input lives on when the client dies, and ends
+    /// when it is closed on request and no client writes any more.
+    fifo_writer: Option<OwnedFd>,
 }
 
 /// Streams of a process that is still to be created.
@@ -99,7 +123,7 @@ pub(crate) struct Wiring {
 
 impl Wiring {
     /// Lays pipes, or makes room for a terminal.
-    pub(crate) fn lay(targets: &Targets) -> Result<Self, StdioError> {
+    pub(crate) fn lay(targets: &Targets, owner: Owner) -> Result<Self, StdioError> {
         let uri = targets.uri();
         let hub = uri.map(|uri| hub(uri, targets)).transpose()?;
         let (running, complete) = mpsc::channel(1);
@@ -109,6 +133,7 @@ impl Wiring {
             complete: Some(complete),
             console: None,
             console_sink: None,
+            fifo_writer: None,
         };
         let streams = Streams {
             hub,
@@ -127,7 +152,11 @@ impl Wiring {
                 stderr: null()?,
             }
         } else {
-            streams.lay_pipes(targets)?
+            let child = streams.lay_pipes(targets)?;
+            for end in [&child.stdin, &child.stdout, &child.stderr] {
+                owner.take(end)?;
+            }
+            child
         };
         streams.open_input(&targets.stdin)?;
         Ok(Self { streams, child })
@@ -170,9 +199,11 @@ impl Streams {
             .map_err(|errno| StdioError::Resize(errno.into()))
     }
 
-    /// Closes the process's input.
+    /// Closes the process's input; what a FIFO holds still gets there.
     pub(crate) fn close_input(&self) {
-        self.stdin.close();
+        if self.pumps().fifo_writer.take().is_none() {
+            self.stdin.close();
+        }
     }
 
     /// Waits until all output has been passed on. For one caller only; a second finds it complete.
@@ -193,6 +224,7 @@ impl Streams {
         let mut pumps = self.pumps();
         pumps.console = None;
         pumps.console_sink = None;
+        pumps.fifo_writer = None;
         for task in pumps.tasks.drain(..) {
             task.abort();
         }
@@ -253,6 +285,7 @@ impl Streams {
             return Ok(());
         };
         let source = watch(open_fifo(path, OFlags::RDONLY)?)?;
+        self.pumps().fifo_writer = Some(open_fifo(path, OFlags::WRONLY)?);
         let task = tokio::spawn(pump::input(source, self.stdin.clone()));
         self.pumps().tasks.push(task);
         Ok(())

@@ -22,8 +22,8 @@ use crate::console::ConsoleSocket;
 use crate::exits::Exit;
 use crate::oom::OomCount;
 use crate::rootfs::{self, Mount};
-use crate::runtime::Runtime;
-use crate::stdio::{Targets, Wiring};
+use crate::runtime::{Runtime, RuntimeError};
+use crate::stdio::{Owner, Targets, Wiring};
 
 /// See the module.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub(crate) struct Container {
     pub(crate) init: Arc<Process>,
     /// Where the container's processes are counted; unknown if the process ended at once.
     pub(crate) cgroup: Option<Cgroup>,
+    pub(super) owner: Owner,
     pub(super) oom: OomCount,
     execs: Mutex<HashMap<String, Arc<Process>>>,
     root: PathBuf,
@@ -47,7 +48,7 @@ pub(super) async fn create(
     if let Some(uri) = targets.uri() {
         task.control.listen(&uri.socket, task)?;
     }
-    let wiring = Wiring::lay(&targets)?;
+    let wiring = Wiring::lay(&targets, new.owner)?;
     let init = Process::new(
         String::new(),
         new.names.clone(),
@@ -84,7 +85,16 @@ async fn create_process(
         .then(|| console_socket(task))
         .transpose()?;
     let socket = console.as_ref().map(ConsoleSocket::path);
-    let pid = new.runtime.create(&task.reaper, child, socket).await?;
+    let pid = match new.runtime.create(&task.reaper, child, socket).await {
+        Ok(pid) => pid,
+        Err(error) => {
+            // Only what was killed half-way leaves something of ours behind.
+            if matches!(error, RuntimeError::Deadline { .. }) {
+                let _ = new.runtime.delete_by_force(&task.reaper).await;
+            }
+            return Err(error.into());
+        }
+    };
     let end = expectation.wait_for(pid);
     let terminal = match console {
         Some(console) => join_terminal(console, init).await,
@@ -101,6 +111,7 @@ async fn create_process(
         cgroup: Layout::detect()
             .and_then(|layout| Cgroup::of_process(&layout, pid))
             .ok(),
+        owner: new.owner,
         oom: OomCount::default(),
         execs: Mutex::default(),
         root,
@@ -305,7 +316,7 @@ impl Container {
         };
         let exit = self.init.ended().await;
         match self.runtime.delete(&task.reaper).await {
-            Ok(()) | Err(crate::runtime::RuntimeError::Gone(_)) => {}
+            Ok(()) | Err(RuntimeError::Gone(_)) => {}
             Err(error) => return Err(error.into()),
         }
         rootfs::unmount_all(&self.root);

@@ -1,5 +1,9 @@
 //! Processes executed in the container.
 
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use gantry_proto::containerd::events::{TaskExecAdded, TaskExecStarted};
@@ -42,9 +46,9 @@ impl Container {
         if let Some(uri) = targets.uri() {
             task.control.listen(&uri.socket, task)?;
         }
-        let wiring = Wiring::lay(&targets)?;
+        let wiring = Wiring::lay(&targets, self.owner)?;
         let path = task.bundle.join(process_file(&new.exec_id));
-        std::fs::write(&path, &new.spec).map_err(|source| TaskError::Bundle { path, source })?;
+        write_private(&path, &new.spec).map_err(|source| TaskError::Bundle { path, source })?;
         let exec_id = new.exec_id.clone();
         let process = Process::new(exec_id.clone(), new.names, wiring.streams, wiring.child);
         self.execs().insert(exec_id.clone(), Arc::new(process));
@@ -185,6 +189,13 @@ fn signal(pid: Pid, number: u32) -> Result<(), TaskError> {
             _ => TaskError::Kill(error),
         },
     )
+}
+
+/// The environment in it is nobody else's business.
+fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text)
 }
 
 fn process_file(exec_id: &str) -> String {

@@ -8,9 +8,9 @@ mod follow;
 mod process;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::control::Control;
 use crate::events::Events;
@@ -18,6 +18,7 @@ use crate::exits::Exits;
 use crate::reaper::Reaper;
 use crate::rootfs::Mount;
 use crate::runtime::Runtime;
+use crate::stdio::Owner;
 
 pub(crate) use container::{Container, number};
 pub(crate) use error::TaskError;
@@ -37,7 +38,7 @@ pub(crate) struct Task {
     pub(crate) control: Control,
     /// Told when the shim is to end.
     pub(crate) shutdown: Notify,
-    slot: Mutex<Slot>,
+    slot: watch::Sender<Slot>,
 }
 
 /// Whether there is a container.
@@ -54,6 +55,7 @@ pub(crate) struct NewContainer {
     pub(crate) runtime: Runtime,
     pub(crate) rootfs: Vec<Mount>,
     pub(crate) names: StdioNames,
+    pub(crate) owner: Owner,
 }
 
 impl Task {
@@ -74,7 +76,7 @@ impl Task {
             reaper,
             control: Control::default(),
             shutdown: Notify::new(),
-            slot: Mutex::new(Slot::Empty),
+            slot: watch::Sender::new(Slot::Empty),
         }
     }
 
@@ -83,24 +85,34 @@ impl Task {
         self: &Arc<Self>,
         new: NewContainer,
     ) -> Result<Arc<Container>, TaskError> {
-        {
-            let mut slot = self.slot();
-            if !matches!(*slot, Slot::Empty) {
-                return Err(TaskError::TaskExists(self.id.clone()));
+        let free = self.slot.send_if_modified(|slot| {
+            let free = matches!(slot, Slot::Empty);
+            if free {
+                *slot = Slot::Creating;
             }
-            *slot = Slot::Creating;
+            free
+        });
+        if !free {
+            return Err(TaskError::TaskExists(self.id.clone()));
         }
         let made = container::create(self, new).await;
-        *self.slot() = match &made {
+        self.slot.send_replace(match &made {
             Ok(container) => Slot::Present(container.clone()),
             Err(_) => Slot::Empty,
-        };
+        });
         made
+    }
+
+    /// Waits while the container is being made.
+    pub(crate) async fn settled(&self) {
+        let mut slot = self.slot.subscribe();
+        // The sender is ours, so there is always an answer.
+        let _ = slot.wait_for(|slot| !matches!(slot, Slot::Creating)).await;
     }
 
     /// The container, if there is one.
     pub(crate) fn container(&self) -> Result<Arc<Container>, TaskError> {
-        match &*self.slot() {
+        match &*self.slot.borrow() {
             Slot::Present(container) => Ok(container.clone()),
             Slot::Empty | Slot::Creating => Err(TaskError::NoTask(self.id.clone())),
         }
@@ -113,10 +125,6 @@ impl Task {
 
     /// The container was deleted.
     fn forget(&self) {
-        *self.slot() = Slot::Empty;
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.send_replace(Slot::Empty);
     }
 }

@@ -24,6 +24,12 @@ async fn the_address_is_in_the_bundle_and_the_server_is_a_daemon() {
         .split_whitespace()
         .collect();
     assert_eq!(fields[3], shim.pid.to_string(), "a session of its own");
+    let again = crate::shim::call(&shim.supervisor.address, &shim.bundle(), &shim.id, "start");
+    let again = String::from_utf8(again).unwrap();
+    assert!(
+        again.contains(&address),
+        "a second start finds the same server: {again}"
+    );
     shim.create().await;
     shim.run().await;
     shim.wait("").await;

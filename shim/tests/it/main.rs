@@ -9,6 +9,7 @@ mod bootstrap;
 mod bundle;
 mod exec;
 mod exits;
+mod figures;
 mod logs;
 mod resources;
 mod shim;
