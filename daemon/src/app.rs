@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use crate::config::{Config, ConfigError, Flags, Host};
 use crate::container::{ContainerError, open};
 use crate::edge::http;
+use crate::edge::http::listen::kept::{self, Keepers};
 use crate::edge::http::listen::{self, ListenError, Listener};
 use crate::edge::http::server::{self, Limits};
 use crate::embedded;
@@ -99,6 +100,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     }
     info!("the API is served");
     signals.until_the_end(&engine, &flags).await;
+    withdraw(&engine.config());
     engine.closing.cancel();
     servers.close();
     servers.wait().await;
@@ -129,13 +131,17 @@ async fn start(engine: &Engine) -> Result<(), AppError> {
 
 async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {
     let group = group(config)?;
+    let keepers = Keepers {
+        supervisor: open::supervision(config).map(|supervision| supervision.keeper()),
+        io_dir: config.io_dir(),
+    };
     let mut listeners = Vec::new();
     for host in &config.hosts {
         match host {
             Host::Unix(path) => {
-                let listener = listen::unix(path, group).map_err(AppError::Listen)?;
+                let opened = kept::open(path, group, &keepers).map_err(AppError::Listen)?;
                 info!(path = %path.display(), "API listen");
-                listeners.push(Listener::Unix(listener));
+                listeners.extend(opened);
             }
             Host::Tcp(address) => {
                 warn!(
@@ -150,6 +156,19 @@ async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {
         }
     }
     Ok(listeners)
+}
+
+/// Takes the sockets' names away, so that clients of a stopped daemon are refused. A socket that
+/// nobody keeps is gone with the daemon.
+fn withdraw(config: &Config) {
+    let is_kept = open::supervision(config).is_some();
+    for host in &config.hosts {
+        match host {
+            Host::Unix(path) if is_kept => kept::put_aside(path),
+            Host::Unix(path) => drop(std::fs::remove_file(path)),
+            Host::Tcp(_) | Host::Fd(_) => {}
+        }
+    }
 }
 
 /// The sockets that systemd has handed over: all, or those of one name or number.

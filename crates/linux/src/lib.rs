@@ -22,6 +22,7 @@ pub mod personality;
 pub mod rlimit;
 pub mod seccomp;
 pub mod signal;
+pub mod unix_socket;
 
 use std::io;
 

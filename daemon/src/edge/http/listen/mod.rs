@@ -1,8 +1,10 @@
 //! Opens the API's sockets.
 
+pub mod kept;
+
 use std::fs::Permissions;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -17,6 +19,15 @@ pub enum Listener {
     Unix(UnixListener),
     /// A TCP socket.
     Tcp(TcpListener),
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Unix(listener) => listener.as_fd(),
+            Self::Tcp(listener) => listener.as_fd(),
+        }
+    }
 }
 
 /// Why a socket could not be opened.
@@ -80,13 +91,22 @@ pub fn unix(path: &Path, group: Option<u32>) -> Result<UnixListener, ListenError
     // Under the usual umask a new socket can be connected to by its owner alone, so that nobody
     // comes in before the group and the mode are set.
     let listener = UnixListener::bind(path).map_err(failed("bind"))?;
+    dress(path, group)?;
+    Ok(listener)
+}
+
+/// Gives a socket's file its group and mode 0660.
+fn dress(path: &Path, group: Option<u32>) -> Result<(), ListenError> {
+    let failed = |step| {
+        let path = path.to_owned();
+        move |source| ListenError::Unix { step, path, source }
+    };
     if let Some(gid) = group {
         let gid = Some(Gid::from_raw(gid));
         chown(path, None, gid).map_err(|e| failed("set the group of")(e.into()))?;
     }
     let mode = Permissions::from_mode(0o660);
-    std::fs::set_permissions(path, mode).map_err(failed("set the mode of"))?;
-    Ok(listener)
+    std::fs::set_permissions(path, mode).map_err(failed("set the mode of"))
 }
 
 /// Opens a TCP socket.
