@@ -202,6 +202,7 @@ impl Engine {
     }
 
     fn daemon_command(&self) -> Command {
+        std::fs::write(self.dir().join("daemon.json"), "{}").expect("a configuration");
         let (program, own): (PathBuf, &[&str]) = match self.kind {
             Kind::Gantry => (programs::ours("gantryd"), &[]),
             Kind::Stock => (programs::stock("dockerd"), &["--live-restore"]),
@@ -224,7 +225,6 @@ impl Engine {
             let bin = stock.parent().expect("has a folder").display();
             let path = std::env::var("PATH").unwrap_or_default();
             command.env("PATH", format!("{bin}:{path}"));
-            std::fs::write(self.dir().join("daemon.json"), "{}").expect("a configuration");
         }
         command
     }
@@ -264,7 +264,8 @@ impl Engine {
             return;
         };
         // nsenter replaces itself by the daemon: the child is the daemon.
-        kill_process(pid(daemon.id()), signal).expect("the daemon can be signalled");
+        // One that has ended already needs no signal.
+        let _ = kill_process(pid(daemon.id()), signal);
         let ended = || daemon.try_wait().expect("the daemon can be waited for");
         eventually("the daemon ends", Duration::from_secs(30), ended);
     }

@@ -15,7 +15,7 @@ use super::error::ClientError;
 use crate::config::Host;
 use crate::config::SshTarget;
 
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 pub(super) type Sender = http1::SendRequest<Body>;
 
 pub(super) async fn connect(host: &Host) -> Result<Sender, ClientError> {

@@ -12,6 +12,7 @@ mod reply;
 mod upload;
 
 pub(crate) use call::{Call, Client};
+pub(crate) use connect::Body;
 pub(crate) use error::{ClientError, refusal};
 pub(crate) use hijack::{Hijacked, Socket};
 pub(crate) use reply::Reply;

@@ -109,7 +109,7 @@ pub(crate) async fn show(
             Ok(value) => found.push(value),
             Err(Missed::Nowhere(text)) => errors.push(text),
             Err(Missed::Refused(error)) if error.status().is_some() => {
-                errors.push(error.to_string())
+                errors.push(error.to_string());
             }
             Err(Missed::Refused(error)) => return Err(error.into()),
         }

@@ -6,6 +6,7 @@ mod completion;
 mod confirm;
 mod container;
 mod contexts;
+mod engine;
 mod image;
 mod inspect;
 mod network;
@@ -25,6 +26,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group::new("builder", "Manage builds"),
     Group::new("container", "Manage containers"),
     Group::new("context", "Manage contexts"),
+    Group::new("engine", "Manage a local engine"),
     Group::new("image", "Manage images"),
     Group::new("network", "Manage networks"),
     Group::new("system", "Manage the engine's host"),
@@ -51,6 +53,7 @@ const LOOSE: &[Verb] = &[
 pub(crate) const TABLES: &[&[Verb]] = &[
     container::VERBS,
     contexts::VERBS,
+    engine::VERBS,
     image::VERBS,
     network::VERBS,
     system::VERBS,

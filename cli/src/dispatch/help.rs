@@ -77,9 +77,9 @@ pub(super) fn options<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
 
 fn takes_value(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Set | ArgAction::Append)
-        && !arg
+        && arg
             .get_num_args()
-            .is_some_and(|range| range.min_values() == 0)
+            .is_none_or(|range| range.min_values() > 0)
 }
 
 fn kind(arg: &Arg) -> String {

@@ -22,4 +22,4 @@ pub(crate) use env::{environment, key_values};
 pub(crate) use filter::{Filter, filters};
 pub(crate) use platform::platform_json;
 pub(crate) use restart::restart_policy;
-pub(crate) use units::{Bytes, Cpus, Duration, SwapBytes};
+pub(crate) use units::{Bytes, Cpus, SwapBytes};

@@ -69,7 +69,7 @@ enum Volume {
 fn bind(text: &str) -> Result<Volume> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts.as_slice() {
-        [target] if target.is_empty() => bail!("invalid empty volume spec"),
+        [""] => bail!("invalid empty volume spec"),
         [target] => Ok(Volume::Anonymous((*target).to_owned())),
         [source, rest @ ..] if rest.len() <= 2 => {
             if source.is_empty() || rest[0].is_empty() {

@@ -121,13 +121,7 @@ impl Listing {
     }
 
     fn parse(&self, source: &str) -> Result<Template> {
-        let template = Template::parse(source).map_err(|error| {
-            let text = error.to_string();
-            let text = text
-                .strip_prefix("template parsing error: ")
-                .unwrap_or(&text);
-            anyhow!("failed to parse template: {text}")
-        })?;
+        let template = Template::parse(source)?;
         let known =
             |name: &str| name == "Label" || self.columns.iter().any(|(known, _)| *known == name);
         if let Some((name, column)) = template.first_field(|name| !known(name)) {

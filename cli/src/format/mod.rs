@@ -10,12 +10,10 @@ mod time;
 mod value;
 mod walk;
 
-pub(crate) use age::{duration_text, since};
-pub(crate) use json::{go_compact, go_pretty, plain_compact};
-pub(crate) use list::{Columns, Listing, Row, sorted_pairs};
-pub(crate) use size::{
-    binary_size, decimal_size, decimal_size_precise, parse_binary, parse_decimal,
-};
-pub(crate) use table::{aligned, tabulate};
+pub(crate) use age::since;
+pub(crate) use json::{go_pretty, plain_compact};
+pub(crate) use list::{Listing, Row, sorted_pairs};
+pub(crate) use size::{binary_size, decimal_size, decimal_size_precise, parse_binary};
+pub(crate) use table::aligned;
 pub(crate) use template::{Missing, Template};
 pub(crate) use time::{go_timestamp, parse_go_duration_ns, timestamp_argument};

@@ -55,15 +55,10 @@ fn trim(number: &str) -> &str {
 
 /// Reads `512m`, `1.5GiB`, `1024`: powers of 1024.
 pub(crate) fn parse_binary(text: &str) -> Result<i64> {
-    parse(text, 1024.0)
+    parse(text)
 }
 
-/// Reads `1MB` as a million.
-pub(crate) fn parse_decimal(text: &str) -> Result<i64> {
-    parse(text, 1000.0)
-}
-
-fn parse(text: &str, base: f64) -> Result<i64> {
+fn parse(text: &str) -> Result<i64> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -86,7 +81,7 @@ fn parse(text: &str, base: f64) -> Result<i64> {
         "p" => 5,
         _ => bail!("invalid suffix: '{suffix}'"),
     };
-    let bytes = number * base.powi(power);
+    let bytes = number * 1024_f64.powi(power);
     #[expect(
         clippy::cast_possible_truncation,
         reason = "saturates, as the engine's check wants"
@@ -122,7 +117,6 @@ mod tests {
         for (text, want) in table {
             assert_eq!(parse_binary(text).unwrap(), want, "{text}");
         }
-        assert_eq!(parse_decimal("1MB").unwrap(), 1_000_000);
         for text in ["", "x", "1x", "-1"] {
             assert!(parse_binary(text).is_err(), "{text}");
         }

@@ -90,10 +90,8 @@ impl Memory {
             ),
             Value::Object(fields) => {
                 // `LogConfig.Config` is a map, the container's `Config` a struct with an Image.
-                let is_map = !in_map
-                    && MAPS.contains(&key)
-                    && !(key == "Config" && fields.contains_key("Image"))
-                    && !(key == "Config" && fields.contains_key("Subnet"));
+                let is_container = key == "Config" && fields.contains_key("Image");
+                let is_map = !in_map && !is_container && MAPS.contains(&key);
                 let mut map: BTreeMap<Arc<str>, Cell> = fields
                     .iter()
                     .map(|(key, value)| (key.as_str().into(), self.convert(value, key, is_map)))

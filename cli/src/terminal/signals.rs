@@ -52,5 +52,5 @@ pub(crate) async fn forward(client: &Client, id: &str, mut caught: Caught) {
             .done()
             .await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

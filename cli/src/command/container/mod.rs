@@ -3,6 +3,7 @@
 use crate::command::inspect::InspectContainer;
 use crate::dispatch::{Arity, Verb};
 
+mod cp;
 mod create;
 mod each;
 mod exec;
@@ -171,5 +172,11 @@ pub(super) const VERBS: &[Verb] = &[
         "[OPTIONS] CONTAINER [CONTAINER...]",
         "Display detailed information on one or more containers",
         Arity::AtLeast(1),
+    ),
+    Verb::new::<cp::Cp>(
+        &["container cp", "cp"],
+        "[OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n\tdocker cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
+        "Copy files/folders between a container and the local filesystem",
+        Arity::Exactly(2),
     ),
 ];

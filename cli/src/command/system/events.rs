@@ -63,7 +63,7 @@ impl Execute for Events {
                 loop {
                     match events.next() {
                         Some(Ok(event)) => {
-                            cx.printer.line(self.show(&event, template.as_ref())?)?
+                            cx.printer.line(self.show(&event, template.as_ref())?)?;
                         }
                         Some(Err(error)) if !error.is_eof() => return Err(error.into()),
                         // The rest of this event comes with the next chunk.

@@ -31,6 +31,11 @@ impl ImageConfig {
         if raw.len() > CONFIG_MAX_BYTES {
             return Err(ImageError::ConfigTooLong { bytes: raw.len() });
         }
+        // A list would be taken for the fields in order.
+        if raw.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            let source = serde::de::Error::custom("not an object");
+            return Err(ImageError::Config(source));
+        }
         let file = serde_json::from_slice(raw).map_err(ImageError::Config)?;
         Ok(Self {
             raw: raw.into(),

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use gantry_ids::{ImageId, ReferenceError};
+use gantry_errors::Classify;
+use gantry_ids::ReferenceError;
+use gantry_layer::LayerError;
 
-/// The class of an [`ImageError`], from which the API's status follows.
+/// The class of an [`ImageError`], coarser than its [`Classify::kind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// 404.
@@ -35,6 +37,9 @@ pub enum ImageError {
     /// The reference has a digest where only a tag can be.
     #[error("refusing to create a tag with a digest reference")]
     TagWithDigest,
+    /// `sha256:…` would be taken for an identifier.
+    #[error("refusing to create an ambiguous tag using digest algorithm as name")]
+    TagNamedAsDigest,
     /// Removing is refused.
     #[error("conflict: {0}")]
     Conflict(String),
@@ -47,24 +52,47 @@ pub enum ImageError {
         /// Its length.
         bytes: usize,
     },
-    /// The image is for another platform.
-    #[error("image {image} is for {found}, not for {wanted}")]
-    Platform {
-        /// Which image.
-        image: ImageId,
-        /// `os/architecture`.
-        found: String,
-        /// `os/architecture`.
-        wanted: String,
-    },
+    /// The image is for another operating system.
+    #[error("cannot load {0} image on linux")]
+    OperatingSystem(String),
+    /// The archive has no image for this machine.
+    #[error("no image in the archive is for {0}")]
+    NoPlatform(String),
     /// The archive breaks its format's rules.
     #[error("invalid archive: {0}")]
     Archive(String),
+    /// A file of the archive is not the JSON it should be.
+    #[error("invalid archive: parse {path}")]
+    ArchiveJson {
+        /// Which file.
+        path: String,
+        /// Why not.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The archive's own tar is broken.
+    #[error("read the archive")]
+    ArchiveTar(#[source] gantry_layer::TarError),
+    /// The archive could not be read.
+    #[error("read the archive")]
+    ArchiveRead(#[source] io::Error),
+    /// The archive is compressed by something unknown.
+    #[error("read the archive")]
+    ArchiveCompression(#[source] gantry_layer::SourceError),
     /// A `--change` that is no instruction or not allowed here.
     #[error("{0}")]
     Change(String),
+    /// `--platform` is no platform of this engine.
+    #[error("{0:?}: not a platform of this engine: want linux[/architecture[/variant]]")]
+    BadPlatform(String),
+    /// A layer could not be stored or found.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
     /// Another engine works on this data root.
-    #[error("{root}: another engine is using this data root", root = root.display())]
+    #[error(
+        "{root}: another engine is using this data root; stop it or give --data-root another",
+        root = root.display()
+    )]
     InUse {
         /// The data root.
         root: PathBuf,
@@ -89,28 +117,66 @@ pub enum ImageError {
         #[source]
         source: Box<redb::Error>,
     },
-    /// Not built yet.
-    #[error("{0} is not built yet")]
-    NotBuilt(&'static str),
+    /// The metadata was written by a later version of the engine.
+    #[error("image metadata has version {found}, which is later than this engine's")]
+    LaterVersion {
+        /// The version found.
+        found: u32,
+    },
 }
 
 impl ImageError {
-    /// The class.
+    /// The coarse class.
     #[must_use]
-    pub const fn kind(&self) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
+        use gantry_errors::ErrorKind as Kind;
+        match Classify::kind(self) {
+            Kind::NotFound => ErrorKind::NotFound,
+            Kind::Conflict => ErrorKind::Conflict,
+            Kind::InvalidArgument => ErrorKind::Invalid,
+            Kind::Unimplemented => ErrorKind::NotBuilt,
+            _ => ErrorKind::System,
+        }
+    }
+}
+
+impl Classify for ImageError {
+    fn kind(&self) -> gantry_errors::ErrorKind {
+        use gantry_errors::ErrorKind;
         match self {
             Self::NoSuchImage(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Ambiguous(_)
             | Self::Reference(_)
             | Self::TagWithDigest
+            | Self::TagNamedAsDigest
             | Self::Config(_)
             | Self::ConfigTooLong { .. }
-            | Self::Platform { .. }
+            | Self::OperatingSystem(_)
+            | Self::NoPlatform(_)
             | Self::Archive(_)
-            | Self::Change(_) => ErrorKind::Invalid,
-            Self::NotBuilt(_) => ErrorKind::NotBuilt,
-            Self::InUse { .. } | Self::Io { .. } | Self::Metadata { .. } => ErrorKind::System,
+            | Self::ArchiveJson { .. }
+            | Self::ArchiveTar(_)
+            | Self::ArchiveCompression(_)
+            | Self::Change(_)
+            | Self::BadPlatform(_) => ErrorKind::InvalidArgument,
+            Self::Layer(source) => source.kind(),
+            Self::InUse { .. } => ErrorKind::FailedPrecondition,
+            Self::ArchiveRead(source) | Self::Io { source, .. } => source.kind().into(),
+            Self::Metadata { .. } | Self::LaterVersion { .. } => ErrorKind::Internal,
         }
+    }
+}
+
+/// Names the step and the path.
+pub(crate) fn failed<E: Into<io::Error>>(
+    step: &'static str,
+    path: impl Into<PathBuf>,
+) -> impl FnOnce(E) -> ImageError {
+    let path = path.into();
+    move |source| ImageError::Io {
+        step,
+        path,
+        source: source.into(),
     }
 }

@@ -36,6 +36,17 @@ impl Image {
     pub fn is_dangling(&self) -> bool {
         self.tags.is_empty() && self.digests.is_empty()
     }
+
+    /// When it was made, in nanoseconds since 1970; 0 if its configuration does not say.
+    #[must_use]
+    pub fn created_ns(&self) -> i64 {
+        self.config
+            .file()
+            .created
+            .as_deref()
+            .and_then(nanos)
+            .unwrap_or(0)
+    }
 }
 
 /// One line of `docker history`, the newest first.
@@ -73,4 +84,9 @@ pub struct ImageUsage {
     pub size_bytes: u64,
     /// Bytes of those layers that another image has too.
     pub shared_bytes: u64,
+}
+
+/// Nanoseconds since 1970 of an RFC 3339 time; none if it is none.
+pub(crate) fn nanos(time: &str) -> Option<i64> {
+    i64::try_from(time.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
 }

@@ -10,6 +10,7 @@ mod error;
 mod image;
 mod import;
 mod load;
+mod platform;
 mod remove;
 mod store;
 
@@ -17,7 +18,7 @@ pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, Run
 pub use error::{ErrorKind, ImageError};
 pub use gantry_layer::{ChainId, DiffId, Mount, Rootfs};
 pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
-pub use import::ImportRequest;
+pub use import::{ImportRequest, apply_changes};
 pub use load::{LoadEvent, Loaded};
 pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed};
 pub use store::{ImageStore, UsedBy};

@@ -16,6 +16,7 @@ mod recipe;
 mod rootfs;
 mod store;
 mod tar;
+mod tree;
 
 pub use chain::{ChainId, DiffId};
 pub use extract::{EntryError, ExtractError};
@@ -24,3 +25,4 @@ pub use pipeline::{Compression, SourceError, decompress};
 pub use rootfs::{Mount, Rootfs};
 pub use store::{DirectoryLayers, Layer, LayerError, LayerStore, Staged, StagedDirectory};
 pub use tar::{Entry, Kind, TarError, TarReader, Timestamp};
+pub use tree::{Tree, bytes_in};

@@ -25,7 +25,7 @@ pub(crate) fn ensure(
             }
             link.index
         }
-        None => create(socket, name, mtu)?,
+        None => create(socket, name, address.addr(), mtu)?,
     };
     let wanted = route::Address {
         link: index,
@@ -45,10 +45,10 @@ pub(crate) fn ensure(
     Ok(index)
 }
 
-fn create(socket: &mut Socket, name: &str, mtu: u32) -> Result<u32, NetworkError> {
+fn create(socket: &mut Socket, name: &str, ip: Ipv4Addr, mtu: u32) -> Result<u32, NetworkError> {
     let spec = route::BridgeSpec {
         name,
-        mac: random_mac(),
+        mac: mac_of(ip),
         mtu,
     };
     socket
@@ -95,16 +95,9 @@ pub(crate) fn routed_networks(
     Ok(by_route.chain(by_address).collect())
 }
 
-/// Locally administered, unicast.
-fn random_mac() -> [u8; 6] {
-    let mut mac = [0; 6];
-    fastrand::fill(&mut mac);
-    mac[0] = mac[0] & 0xfc | 0x02;
-    mac
-}
-
-/// The Ethernet address of a container's interface, made from its address as dockerd long did: whoever
-/// takes over an address answers to the same Ethernet address, so that no neighbour's cache is stale.
+/// The Ethernet address of a bridge or of a container's interface, made from its address as dockerd long
+/// did: whoever takes over an address (another container, a bridge that is made again) answers to the
+/// same Ethernet address, so that no neighbour's cache is stale.
 pub(crate) fn mac_of(address: Ipv4Addr) -> [u8; 6] {
     let [a, b, c, d] = address.octets();
     [0x02, 0x42, a, b, c, d]

@@ -1,7 +1,8 @@
 //! The thread that removes kernel objects off the answer's path.
 //!
 //! Deleting a veth makes the kernel wait for every CPU to pass a quiet point (about 18 ms); deleting
-//! many in one message waits once. So jobs are collected for a moment and done together. The queue
+//! many in one message waits once. So links that are to go were put into a group, jobs are collected for
+//! a moment, and the group is deleted. The queue
 //! need not be written down: what is left behind by a killed daemon has the engine's name and no
 //! record, and is swept at the next start.
 
@@ -22,7 +23,8 @@ const COLLECT: Duration = Duration::from_millis(20);
 /// What one container left.
 #[derive(Debug, Default)]
 pub(crate) struct Job {
-    pub(crate) veths: Vec<String>,
+    /// Are there links in the group?
+    pub(crate) links: bool,
     pub(crate) namespace: Option<PathBuf>,
 }
 
@@ -111,7 +113,9 @@ fn work(mut socket: Socket, group: u32, queue: &Receiver<Job>, open: &Open) {
         thread::sleep(COLLECT);
         let mut jobs = vec![first];
         jobs.extend(queue.try_iter());
-        delete_veths(&mut socket, group, &jobs);
+        if jobs.iter().any(|job| job.links) {
+            delete_links(&mut socket, group);
+        }
         for path in jobs.iter().filter_map(|job| job.namespace.as_ref()) {
             if let Err(error) = namespace::remove(path) {
                 tracing::warn!(error = %gantry_errors::chain(&error), "a network namespace is left to the next start");
@@ -121,22 +125,12 @@ fn work(mut socket: Socket, group: u32, queue: &Receiver<Job>, open: &Open) {
     }
 }
 
-fn delete_veths(socket: &mut Socket, group: u32, jobs: &[Job]) {
-    let gone = |error: &gantry_netlink::Error| error.errno() == Some(Errno::NODEV);
-    let mut any = false;
-    for name in jobs.iter().flat_map(|job| &job.veths) {
-        match socket.request(&[route::set_group(name, group)]) {
-            Ok(()) => any = true,
-            Err(error) if gone(&error) => {}
-            Err(error) => {
-                tracing::warn!(error = %gantry_errors::chain(&error), "a veth is left to the next start");
-            }
+fn delete_links(socket: &mut Socket, group: u32) {
+    match socket.request(&[route::delete_group(group)]) {
+        // The namespace, and with it the pair, may have gone first.
+        Err(error) if error.errno() != Some(Errno::NODEV) => {
+            tracing::warn!(error = %gantry_errors::chain(&error), "veths are left to the next start");
         }
-    }
-    if any
-        && let Err(error) = socket.request(&[route::delete_group(group)])
-        && !gone(&error)
-    {
-        tracing::warn!(error = %gantry_errors::chain(&error), "veths are left to the next start");
+        _ => {}
     }
 }

@@ -61,6 +61,15 @@ fn a_bridge_and_a_veth_pair_are_made_as_ip_shows_them() {
         assert_eq!(route::addresses(&mut socket).unwrap(), [address]);
 
         configure_inside(&inside);
+        while !route::link(&mut socket, "vtest")
+            .unwrap()
+            .unwrap()
+            .operational
+        {}
+        let state = || json("bridge", &["-j", "link", "show", "dev", "vtest"])[0]["state"].clone();
+        assert_eq!(state(), "forwarding");
+        socket.request(&[route::block_port(port.index)]).unwrap();
+        assert_eq!(state(), "disabled");
         move_into_link_name_space(inside.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
         let shown = &json("ip", &["-j", "address", "show", "eth0"])[0];
         assert_eq!(

@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use gantry_netlink::{Protocol, Socket, route};
 use ipnet::Ipv4Net;
-use rustix::io::Errno;
 
 use super::{Networks, lock};
 use crate::bridge;
@@ -15,6 +15,9 @@ use crate::error::NetworkError;
 use crate::names;
 use crate::namespace;
 use crate::store::NetworkRecord;
+
+/// How long a container waits for its link at most.
+const CARRIER_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The addresses of an endpoint on a bridge network, all of which such an endpoint has.
 struct Inside<'a> {
@@ -65,7 +68,8 @@ impl Networks {
             self.settle_port(&mut socket, endpoint)?;
         }
         let path = self.sandbox_path(&endpoint.container);
-        namespace::enter(namespace, &path, || configure_inside(&inside))
+        namespace::enter(namespace, &path, || configure_inside(&inside))?;
+        self.wait_until_operational(&name, bridge)
     }
 
     /// The bridge's index; an own bridge that somebody deleted is made again.
@@ -122,13 +126,47 @@ impl Networks {
         socket.request(&messages).map_err(NetworkError::Links)
     }
 
-    /// Deletes the veth of an endpoint now, with the wait that takes.
-    pub(super) fn delete_links(&self, endpoint: &Endpoint) -> Result<(), NetworkError> {
-        let name = names::veth(self.config.engine, &endpoint.id);
-        match lock(&self.route).request(&[route::delete_link(&name)]) {
-            Err(error) if error.errno() != Some(Errno::NODEV) => Err(NetworkError::Links(error)),
-            _ => Ok(()),
+    /// Until the kernel has dealt with a new link's carrier, its port does not forward: a first packet
+    /// would be lost and sent again after a second. Asking is what makes it do so; older kernels do it
+    /// within a second by themselves.
+    pub(super) fn wait_until_operational(
+        &self,
+        veth: &str,
+        bridge: &str,
+    ) -> Result<(), NetworkError> {
+        let started = Instant::now();
+        for name in [veth, bridge] {
+            while started.elapsed() < CARRIER_DEADLINE {
+                let link =
+                    route::link(&mut lock(&self.route), name).map_err(NetworkError::Links)?;
+                if link.is_none_or(|link| link.operational) {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
+        Ok(())
+    }
+
+    /// Marks an endpoint's veth for the teardown thread and stops its frames at once: what still lives in
+    /// the namespace must not answer for an address that is given to another.
+    pub(super) fn condemn_links(&self, veth: &str) -> Result<(), NetworkError> {
+        let mut socket = lock(&self.route);
+        let Some(link) = route::link(&mut socket, veth).map_err(NetworkError::Links)? else {
+            return Ok(());
+        };
+        // In this order: a change of the group would wake the port again.
+        let group = names::dying_group(self.config.engine);
+        socket
+            .request(&[route::set_group(veth, group)])
+            .map_err(NetworkError::Links)?;
+        if link.master.is_some()
+            && let Err(error) = socket.request(&[route::block_port(link.index)])
+        {
+            // A bridge of the administrator's that runs the spanning tree protocol does not allow it.
+            tracing::debug!(error = %gantry_errors::chain(&error), "a bridge port stays open until it is deleted");
+        }
+        Ok(())
     }
 }
 

@@ -134,6 +134,8 @@ impl Networks {
                 ];
                 socket.request(&messages).map_err(NetworkError::Links)?;
                 self.settle_port(&mut socket, endpoint)?;
+                drop(socket);
+                self.wait_until_operational(&name, bridge)?;
                 recovery.repaired.push(format!(
                     "put container {} back on bridge {bridge}",
                     endpoint.container_name
@@ -219,8 +221,9 @@ impl Networks {
                 recovery
                     .swept
                     .push(format!("deleted veth {name}, which has no endpoint"));
+                self.condemn_links(&name)?;
                 self.teardown.push(Job {
-                    veths: vec![name],
+                    links: true,
                     namespace: None,
                 });
             }
@@ -252,7 +255,7 @@ impl Networks {
                     .swept
                     .push(format!("removed network namespace {}", path.display()));
                 self.teardown.push(Job {
-                    veths: Vec::new(),
+                    links: false,
                     namespace: Some(path),
                 });
             }

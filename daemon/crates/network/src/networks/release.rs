@@ -42,24 +42,27 @@ impl Networks {
         let endpoints: Vec<_> = leaving.iter().map(|h| &h.endpoint).collect();
         self.unpublish(&endpoints);
         self.forget_connections(&endpoints);
-        self.free(&endpoints);
-        if sandbox || network.is_none() {
-            let veths = endpoints.iter().filter(|e| e.interface.is_some());
-            let veths = veths
-                .map(|e| names::veth(self.config.engine, &e.id))
-                .collect();
-            self.teardown.push(Job {
-                veths,
-                namespace: sandbox.then(|| self.sandbox_path(container)),
-            });
-            return recorded;
-        }
-        // The container lives on: its interface is gone when this returns.
-        let mut deleted = endpoints
+        let links: Vec<_> = endpoints
             .iter()
+            .copied()
             .filter(|e| e.interface.is_some())
-            .map(|e| self.delete_links(e));
-        recorded.and(deleted.try_for_each(|one| one))
+            .collect();
+        let condemned = links
+            .iter()
+            .try_for_each(|e| self.condemn_links(&names::veth(self.config.engine, &e.id)));
+        self.free(&endpoints);
+        let namespace = sandbox.then(|| self.sandbox_path(container));
+        if !links.is_empty() || namespace.is_some() {
+            self.teardown.push(Job {
+                links: !links.is_empty(),
+                namespace,
+            });
+        }
+        if network.is_some() {
+            // The container lives on: its interface is gone when this returns.
+            self.teardown.drain();
+        }
+        recorded.and(condemned)
     }
 
     /// Out of the books of containers; addresses and ports stay taken until packets are stopped.

@@ -124,15 +124,20 @@ pub(crate) struct Engine {
 
 impl Lab {
     pub(crate) fn config(&self, name: &str) -> NetworkConfig {
-        let root = self.folder.path().join(name);
-        let mut config = NetworkConfig::new(EngineId::of_data_root(&root), &root);
-        config.lock_file = self.folder.path().join("lock");
-        config
+        config_at(self.folder.path(), name)
     }
 
     pub(crate) fn engine(&self) -> Engine {
         Engine::start(self.config("engine"), Arc::new(MemoryStore::default()))
     }
+}
+
+/// An engine that keeps everything within a laboratory's folder.
+pub(crate) fn config_at(folder: &Path, name: &str) -> NetworkConfig {
+    let root = folder.join(name);
+    let mut config = NetworkConfig::new(EngineId::of_data_root(&root), &root);
+    config.lock_file = folder.join("lock");
+    config
 }
 
 impl Engine {

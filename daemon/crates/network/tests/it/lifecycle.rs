@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use gantry_ids::ContainerId;
 use gantry_network::{EndpointRequest, HostPort, MacAddr, MemoryStore, NetworkError, PortRequest};
 
-use crate::lab::{Engine, Namespace, command, in_lab, tcp};
+use crate::lab::{Engine, LAN, Namespace, Server, ask, command, in_lab, tcp};
 
 #[test]
 fn a_container_gets_what_docker_gives_and_leaves_nothing() {
@@ -176,32 +177,6 @@ fn two_engines_choose_different_subnets_and_keep_apart() {
 }
 
 #[test]
-fn the_subnet_dodges_what_the_host_routes_and_is_kept() {
-    in_lab(|lab| {
-        command("ip route add 172.16.0.0/14 dev lan0");
-        let engine = lab.engine();
-        let subnet = |engine: &Engine| {
-            engine.networks.inspect("bridge").unwrap().ipam[0]
-                .subnet
-                .to_string()
-        };
-        assert_eq!(subnet(&engine), "172.20.0.0/16");
-        let bridge = format!("gantry{}", engine.config.engine);
-        command("ip route del 172.16.0.0/14 dev lan0");
-        let engine = engine.restarted();
-        assert_eq!(subnet(&engine), "172.20.0.0/16");
-        command(&format!("ip link del {bridge}"));
-        command("ip route add 172.20.0.0/16 dev lan0");
-        let engine = engine.restarted();
-        assert_eq!(
-            subnet(&engine),
-            "172.17.0.0/16",
-            "a VPN came up where the bridge was"
-        );
-    });
-}
-
-#[test]
 fn many_at_once_never_share_an_address_or_a_port_and_leave_nothing() {
     in_lab(|lab| {
         let engine = lab.engine();
@@ -270,5 +245,25 @@ fn a_connect_that_fails_half_way_is_undone() {
         engine.networks.release(&id).unwrap();
         drop(next);
         engine.assert_clean();
+    });
+}
+
+#[test]
+fn a_container_may_send_as_soon_as_it_is_connected() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let _server = Server::tcp(&lab.lan, 7000);
+        for _ in 0..10 {
+            let container = engine.container("c", vec![]);
+            let asked = Instant::now();
+            container.namespace.run(|| ask(LAN, 7000)).unwrap();
+            // A first packet that is lost is sent again after a second.
+            assert!(
+                asked.elapsed() < Duration::from_millis(500),
+                "{:?}",
+                asked.elapsed()
+            );
+            engine.networks.release(container.id()).unwrap();
+        }
     });
 }

@@ -2,6 +2,7 @@
 //! machine, containers that are threads with small servers.
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
+mod configuration;
 mod firewall;
 mod lab;
 mod lifecycle;

@@ -1,10 +1,14 @@
 //! Restarts, flushes, deletions and orphans.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use gantry_network::Recovery;
+use gantry_network::{HostPort, MemoryStore, NetworkStore, PortRequest, Recovery};
 
-use crate::lab::{HOST, LAN, Server, ask, ask_udp, command, in_lab, tcp, udp};
+use crate::lab::{Engine, HOST, LAN, Server, ask, ask_udp, command, config_at, in_lab, tcp, udp};
 
 #[test]
 fn published_ports_answer_while_the_daemon_is_away_and_nothing_is_given_twice() {
@@ -17,7 +21,7 @@ fn published_ports_answer_while_the_daemon_is_away_and_nothing_is_given_twice() 
         lab.lan
             .run(|| ask(HOST, 8080))
             .expect("the kernel forwards, not the daemon");
-        let engine = crate::lab::Engine::start(config, store);
+        let engine = Engine::start(config, store);
         lab.lan
             .run(|| ask(HOST, 8080))
             .expect("and after it came back");
@@ -138,4 +142,74 @@ fn a_new_owner_of_an_address_does_not_inherit_connections() {
         assert_eq!(tracked(), 0);
         drop(server);
     });
+}
+
+/// Set in the child of the next test: the folder of its laboratory.
+const VICTIM: &str = "GANTRY_NETWORK_TEST_VICTIM";
+
+/// Kills a process that connects and releases containers, again and again, at random instants; each
+/// time the next start finds everything, and once all are released nothing is left.
+#[test]
+fn a_daemon_killed_at_any_instant_loses_and_leaves_nothing() {
+    if let Ok(folder) = std::env::var(VICTIM) {
+        be_killed(std::path::Path::new(&folder));
+    }
+    let seed = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .subsec_nanos();
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed.into());
+    in_lab(|lab| {
+        let name = "recovery::a_daemon_killed_at_any_instant_loses_and_leaves_nothing";
+        for _ in 0..15 {
+            let mut victim = Command::new(std::env::current_exe().unwrap())
+                .args([name, "--exact", "--nocapture"])
+                .env(VICTIM, lab.folder.path())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut started = BufReader::new(victim.stdout.take().unwrap()).lines();
+            started
+                .find(|line| line.as_ref().is_ok_and(|l| l.ends_with("started")))
+                .unwrap()
+                .unwrap();
+            std::thread::sleep(Duration::from_micros(random.u64(0..30_000)));
+            victim.kill().unwrap();
+            victim.wait().unwrap();
+        }
+        let engine = lab.engine();
+        engine.networks.recover(&BTreeSet::new()).unwrap();
+        engine.assert_clean();
+        let next = engine.container("next", vec![tcp(8080, 80)]);
+        assert_eq!(next.ip(), std::net::Ipv4Addr::new(172, 17, 0, 2));
+    });
+}
+
+/// A daemon: recovers with half of what it finds alive, then connects and releases for ever.
+fn be_killed(folder: &std::path::Path) -> ! {
+    let config = config_at(folder, "engine");
+    let store: Arc<dyn NetworkStore> = Arc::new(MemoryStore::default());
+    let engine = Engine::start(config, store);
+    let found = engine.networks.inspect("bridge").unwrap().endpoints;
+    let live = found
+        .iter()
+        .map(|e| e.container.clone())
+        .step_by(2)
+        .collect();
+    engine.networks.recover(&live).unwrap();
+    let again = engine.networks.recover(&live).unwrap();
+    assert_eq!(again.repaired, Vec::<String>::new());
+    println!("started");
+    let mut held = Vec::new();
+    loop {
+        let any = PortRequest {
+            host_port: HostPort::Any,
+            ..tcp(1, 80)
+        };
+        held.push(engine.connect("c", vec![any]).unwrap().container);
+        if held.len() > 2 {
+            engine.networks.release(&held.swap_remove(0)).unwrap();
+        }
+    }
 }

@@ -1,0 +1,56 @@
+//! `import`: one image from one tar of a root filesystem.
+
+mod change;
+mod words;
+
+pub use change::apply_changes;
+
+use gantry_ids::ImageRef;
+
+use crate::platform::Platform;
+use crate::{ConfigFile, HistoryEntry, ImageError};
+
+/// What `docker import` may say beside the tar.
+#[derive(Debug, Clone, Default)]
+pub struct ImportRequest {
+    /// The name the image gets.
+    pub reference: Option<ImageRef>,
+    /// Dockerfile instructions (`CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `HEALTHCHECK`, `LABEL`,
+    /// `ONBUILD`, `STOPSIGNAL`, `USER`, `VOLUME`, `WORKDIR`).
+    pub changes: Vec<String>,
+    /// The comment; docker's default is `Imported from -`.
+    pub message: String,
+    /// `os[/architecture[/variant]]`; this machine's if none.
+    pub platform: Option<String>,
+}
+
+/// The configuration of an imported image, all but its layer.
+pub(crate) fn configuration(request: &ImportRequest) -> Result<ConfigFile, ImageError> {
+    let platform = match request.platform.as_deref() {
+        None | Some("") => Platform {
+            variant: String::new(),
+            ..Platform::of_this_machine()
+        },
+        Some(text) => Platform::parse(text)?,
+    };
+    let now = Some(jiff::Timestamp::now().to_string());
+    let comment = match request.message.as_str() {
+        "" => "Imported from -".to_owned(),
+        message => message.to_owned(),
+    };
+    let mut file = ConfigFile {
+        architecture: platform.architecture,
+        comment: comment.clone(),
+        created: now.clone(),
+        history: vec![HistoryEntry {
+            created: now,
+            comment,
+            ..HistoryEntry::default()
+        }],
+        os: platform.os,
+        variant: platform.variant,
+        ..ConfigFile::default()
+    };
+    apply_changes(&mut file.config, &request.changes)?;
+    Ok(file)
+}

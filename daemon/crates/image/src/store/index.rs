@@ -1,0 +1,244 @@
+//! All images in memory: what lookups and listings answer from.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef, is_hex_prefix};
+use gantry_layer::{ChainId, LayerStore};
+
+use super::metadata::{BlobRecord, Contents, ImageRecord};
+use crate::{Image, ImageConfig, ImageError};
+
+/// Images, names and what compressed layers were.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    images: HashMap<ImageId, Known>,
+    references: BTreeMap<ImageRef, ImageId>,
+    blobs: HashMap<Digest, BlobRecord>,
+}
+
+#[derive(Debug)]
+struct Known {
+    record: ImageRecord,
+    image: Arc<Image>,
+}
+
+impl Index {
+    /// Builds the index. An image whose layers are not all there is left out (and said so): loading
+    /// it again makes it whole.
+    pub(crate) fn build(contents: Contents, layers: &impl LayerStore) -> Self {
+        let mut index = Self::default();
+        for (id, raw, record) in contents.images {
+            match ImageConfig::parse(&raw) {
+                Ok(config) => index.put(id, config, record, layers),
+                Err(error) => tracing::error!(image = %id, %error, "image left out"),
+            }
+        }
+        for (reference, image) in contents.references {
+            index.set_reference(&reference, &image);
+        }
+        index.blobs = contents.blobs.into_iter().collect();
+        index
+    }
+
+    /// Adds or replaces an image; its names stay.
+    pub(crate) fn put(
+        &mut self,
+        id: ImageId,
+        config: ImageConfig,
+        record: ImageRecord,
+        layers: &impl LayerStore,
+    ) {
+        let chain = config.chain();
+        let (Some(size_bytes), Ok(layer_dirs)) =
+            (size_of(chain, layers), layers.directories(chain.as_ref()))
+        else {
+            tracing::error!(image = %id, "image left out: a layer is missing");
+            return;
+        };
+        let (tags, digests) = self.names_of(&id);
+        let image = Image {
+            id,
+            config,
+            tags,
+            digests,
+            parent: record.parent,
+            size_bytes,
+            last_tagged_ns: record.last_tagged_ns,
+            layer_dirs,
+            manifest: record
+                .manifest
+                .as_ref()
+                .map(|known| (known.digest, known.size_bytes)),
+        };
+        self.images.insert(
+            id,
+            Known {
+                record,
+                image: Arc::new(image),
+            },
+        );
+    }
+
+    pub(crate) fn remove(&mut self, id: &ImageId) {
+        self.images.remove(id);
+    }
+
+    pub(crate) fn get(&self, id: &ImageId) -> Option<Arc<Image>> {
+        self.images.get(id).map(|known| Arc::clone(&known.image))
+    }
+
+    pub(crate) fn record(&self, id: &ImageId) -> Option<&ImageRecord> {
+        self.images.get(id).map(|known| &known.record)
+    }
+
+    pub(crate) fn set_record(&mut self, id: &ImageId, record: ImageRecord) {
+        if let Some(known) = self.images.get_mut(id) {
+            let mut image = Image::clone(&known.image);
+            image.parent = record.parent;
+            image.last_tagged_ns = record.last_tagged_ns;
+            *known = Known {
+                record,
+                image: Arc::new(image),
+            };
+        }
+    }
+
+    pub(crate) fn images(&self) -> impl Iterator<Item = &Arc<Image>> {
+        self.images.values().map(|known| &known.image)
+    }
+
+    /// The image a reference means, exactly.
+    pub(crate) fn referenced(&self, reference: &ImageRef) -> Option<ImageId> {
+        self.references.get(reference).copied()
+    }
+
+    pub(crate) fn set_reference(&mut self, reference: &ImageRef, image: &ImageId) {
+        if let Some(old) = self.references.insert(reference.clone(), *image) {
+            self.refresh_names(&old);
+        }
+        self.refresh_names(image);
+    }
+
+    pub(crate) fn remove_reference(&mut self, reference: &ImageRef) {
+        if let Some(old) = self.references.remove(reference) {
+            self.refresh_names(&old);
+        }
+    }
+
+    /// All names of an image: tags and digests, each sorted.
+    pub(crate) fn names_of(&self, id: &ImageId) -> (Vec<ImageRef>, Vec<ImageRef>) {
+        let names = self.references.iter().filter(|(_, image)| *image == id);
+        names
+            .map(|(name, _)| name.clone())
+            .partition(|name| name.digest().is_none())
+    }
+
+    fn refresh_names(&mut self, id: &ImageId) {
+        let (tags, digests) = self.names_of(id);
+        if let Some(known) = self.images.get_mut(id) {
+            let image = Image {
+                tags,
+                digests,
+                ..Image::clone(&known.image)
+            };
+            known.image = Arc::new(image);
+        }
+    }
+
+    /// Images that were built on this one.
+    pub(crate) fn has_children(&self, id: &ImageId) -> bool {
+        self.images
+            .values()
+            .any(|known| known.record.parent.as_ref() == Some(id))
+    }
+
+    pub(crate) fn blob(&self, digest: &Digest) -> Option<&BlobRecord> {
+        self.blobs.get(digest)
+    }
+
+    pub(crate) fn put_blob(&mut self, digest: Digest, record: BlobRecord) {
+        self.blobs.insert(digest, record);
+    }
+
+    /// All chains that images need, with everything beneath them.
+    pub(crate) fn needed(&self, layers: &impl LayerStore) -> HashSet<ChainId> {
+        let mut needed = HashSet::new();
+        for known in self.images.values() {
+            add_with_parents(known.image.config.chain(), layers, &mut needed);
+        }
+        needed
+    }
+
+    /// The image a person means: whole identifier, name, or beginning of an identifier, in that
+    /// order, as dockerd looks.
+    pub(crate) fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
+        let query = text.parse()?;
+        let missing = match &query {
+            ImageQuery::Id(id) => id.to_string(),
+            ImageQuery::Named(name) => name.clone().with_default_tag().familiar(),
+        };
+        let found = match &query {
+            ImageQuery::Id(id) => Some(*id),
+            ImageQuery::Named(name) => match self.named(name) {
+                Some(id) => Some(id),
+                None => self.by_prefix(text)?,
+            },
+        };
+        found
+            .and_then(|id| self.get(&id))
+            .ok_or(ImageError::NoSuchImage(missing))
+    }
+
+    /// The image of a reference; a digest decides over a tag.
+    pub(crate) fn named(&self, name: &ImageRef) -> Option<ImageId> {
+        let key = match name.digest() {
+            Some(digest) => name.with_digest(*digest),
+            None => name.clone().with_default_tag(),
+        };
+        self.referenced(&key)
+    }
+
+    fn by_prefix(&self, text: &str) -> Result<Option<ImageId>, ImageError> {
+        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+        if !is_hex_prefix(prefix) {
+            return Ok(None);
+        }
+        let mut matching = self
+            .images
+            .keys()
+            .filter(|id| id.digest().hex().starts_with(prefix))
+            .copied();
+        match (matching.next(), matching.next()) {
+            (Some(_), Some(_)) => Err(ImageError::Ambiguous(text.to_owned())),
+            (found, _) => Ok(found),
+        }
+    }
+}
+
+/// Adds a chain and all chains beneath it.
+pub(crate) fn add_with_parents(
+    chain: Option<ChainId>,
+    layers: &impl LayerStore,
+    to: &mut HashSet<ChainId>,
+) {
+    let mut next = chain;
+    while let Some(chain) = next {
+        if !to.insert(chain) {
+            return;
+        }
+        next = layers.get(&chain).and_then(|layer| layer.parent);
+    }
+}
+
+/// Bytes of all layers of a chain; none if one of them is missing.
+fn size_of(chain: Option<ChainId>, layers: &impl LayerStore) -> Option<u64> {
+    let mut sum = 0;
+    let mut next = chain;
+    while let Some(chain) = next {
+        let layer = layers.get(&chain)?;
+        sum += layer.content_bytes;
+        next = layer.parent;
+    }
+    Some(sum)
+}

@@ -1,0 +1,269 @@
+//! The durable records of images: one redb file, read whole at the start, written through.
+
+use std::path::Path;
+
+use gantry_ids::{Digest, ImageId, ImageRef};
+use gantry_layer::DiffId;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::ImageError;
+
+/// Digest → the bytes of an image's configuration, as they came.
+const CONFIGS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("configs");
+/// Digest of the configuration → [`ImageRecord`] as JSON.
+const IMAGES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("images");
+/// Full reference → digest of the configuration.
+const REFERENCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("references");
+/// Digest of a compressed layer as it came → [`BlobRecord`] as JSON.
+const BLOBS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blobs");
+/// Digest → the bytes of a manifest, as they came.
+const MANIFESTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("manifests");
+
+const VERSION: u32 = 1;
+
+/// What is known of an image beside its configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImageRecord {
+    v: u32,
+    /// The image this one was built on.
+    pub(crate) parent: Option<ImageId>,
+    /// Nanoseconds since 1970.
+    pub(crate) last_tagged_ns: Option<i64>,
+    /// The manifest it came with.
+    pub(crate) manifest: Option<ManifestRecord>,
+}
+
+/// A manifest's descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ManifestRecord {
+    pub(crate) digest: Digest,
+    pub(crate) size_bytes: u64,
+}
+
+/// What a compressed layer was, so that a push can name it where a registry has it already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BlobRecord {
+    v: u32,
+    pub(crate) diff_id: DiffId,
+    pub(crate) size_bytes: u64,
+}
+
+impl ImageRecord {
+    pub(crate) const fn new(manifest: Option<ManifestRecord>) -> Self {
+        Self {
+            v: VERSION,
+            parent: None,
+            last_tagged_ns: None,
+            manifest,
+        }
+    }
+}
+
+impl BlobRecord {
+    pub(crate) const fn new(diff_id: DiffId, size_bytes: u64) -> Self {
+        Self {
+            v: VERSION,
+            diff_id,
+            size_bytes,
+        }
+    }
+}
+
+/// One change; a batch of them is made durable at once or not at all.
+#[derive(Debug)]
+pub(crate) enum Change {
+    PutImage {
+        id: ImageId,
+        config: Box<[u8]>,
+        record: ImageRecord,
+    },
+    SetRecord {
+        id: ImageId,
+        record: ImageRecord,
+    },
+    DeleteImage {
+        id: ImageId,
+    },
+    SetReference {
+        reference: ImageRef,
+        image: ImageId,
+    },
+    DeleteReference {
+        reference: ImageRef,
+    },
+    PutBlob {
+        digest: Digest,
+        record: BlobRecord,
+    },
+    PutManifest {
+        digest: Digest,
+        bytes: Box<[u8]>,
+    },
+}
+
+/// Everything that was read at the start.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) images: Vec<(ImageId, Vec<u8>, ImageRecord)>,
+    pub(crate) references: Vec<(ImageRef, ImageId)>,
+    pub(crate) blobs: Vec<(Digest, BlobRecord)>,
+}
+
+/// The database.
+#[derive(Debug)]
+pub(crate) struct Metadata(Database);
+
+/// Gives redb's many error types one step and one type.
+fn failed<E: Into<redb::Error>>(step: &'static str) -> impl FnOnce(E) -> ImageError {
+    move |error| ImageError::Metadata {
+        step,
+        source: Box::new(error.into()),
+    }
+}
+
+fn damaged(what: &str) -> ImageError {
+    let source = Box::new(redb::Error::Corrupted(what.to_owned()));
+    ImageError::Metadata {
+        step: "read",
+        source,
+    }
+}
+
+impl Metadata {
+    /// Opens or makes the database and its tables.
+    pub(crate) fn open(path: &Path) -> Result<Self, ImageError> {
+        let database = Database::create(path).map_err(failed("open"))?;
+        let write = database.begin_write().map_err(failed("begin"))?;
+        write.open_table(CONFIGS).map_err(failed("open a table"))?;
+        write.open_table(IMAGES).map_err(failed("open a table"))?;
+        write
+            .open_table(REFERENCES)
+            .map_err(failed("open a table"))?;
+        write.open_table(BLOBS).map_err(failed("open a table"))?;
+        write
+            .open_table(MANIFESTS)
+            .map_err(failed("open a table"))?;
+        write.commit().map_err(failed("commit"))?;
+        Ok(Self(database))
+    }
+
+    /// Reads everything but manifests.
+    pub(crate) fn read(&self) -> Result<Contents, ImageError> {
+        let read = self.0.begin_read().map_err(failed("begin"))?;
+        let configs = read.open_table(CONFIGS).map_err(failed("open a table"))?;
+        let mut contents = Contents::default();
+        let images = read.open_table(IMAGES).map_err(failed("open a table"))?;
+        for row in images.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            let config = configs.get(key.value()).map_err(failed("read"))?;
+            let config = config.ok_or_else(|| damaged("an image without configuration"))?;
+            let id = ImageId::new(digest(key.value())?);
+            contents
+                .images
+                .push((id, config.value().to_vec(), record(value.value())?));
+        }
+        let references = read
+            .open_table(REFERENCES)
+            .map_err(failed("open a table"))?;
+        for row in references.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            let reference = key.value().parse().map_err(|_| damaged("a reference"))?;
+            contents
+                .references
+                .push((reference, ImageId::new(digest(value.value())?)));
+        }
+        let blobs = read.open_table(BLOBS).map_err(failed("open a table"))?;
+        for row in blobs.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            contents
+                .blobs
+                .push((digest(key.value())?, record(value.value())?));
+        }
+        Ok(contents)
+    }
+
+    /// Makes a batch of changes durable.
+    pub(crate) fn write(&self, changes: &[Change]) -> Result<(), ImageError> {
+        let write = self.0.begin_write().map_err(failed("begin"))?;
+        for change in changes {
+            apply(&write, change)?;
+        }
+        write.commit().map_err(failed("commit"))
+    }
+}
+
+fn apply(write: &redb::WriteTransaction, change: &Change) -> Result<(), ImageError> {
+    let open = |table| write.open_table(table).map_err(failed("open a table"));
+    match change {
+        Change::PutImage { id, config, record } => {
+            put(open(CONFIGS)?, id.digest(), config)?;
+            put(open(IMAGES)?, id.digest(), &json(record))
+        }
+        Change::SetRecord { id, record } => put(open(IMAGES)?, id.digest(), &json(record)),
+        Change::DeleteImage { id } => {
+            let key = &id.digest().as_bytes()[..];
+            open(CONFIGS)?.remove(key).map_err(failed("remove"))?;
+            open(IMAGES)?.remove(key).map_err(failed("remove"))?;
+            Ok(())
+        }
+        Change::SetReference { reference, image } => {
+            let mut table = write
+                .open_table(REFERENCES)
+                .map_err(failed("open a table"))?;
+            let value = &image.digest().as_bytes()[..];
+            table
+                .insert(&*reference.to_string(), value)
+                .map_err(failed("write"))?;
+            Ok(())
+        }
+        Change::DeleteReference { reference } => {
+            let mut table = write
+                .open_table(REFERENCES)
+                .map_err(failed("open a table"))?;
+            table
+                .remove(&*reference.to_string())
+                .map_err(failed("remove"))?;
+            Ok(())
+        }
+        Change::PutBlob { digest, record } => put(open(BLOBS)?, digest, &json(record)),
+        Change::PutManifest { digest, bytes } => put(open(MANIFESTS)?, digest, bytes),
+    }
+}
+
+fn put(
+    mut table: redb::Table<'_, &[u8], &[u8]>,
+    key: &Digest,
+    value: &[u8],
+) -> Result<(), ImageError> {
+    table
+        .insert(&key.as_bytes()[..], value)
+        .map_err(failed("write"))?;
+    Ok(())
+}
+
+fn json(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).expect("a record of plain fields")
+}
+
+fn digest(key: &[u8]) -> Result<Digest, ImageError> {
+    key.try_into()
+        .map(Digest::from_bytes)
+        .map_err(|_| damaged("a key"))
+}
+
+/// Reads a record of this version; a later one is refused rather than misread.
+fn record<T: serde::de::DeserializeOwned>(value: &[u8]) -> Result<T, ImageError> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        v: u32,
+    }
+    let Versioned { v } = serde_json::from_slice(value).map_err(|_| damaged("a record"))?;
+    if v != VERSION {
+        return Err(ImageError::LaterVersion { found: v });
+    }
+    serde_json::from_slice(value).map_err(|_| damaged("a record"))
+}

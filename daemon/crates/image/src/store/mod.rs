@@ -1,0 +1,295 @@
+//! The store: one engine's images and the layers beneath them.
+
+mod archive;
+mod container;
+mod index;
+mod metadata;
+mod names;
+mod view;
+
+use std::collections::HashMap;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+
+use gantry_ids::{ContainerId, ImageId};
+use gantry_layer::{ChainId, DirectoryLayers, LayerStore, Limits};
+
+pub(crate) use index::Index;
+pub(crate) use metadata::{BlobRecord, Change, ImageRecord, ManifestRecord, Metadata};
+
+use crate::error::failed;
+use crate::{ContainerUse, DiskUsage, HistoryItem, Image, ImageError, ImageUsage};
+
+/// Who uses an image: asked while a removal is decided, under the store's lock, so it must answer
+/// from memory.
+pub type UsedBy<'a> = &'a dyn Fn(&ImageId) -> Vec<ContainerUse>;
+
+/// One engine's images. Shared by reference between threads; lookups and listings answer from
+/// memory whatever a load is doing.
+///
+/// ```text
+/// lock                 held while the store is open
+/// image.redb           configurations, names, manifests (store/metadata.rs)
+/// layers/ staging/ …   the layers (gantry-layer)
+/// ```
+#[derive(Debug)]
+pub struct ImageStore<L: LayerStore = DirectoryLayers> {
+    pub(crate) layers: L,
+    metadata: Metadata,
+    index: RwLock<Index>,
+    /// Held by whoever changes what is stored, so that no layer is removed between being found and
+    /// being needed. Readers do not wait for it.
+    writer: Mutex<()>,
+    /// The chains that containers need.
+    held: Mutex<HashMap<ContainerId, Option<ChainId>>>,
+    _lock: File,
+}
+
+impl ImageStore {
+    /// Opens (or makes) the store in `root` (`<data-root>/image`) and takes its lock, which is held
+    /// until the store is dropped. What a crash left half done is swept away.
+    ///
+    /// # Errors
+    /// [`ImageError::InUse`] if another process has it; [`ImageError::Io`], [`ImageError::Layer`]
+    /// and [`ImageError::Metadata`].
+    pub fn open(root: &Path) -> Result<Self, ImageError> {
+        Self::open_with(root, |root| DirectoryLayers::open(root, Limits::DEFAULT))
+    }
+}
+
+impl<L: LayerStore> ImageStore<L> {
+    /// The same with a layer store of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`ImageStore::open`].
+    pub fn open_with(
+        root: &Path,
+        open_layers: impl FnOnce(&Path) -> Result<L, gantry_layer::LayerError>,
+    ) -> Result<Self, ImageError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let mut directory = std::fs::DirBuilder::new();
+        directory
+            .recursive(true)
+            .mode(0o700)
+            .create(root)
+            .map_err(failed("create", root))?;
+        let lock = lock(root)?;
+        let layers = open_layers(root)?;
+        let metadata = Metadata::open(&root.join("image.redb"))?;
+        let index = Index::build(metadata.read()?, &layers);
+        Ok(Self {
+            layers,
+            metadata,
+            index: RwLock::new(index),
+            writer: Mutex::new(()),
+            held: Mutex::new(HashMap::new()),
+            _lock: lock,
+        })
+    }
+
+    /// The layers.
+    pub const fn layers(&self) -> &L {
+        &self.layers
+    }
+
+    /// All images, the newest first.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Image>> {
+        let mut images: Vec<_> = self.index().images().cloned().collect();
+        images.sort_by_key(|image| (std::cmp::Reverse(image.created_ns()), image.id));
+        images
+    }
+
+    /// The image that a person means by a reference, an identifier or its beginning.
+    ///
+    /// # Errors
+    /// [`ImageError::NoSuchImage`], [`ImageError::Ambiguous`], [`ImageError::Reference`].
+    pub fn find(&self, text: &str) -> Result<Arc<Image>, ImageError> {
+        self.index().find(text)
+    }
+
+    /// The image with this identifier.
+    #[must_use]
+    pub fn get(&self, id: &ImageId) -> Option<Arc<Image>> {
+        self.index().get(id)
+    }
+
+    /// The steps an image came about by, the newest first.
+    #[must_use]
+    pub fn history(&self, image: &Image) -> Vec<HistoryItem> {
+        let file = image.config.file();
+        let mut diffs = file.rootfs.diff_ids.iter();
+        let mut chain = None;
+        let mut items = Vec::new();
+        for entry in &file.history {
+            let mut size_bytes = 0;
+            if !entry.empty_layer
+                && let Some(diff) = diffs.next()
+            {
+                let on_top = ChainId::on_top(chain.as_ref(), diff);
+                size_bytes = self
+                    .layers
+                    .get(&on_top)
+                    .map_or(0, |layer| layer.content_bytes);
+                chain = Some(on_top);
+            }
+            items.push(HistoryItem {
+                id: None,
+                created_s: entry
+                    .created
+                    .as_deref()
+                    .and_then(crate::image::nanos)
+                    .unwrap_or(0)
+                    / 1_000_000_000,
+                created_by: entry.created_by.clone(),
+                tags: Vec::new(),
+                size_bytes,
+                comment: entry.comment.clone(),
+            });
+        }
+        items.reverse();
+        if let Some(newest) = items.first_mut() {
+            newest.id = Some(image.id);
+            newest.tags.clone_from(&image.tags);
+        }
+        self.name_parents(image, &mut items);
+        items
+    }
+
+    /// Fills in the images that earlier steps ended with, where they are known here.
+    fn name_parents(&self, image: &Image, items: &mut [HistoryItem]) {
+        let index = self.index();
+        let mut parent = image.parent;
+        for item in items.iter_mut().skip(1) {
+            let Some(found) = parent.and_then(|id| index.get(&id)) else {
+                return;
+            };
+            item.id = Some(found.id);
+            item.tags.clone_from(&found.tags);
+            parent = found.parent;
+        }
+    }
+
+    /// What images cost on the disk.
+    #[must_use]
+    pub fn disk_usage(&self) -> DiskUsage {
+        let images = self.list();
+        let mut users: HashMap<ChainId, u32> = HashMap::new();
+        let chains_of = |image: &Image| {
+            let mut chains = std::collections::HashSet::new();
+            index::add_with_parents(image.config.chain(), &self.layers, &mut chains);
+            chains
+        };
+        for image in &images {
+            for chain in chains_of(image) {
+                *users.entry(chain).or_default() += 1;
+            }
+        }
+        let bytes = |chain: &ChainId| {
+            self.layers
+                .get(chain)
+                .map_or(0, |layer| layer.content_bytes)
+        };
+        let usage = |image: &Arc<Image>| ImageUsage {
+            id: image.id,
+            size_bytes: image.size_bytes,
+            shared_bytes: chains_of(image)
+                .iter()
+                .filter(|chain| users.get(*chain).is_some_and(|users| *users > 1))
+                .map(bytes)
+                .sum(),
+        };
+        DiskUsage {
+            layers_bytes: self
+                .layers
+                .list()
+                .iter()
+                .map(|layer| layer.content_bytes)
+                .sum(),
+            images: images.iter().map(usage).collect(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().expect("nothing panics under this lock")
+    }
+
+    pub(crate) fn write_lock(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().expect("nothing panics under this lock")
+    }
+
+    /// Makes changes durable and then seen.
+    pub(crate) fn change(&self, changes: Vec<Change>) -> Result<(), ImageError> {
+        self.metadata.write(&changes)?;
+        let mut index = self.index.write().expect("nothing panics under this lock");
+        for change in changes {
+            match change {
+                Change::PutImage { id, config, record } => {
+                    index.put(
+                        id,
+                        crate::ImageConfig::parse(&config)?,
+                        record,
+                        &self.layers,
+                    );
+                }
+                Change::SetRecord { id, record } => index.set_record(&id, record),
+                Change::DeleteImage { id } => index.remove(&id),
+                Change::SetReference { reference, image } => {
+                    index.set_reference(&reference, &image);
+                }
+                Change::DeleteReference { reference } => index.remove_reference(&reference),
+                Change::PutBlob { digest, record } => index.put_blob(digest, record),
+                Change::PutManifest { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the layers of `chain`, from the top down to the first that is needed. To be called
+    /// with the write lock held.
+    pub(crate) fn release_layers(
+        &self,
+        chain: Option<ChainId>,
+    ) -> Result<Vec<ChainId>, ImageError> {
+        let mut needed = self.index().needed(&self.layers);
+        for held in self
+            .held
+            .lock()
+            .expect("nothing panics under this lock")
+            .values()
+        {
+            index::add_with_parents(*held, &self.layers, &mut needed);
+        }
+        let mut removed = Vec::new();
+        let mut next = chain;
+        while let Some(chain) = next.filter(|chain| !needed.contains(chain)) {
+            // A layer beneath another that is going too; gone already if two images shared it.
+            let Some(layer) = self.layers.get(&chain) else {
+                break;
+            };
+            next = layer.parent;
+            self.layers.remove(&chain)?;
+            removed.push(chain);
+        }
+        Ok(removed)
+    }
+}
+
+/// Takes the store's lock, which the kernel gives back when this process ends.
+fn lock(root: &Path) -> Result<File, ImageError> {
+    let path = root.join("lock");
+    let open = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = open.map_err(failed("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(ImageError::InUse {
+            root: root.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    }
+}

@@ -1,0 +1,12 @@
+//! The image store from outside.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
+mod archives;
+mod containers;
+mod import;
+mod load;
+mod remove;
