@@ -53,6 +53,9 @@ pub enum ContainerError {
     /// The networks.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A container could not join its network.
+    #[error("failed to set up container networking")]
+    Connect(#[source] NetworkError),
     /// The volumes.
     #[error(transparent)]
     Volume(#[from] VolumeError),
@@ -117,7 +120,7 @@ impl Classify for ContainerError {
             | Self::Start { invalid: true, .. } => ErrorKind::InvalidArgument,
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::Image(error) => image_kind(error),
-            Self::Network(error) => error.kind(),
+            Self::Network(error) | Self::Connect(error) => error.kind(),
             Self::Volume(error) => error.kind(),
             Self::Runtime { source, .. } if source.is_not_found() => ErrorKind::NotFound,
             Self::InvalidInternal(_)

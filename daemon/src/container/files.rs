@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gantry_network::{DnsConfig, HostEntry, hosts_file, resolv_conf};
+use gantry_network::{DnsConfig, HostEntry, Reach, hosts_file};
 
 use super::{error::ContainerError, model::Record, registry::Parts};
 
@@ -37,16 +37,16 @@ impl Files {
     pub(super) fn write_first(&self, record: &Record, parts: &Parts) -> Result<(), ContainerError> {
         write(&self.hostname, &format!("{}\n", record.config.hostname))?;
         let own_network = record.host.network_mode != "host";
-        if own_network {
-            write(&self.resolv_conf, &resolver(record, parts))?;
+        let reach = if own_network {
+            Reach::OwnNamespace
+        } else {
+            Reach::Host
+        };
+        write(&self.resolv_conf, &resolver(record, parts, reach))?;
+        if own_network || !record.host.extra_hosts.is_empty() {
             return self.write_hosts(record, parts, None);
         }
-        write(&self.resolv_conf, &host_file("/etc/resolv.conf"))?;
-        let mut hosts = host_file("/etc/hosts");
-        for entry in extra(record, parts) {
-            hosts.push_str(&format!("{}\t{}\n", entry.address, entry.names));
-        }
-        write(&self.hosts, &hosts)
+        write(&self.hosts, &host_file("/etc/hosts"))
     }
 
     /// Hosts with the container's own address, once it has one.
@@ -60,12 +60,11 @@ impl Files {
         address: Option<IpAddr>,
     ) -> Result<(), ContainerError> {
         let config = &record.config;
-        let names = if config.domainname.is_empty() {
-            config.hostname.clone()
-        } else {
-            format!("{0}.{1} {0}", config.hostname, config.domainname)
+        let hostname = match config.domainname.as_str() {
+            "" => config.hostname.clone(),
+            domain => format!("{}.{domain}", config.hostname),
         };
-        let own = address.map(|address| HostEntry { address, names });
+        let own = address.map(|address| HostEntry::own(address, &hostname));
         write(
             &self.hosts,
             &hosts_file(own.as_ref(), &extra(record, parts)),
@@ -94,32 +93,16 @@ fn extra(record: &Record, parts: &Parts) -> Vec<HostEntry> {
         .collect()
 }
 
-fn resolver(record: &Record, parts: &Parts) -> String {
-    let defaults = &parts.config().network;
+fn resolver(record: &Record, parts: &Parts, reach: Reach) -> String {
     let host = &record.host;
-    let or = |asked: &[String], default: &[String]| {
-        if asked.is_empty() {
-            default.to_vec()
-        } else {
-            asked.to_vec()
-        }
-    };
-    let servers: Vec<IpAddr> = host
-        .dns
-        .iter()
-        .filter_map(|server| server.parse().ok())
-        .collect();
+    let servers = host.dns.iter().filter_map(|server| server.parse().ok());
     let wanted = DnsConfig {
-        servers: if servers.is_empty() {
-            defaults.dns.clone()
-        } else {
-            servers
-        },
-        search: or(&host.dns_search, &defaults.dns_search),
-        options: or(&host.dns_options, &defaults.dns_options),
+        servers: servers.collect(),
+        search: host.dns_search.to_vec(),
+        options: host.dns_options.to_vec(),
         host_gateway: None,
     };
-    resolv_conf(&host_file("/etc/resolv.conf"), &wanted).text
+    parts.networks.resolv_conf(&wanted, reach).text
 }
 
 /// A file of the host that may be missing.

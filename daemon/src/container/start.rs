@@ -329,7 +329,11 @@ fn connect(parts: &Parts, record: &Record) -> Result<Option<Endpoint>, Container
         mac,
         ports: published,
     };
-    Ok(Some(parts.networks.connect(&request)?))
+    parts
+        .networks
+        .connect(&request)
+        .map(Some)
+        .map_err(ContainerError::Connect)
 }
 
 fn new_task(
