@@ -7,6 +7,8 @@
 
 mod archives;
 mod containers;
+mod crash;
 mod import;
 mod load;
+mod peers;
 mod remove;

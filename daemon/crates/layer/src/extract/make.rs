@@ -200,6 +200,8 @@ impl Extractor {
     ) -> Result<(), EntryError> {
         clean_link(self.cursor.path(), &entry.link)
             .map_err(|_| EntryError::LinkEscapes(shown(&entry.link)))?;
+        // Docker counts a link's length as its size.
+        self.content_bytes = self.content_bytes.saturating_add(entry.link.len() as u64);
         self.over(name, tar, |dir| symlinkat(&*entry.link, dir, name))?;
         finish_special(self.cursor.dir(), name, entry, false)
     }

@@ -41,7 +41,7 @@ pub(crate) struct Target {
 /// What an extraction made.
 #[derive(Debug)]
 pub(crate) struct Extracted {
-    /// Bytes of content in regular files.
+    /// Bytes of content in regular files and of symbolic links' targets.
     pub(crate) content_bytes: u64,
     /// Whether the whole layer hides those beneath it.
     pub(crate) opaque_root: bool,

@@ -15,7 +15,8 @@ pub struct Layer {
     pub diff_id: DiffId,
     /// The layer beneath it.
     pub parent: Option<ChainId>,
-    /// Bytes of content in its regular files: what docker calls a layer's size.
+    /// Bytes of content in its regular files and of its links' targets: what docker calls a layer's
+    /// size.
     pub content_bytes: u64,
     /// Bytes of its uncompressed tar.
     pub tar_bytes: u64,
