@@ -7,6 +7,7 @@
 
 mod archives;
 mod containers;
+mod corpus;
 mod crash;
 mod import;
 mod load;

@@ -192,6 +192,39 @@ impl Drop for Dockerd {
     }
 }
 
+/// Every instruction that `--change` takes.
+const CHANGES: [&str; 11] = [
+    "CMD [\"sh\"]",
+    "ENV A=\"b c\" D=e",
+    "EXPOSE 80 53/udp",
+    "LABEL x.y=\"z w\"",
+    "VOLUME /v",
+    "WORKDIR /w",
+    "USER nobody",
+    "STOPSIGNAL SIGQUIT",
+    "HEALTHCHECK --interval=1m CMD curl -f localhost",
+    "ONBUILD RUN make",
+    "ENTRYPOINT echo hi",
+];
+
+impl Dockerd {
+    fn import(&self, tar: &Path, name: &str) {
+        let mut import = self.docker();
+        import.arg("import");
+        for change in CHANGES {
+            import.args(["--change", change]);
+        }
+        run(import.arg(tar).arg(name));
+    }
+
+    fn inspect(&self, name: &str, format: &str) -> String {
+        let mut inspect = self.docker();
+        run(inspect.args(["image", "inspect", "--format", format, name]))
+            .trim()
+            .to_owned()
+    }
+}
+
 #[test]
 fn archives_of_a_stock_dockerd_and_back() {
     let dockerd = Dockerd::start();
@@ -205,32 +238,7 @@ fn archives_of_a_stock_dockerd_and_back() {
         .arg("-cf")
         .arg(&tar)
         .arg("."));
-    let changes = [
-        "CMD [\"sh\"]",
-        "ENV A=\"b c\" D=e",
-        "EXPOSE 80 53/udp",
-        "LABEL x.y=\"z w\"",
-        "VOLUME /v",
-        "WORKDIR /w",
-        "USER nobody",
-        "STOPSIGNAL SIGQUIT",
-        "HEALTHCHECK --interval=1m CMD curl -f localhost",
-        "ONBUILD RUN make",
-        "ENTRYPOINT echo hi",
-    ];
-    let mut import = dockerd.docker();
-    import.arg("import");
-    for change in changes {
-        import.args(["--change", change]);
-    }
-    run(import.arg(&tar).arg("theirs:1"));
-    let inspect = |name: &str, format: &str| {
-        run(dockerd
-            .docker()
-            .args(["image", "inspect", "--format", format, name]))
-        .trim()
-        .to_owned()
-    };
+    dockerd.import(&tar, "theirs:1");
 
     // What they saved is the same image here.
     let saved = temp.join("saved.tar");
@@ -244,15 +252,18 @@ fn archives_of_a_stock_dockerd_and_back() {
         ["Loaded image: theirs:1"]
     );
     let theirs = store.images.find("theirs:1").unwrap();
-    assert_eq!(theirs.id.to_string(), inspect("theirs:1", "{{.Id}}"));
+    assert_eq!(
+        theirs.id.to_string(),
+        dockerd.inspect("theirs:1", "{{.Id}}")
+    );
     assert_eq!(
         theirs.size_bytes.to_string(),
-        inspect("theirs:1", "{{.Size}}")
+        dockerd.inspect("theirs:1", "{{.Size}}")
     );
 
     // The same changes mean the same configuration.
     let request = gantry_image::ImportRequest {
-        changes: changes.map(str::to_owned).to_vec(),
+        changes: CHANGES.map(str::to_owned).to_vec(),
         ..gantry_image::ImportRequest::default()
     };
     let ours = store
@@ -278,5 +289,5 @@ fn archives_of_a_stock_dockerd_and_back() {
     std::fs::write(&saved, tar_of(&files)).unwrap();
     let told = run(dockerd.docker().args(["load", "-i"]).arg(&saved));
     assert_eq!(told.trim(), "Loaded image: again:1");
-    assert_eq!(inspect("again:1", "{{.Id}}"), theirs.id.to_string());
+    assert_eq!(dockerd.inspect("again:1", "{{.Id}}"), theirs.id.to_string());
 }

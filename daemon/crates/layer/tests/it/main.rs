@@ -6,6 +6,7 @@
 )]
 
 mod conformance;
+mod corpus;
 mod hostile;
 mod layer_tar;
 mod meaning;
