@@ -11,6 +11,7 @@ use crate::init::InitError;
 use crate::launch::LaunchError;
 use crate::log::LogError;
 use crate::plan::PlanError;
+use crate::protect::ProtectError;
 use crate::spec::SpecError;
 use crate::state::{StateError, Status};
 
@@ -33,6 +34,8 @@ pub(crate) enum RunError {
     Init(#[from] InitError),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Protect(#[from] ProtectError),
     #[error("invalid rootfs: stat {path}", path = path.display())]
     Rootfs {
         path: std::path::PathBuf,
@@ -41,6 +44,8 @@ pub(crate) enum RunError {
     },
     #[error("invalid rootfs: {path} is not a directory", path = path.display())]
     RootfsNotDirectory { path: std::path::PathBuf },
+    #[error("container's cgroup is not empty: {count} process(es) found")]
+    CgroupNotEmpty { count: usize },
     #[error("cannot allocate tty if runc will detach without setting console socket")]
     DetachedTerminal,
     #[error("cannot use console socket if runc will not detach or allocate tty")]

@@ -13,6 +13,7 @@ mod init;
 mod launch;
 mod log;
 mod plan;
+mod protect;
 mod seccomp;
 mod spec;
 mod state;

@@ -51,12 +51,11 @@ pub fn take(descriptor: BorrowedFd<'_>) -> io::Result<Option<i32>> {
     ))
 }
 
-/// Gives every signal its default disposition and unblocks all, as a program expects at its start.
+/// Unblocks all signals and takes back that SIGPIPE is ignored (which Rust's start does), as a program
+/// expects at its start. Handlers need not be taken back: `exec` does that.
 pub fn reset() {
-    for signal in 1..=64 {
-        // SAFETY: SIG_DFL installs no code. The kernel refuses SIGKILL and SIGSTOP, which is fine.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
-    }
+    // SAFETY: SIG_DFL installs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     // SAFETY: all-zero is a valid `sigset_t`.
     let mut none: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: writes to one `sigset_t`.

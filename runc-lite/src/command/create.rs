@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use gantry_cgroup::{Cgroup, Layout};
+use rustix::io::Errno;
 
 use crate::cli::{Flag, Global, Parsed};
 use crate::command::foreground::{self, Console};
@@ -13,7 +14,7 @@ use crate::hooks::{self, HookKind};
 use crate::launch::{Birth, Launched, Request, Start, connect_socket, launch, send_descriptor};
 use crate::log;
 use crate::plan::{self, ContainerPlan, Options};
-use crate::spec;
+use crate::spec::{self, Spec};
 use crate::state::{ContainerDirectory, Record, Store, process_start_time, write_pid_file};
 
 const BUNDLE: Flag = Flag::value(
@@ -48,6 +49,7 @@ pub(crate) const CREATE: Verb = Verb {
         BUNDLE, CONSOLE, PIDFD, PID_FILE, NO_PIVOT, NO_KEYRING, PRESERVE, HELP,
     ],
     count: Count::Exactly(1),
+    enters: true,
     run: |global, parsed| match create(global, parsed) {
         Ok(()) => Ok(0),
         Err(error) => Err(Failure::of("runc create", &error)),
@@ -72,6 +74,7 @@ pub(crate) const RUN: Verb = Verb {
         Flag::switch("no-subreaper", "accepted for compatibility"),
     ],
     count: Count::Exactly(1),
+    enters: true,
     run: |global, parsed| run(global, parsed).map_err(|error| Failure::of("runc run", &error)),
 };
 
@@ -137,12 +140,27 @@ fn run(global: &Global, parsed: &Parsed) -> Result<u8, RunError> {
     Ok(code)
 }
 
-fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError> {
+/// What is known before anything is made.
+struct Prepared {
+    spec: Spec,
+    bytes: Vec<u8>,
+    plan: ContainerPlan,
+    layout: Layout,
+    cgroup: Cgroup,
+    sockets: Sockets,
+    store: Store,
+    record: Record,
+    /// Absolute.
+    pid_file: Option<PathBuf>,
+}
+
+fn prepare(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Prepared, RunError> {
     let id = parsed.id();
-    let current = std::env::current_dir().map_err(|source| RunError::Io {
+    let getwd = |source| RunError::Io {
         step: "getwd",
         source,
-    })?;
+    };
+    let current = std::env::current_dir().map_err(getwd)?;
     let bundle = current.join(parsed.get("bundle").unwrap_or("."));
     let bundle: PathBuf = bundle.components().collect();
     let store = Store::new(current.join(&global.root));
@@ -161,64 +179,58 @@ fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError
     plan.warnings.iter().for_each(|text| log::warning(text));
     let sockets = Sockets::open(parsed, &current, plan.process.terminal.is_some(), is_run)?;
     let cgroup = container::cgroup_of(&spec, id, &layout, global.systemd_cgroup)?;
-    let directory = store.create(id)?;
+    let mut record = container::new_record(id, &spec, &bundle, &cgroup);
+    record.rootfs = rootfs;
+    let pid_file = parsed.get("pid-file").map(|path| current.join(path));
+    // Programs that hooks start, and relative paths in the configuration, begin at the bundle.
+    let chdir = |source: Errno| RunError::Io {
+        step: "chdir to the bundle",
+        source: source.into(),
+    };
+    rustix::process::chdir(&bundle).map_err(chdir)?;
+    Ok(Prepared {
+        spec,
+        bytes,
+        plan,
+        layout,
+        cgroup,
+        sockets,
+        store,
+        record,
+        pid_file,
+    })
+}
+
+fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError> {
+    let mut prepared = prepare(global, parsed, is_run)?;
+    let directory = prepared.store.create(parsed.id())?;
+    let cgroup = prepared.cgroup.clone();
+    refuse_others(&cgroup, &directory)?;
     let mut undo = Undo {
         directory: Some(&directory),
         cgroup: &cgroup,
     };
-    directory.keep_config(&bytes)?;
-    let mut record = container::new_record(id, &spec, &bundle, &cgroup);
-    record.rootfs = rootfs;
-    limit(&cgroup, &spec)?;
-    let joiner = cgroup.joiner()?;
-    // Programs that hooks start, and relative paths in the configuration, begin at the bundle.
-    rustix::process::chdir(&bundle).map_err(|source| RunError::Io {
-        step: "chdir to the bundle",
-        source: source.into(),
-    })?;
-    let start_hooks = spec
-        .hooks
-        .as_ref()
-        .and_then(|hooks| hooks.start_container().clone());
-    let hook_state = container::hook_state(&record, "creating");
+    directory.keep_config(&prepared.bytes)?;
+    limit(&cgroup, &prepared.spec)?;
     let start = if is_run {
         Start::Told
     } else {
         Start::Fifo(directory.make_fifo()?)
     };
-    let birth = Birth {
-        namespaces: &plan.namespaces,
-        joined: Vec::new(),
-        steps: &plan.steps,
-        process: &plan.process,
-        joiner: Some(&joiner),
-        cgroup: Some((&layout, &cgroup)),
-        start,
-        start_hooks: start_hooks.as_deref().unwrap_or_default(),
-        hook_state: Some(hook_state.clone()),
-        console_socket: sockets.console(),
-        preserved: preserved(parsed)?,
-        is_first: true,
-    };
-    let prefix = "unable to start container process: error during container init: ";
-    let launched = launch(Request {
-        birth,
-        hooks: Some((&plan.hooks, hook_state)),
-        prefix,
-    })?;
-    if let Err(error) = settle(
-        &launched,
-        &mut record,
-        &directory,
-        &sockets,
-        parsed,
-        &current,
-    ) {
+    let launched = give_birth(&prepared, start, preserved(parsed)?)?;
+    if let Err(error) = settle(&launched, &mut prepared, &directory) {
         launched.abandon();
         return Err(error);
     }
+    log::debug(&format!("process {} waits for start", prepared.record.pid));
     undo.directory = None;
     drop(undo);
+    let Prepared {
+        record,
+        plan,
+        sockets,
+        ..
+    } = prepared;
     Ok(Made {
         record,
         launched,
@@ -228,8 +240,59 @@ fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError
     })
 }
 
+fn give_birth(prepared: &Prepared, start: Start, preserved: u32) -> Result<Launched, RunError> {
+    let Prepared {
+        spec,
+        plan,
+        layout,
+        cgroup,
+        record,
+        ..
+    } = prepared;
+    let joiner = cgroup.joiner()?;
+    let start_hooks = spec
+        .hooks
+        .as_ref()
+        .and_then(|hooks| hooks.start_container().clone());
+    let hook_state = container::hook_state(record, "creating");
+    let birth = Birth {
+        namespaces: &plan.namespaces,
+        joined: Vec::new(),
+        steps: &plan.steps,
+        process: &plan.process,
+        joiner: Some(&joiner),
+        cgroup: Some((layout, cgroup)),
+        start,
+        start_hooks: start_hooks.as_deref().unwrap_or_default(),
+        hook_state: Some(hook_state.clone()),
+        console_socket: prepared.sockets.console(),
+        preserved,
+        is_first: true,
+    };
+    let prefix = "unable to start container process: error during container init: ";
+    Ok(launch(Request {
+        birth,
+        hooks: Some((&plan.hooks, hook_state)),
+        prefix,
+    })?)
+}
+
+/// Limits for this container must not fall on processes that are none of it.
+fn refuse_others(cgroup: &Cgroup, directory: &ContainerDirectory) -> Result<(), RunError> {
+    let count = if cgroup.exists() {
+        cgroup.pids()?.len()
+    } else {
+        0
+    };
+    if count == 0 {
+        return Ok(());
+    }
+    directory.remove()?;
+    Err(RunError::CgroupNotEmpty { count })
+}
+
 /// Makes the control group and sets its limits, before anybody is in it.
-fn limit(cgroup: &Cgroup, spec: &spec::Spec) -> Result<(), RunError> {
+fn limit(cgroup: &Cgroup, spec: &Spec) -> Result<(), RunError> {
     cgroup.create()?;
     let resources = spec.linux.resources.clone().unwrap_or_default();
     cgroup.apply_devices(&resources)?;
@@ -239,21 +302,23 @@ fn limit(cgroup: &Cgroup, spec: &spec::Spec) -> Result<(), RunError> {
 /// Writes down what is known now that there is a process.
 fn settle(
     launched: &Launched,
-    record: &mut Record,
+    prepared: &mut Prepared,
     directory: &ContainerDirectory,
-    sockets: &Sockets,
-    parsed: &Parsed,
-    current: &Path,
 ) -> Result<(), RunError> {
+    let Prepared {
+        record,
+        sockets,
+        pid_file,
+        ..
+    } = prepared;
     record.pid = launched.pid.as_raw_nonzero().get();
     let gone = || RunError::StartStopped;
     (record.start_time, _) = process_start_time(record.pid).ok_or_else(gone)?;
     directory.write(record)?;
     sockets.send_pidfd(&launched.pidfd)?;
-    let Some(path) = parsed.get("pid-file") else {
+    let Some(path) = pid_file.take() else {
         return Ok(());
     };
-    let path = current.join(path);
     write_pid_file(&path, record.pid).map_err(|source| RunError::PidFile { path, source })
 }
 

@@ -24,6 +24,7 @@ pub(crate) const DELETE: Verb = Verb {
         HELP,
     ],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(delete(global, parsed).map(|()| 0)?),
 };
 

@@ -25,6 +25,7 @@ pub(crate) const EVENTS: Verb = Verb {
         HELP,
     ],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(events(global, parsed).map(|()| 0)?),
 };
 

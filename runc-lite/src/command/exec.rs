@@ -50,6 +50,7 @@ pub(crate) const EXEC: Verb = Verb {
         HELP,
     ],
     count: Count::AtLeast(1),
+    enters: true,
     run: |global, parsed| {
         // 255 tells a failed exec from a program that ended with 1.
         exec(global, parsed).map_err(|error| Failure {

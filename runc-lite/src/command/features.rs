@@ -15,6 +15,7 @@ pub(crate) const FEATURES: Verb = Verb {
     arguments: "",
     flags: &[HELP],
     count: Count::Exactly(0),
+    enters: false,
     run: |global, parsed| Ok(features(global, parsed).map(|()| 0)?),
 };
 

@@ -19,6 +19,7 @@ pub(crate) const KILL: Verb = Verb {
         HELP,
     ],
     count: Count::Between(1, 2),
+    enters: false,
     run: |global, parsed| Ok(kill(global, parsed).map(|()| 0)?),
 };
 

@@ -23,6 +23,7 @@ pub(crate) const LIST: Verb = Verb {
         HELP,
     ],
     count: Count::Exactly(0),
+    enters: false,
     run: |global, parsed| Ok(list(global, parsed).map(|()| 0)?),
 };
 

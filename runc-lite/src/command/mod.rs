@@ -22,6 +22,7 @@ use std::io;
 
 use crate::cli::{self, Flag, Global, Parsed, UsageError};
 use crate::error;
+use crate::protect;
 
 pub(crate) use features::print_version;
 
@@ -34,6 +35,8 @@ pub(crate) struct Verb {
     pub(crate) arguments: &'static str,
     pub(crate) flags: &'static [Flag],
     count: Count,
+    /// A process of ours goes into the container.
+    enters: bool,
     run: fn(&Global, &Parsed) -> Result<u8, Failure>,
 }
 
@@ -109,6 +112,9 @@ impl Verb {
             return Ok(0);
         }
         self.check_count(parsed.rest.len())?;
+        if self.enters {
+            protect::ensure().map_err(error::RunError::from)?;
+        }
         (self.run)(global, &parsed)
     }
 

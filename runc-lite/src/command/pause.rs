@@ -11,6 +11,7 @@ pub(crate) const PAUSE: Verb = Verb {
     arguments: "<container-id>",
     flags: &[HELP],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(pause(global, parsed).map(|()| 0)?),
 };
 
@@ -20,6 +21,7 @@ pub(crate) const RESUME: Verb = Verb {
     arguments: "<container-id>",
     flags: &[HELP],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(resume(global, parsed).map(|()| 0)?),
 };
 

@@ -20,6 +20,7 @@ pub(crate) const PS: Verb = Verb {
         HELP,
     ],
     count: Count::AtLeast(1),
+    enters: false,
     run: |global, parsed| Ok(ps(global, parsed).map(|()| 0)?),
 };
 

@@ -23,6 +23,7 @@ pub(crate) const SPEC: Verb = Verb {
         HELP,
     ],
     count: Count::Exactly(0),
+    enters: false,
     run: |global, parsed| Ok(spec(global, parsed).map(|()| 0)?),
 };
 

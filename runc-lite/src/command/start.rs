@@ -19,6 +19,7 @@ pub(crate) const START: Verb = Verb {
     arguments: "<container-id>",
     flags: &[HELP],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(start(global, parsed).map(|()| 0)?),
 };
 

@@ -17,6 +17,7 @@ pub(crate) const STATE: Verb = Verb {
     arguments: "<container-id>",
     flags: &[HELP],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(state(global, parsed).map(|()| 0)?),
 };
 

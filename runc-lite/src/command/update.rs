@@ -61,6 +61,7 @@ pub(crate) const UPDATE: Verb = Verb {
         HELP,
     ],
     count: Count::Exactly(1),
+    enters: false,
     run: |global, parsed| Ok(update(global, parsed).map(|()| 0)?),
 };
 
@@ -124,7 +125,8 @@ fn resources_of(parsed: &Parsed) -> Result<LinuxResources, RunError> {
             set("cpu", key, text.into());
         }
     }
-    serde_json::from_value(Value::Object(groups)).map_err(json)
+    // By way of text: the parser for text is in the program anyway.
+    serde_json::from_str(&Value::Object(groups).to_string()).map_err(json)
 }
 
 /// A number, perhaps with `k`, `m`, `g` or `t` (1024s).

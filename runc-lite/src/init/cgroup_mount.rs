@@ -37,6 +37,8 @@ impl Init<'_> {
             Layout::V1(hierarchies) => {
                 let fs = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)
                     .map_err(|source| failed(source.into()))?;
+                rustix::mount::fsconfig_set_string(fs.as_fd(), "source", "tmpfs")
+                    .map_err(|source| failed(source.into()))?;
                 rustix::mount::fsconfig_set_string(fs.as_fd(), "mode", "755")
                     .map_err(|source| failed(source.into()))?;
                 rustix::mount::fsconfig_create(fs.as_fd())

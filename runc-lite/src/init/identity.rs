@@ -60,9 +60,10 @@ impl Init<'_> {
         let own = rustix::thread::capabilities(None)
             .map_err(|source| InitError::Capabilities(source.into()))?;
         let mut available = own.permitted.bits();
+        let asked = wanted.all();
         for bit in 0..=MAX_CAPABILITY {
             let capability = CapabilitySet::from_bits_retain(1 << bit);
-            if available >> bit & 1 == 1
+            if available & asked & (1 << bit) != 0
                 && !rustix::thread::capability_is_in_bounding_set(capability).unwrap_or(false)
             {
                 available &= !(1 << bit);

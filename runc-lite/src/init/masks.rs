@@ -52,11 +52,28 @@ impl Init<'_> {
             other => other.map_err(failed)?,
         };
         let cover = if resolve::kind(target.as_fd()).map_err(failed)? == FileType::Directory {
-            empty_directory().map_err(failed)?
+            self.empty_directory().map_err(failed)?
         } else {
             clone_at(host_null()?.as_fd(), false).map_err(failed)?
         };
         attach(cover.as_fd(), target.as_fd()).map_err(failed)
+    }
+}
+
+impl Init<'_> {
+    /// An empty directory that nobody can write: one file system, seen at every place.
+    fn empty_directory(&mut self) -> io::Result<OwnedFd> {
+        if let Some(empty) = &self.empty {
+            return clone_at(empty.as_fd(), false);
+        }
+        let fs = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        rustix::mount::fsconfig_set_string(fs.as_fd(), "source", "tmpfs")?;
+        rustix::mount::fsconfig_set_string(fs.as_fd(), "nr_blocks", "1")?;
+        rustix::mount::fsconfig_set_string(fs.as_fd(), "nr_inodes", "1")?;
+        rustix::mount::fsconfig_create(fs.as_fd())?;
+        let empty = finish_fs(fs.as_fd(), RDONLY | NOSUID | NODEV | NOEXEC)?;
+        self.empty = Some(empty.try_clone()?);
+        Ok(empty)
     }
 }
 
@@ -81,13 +98,4 @@ fn host_null() -> Result<OwnedFd, InitError> {
     } else {
         Err(InitError::NotNull)
     }
-}
-
-/// An empty directory that nobody can write.
-fn empty_directory() -> io::Result<OwnedFd> {
-    let fs = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    rustix::mount::fsconfig_set_string(fs.as_fd(), "nr_blocks", "1")?;
-    rustix::mount::fsconfig_set_string(fs.as_fd(), "nr_inodes", "1")?;
-    rustix::mount::fsconfig_create(fs.as_fd())?;
-    finish_fs(fs.as_fd(), RDONLY | NOSUID | NODEV | NOEXEC)
 }

@@ -43,6 +43,8 @@ pub(crate) struct Init<'a> {
     pub(crate) root: Option<OwnedFd>,
     /// Mounts to be made read-only at the end.
     pub(crate) to_seal: Vec<OwnedFd>,
+    /// An empty directory, mounted once and shown wherever one is masked.
+    pub(crate) empty: Option<OwnedFd>,
     pub(crate) terminal: Option<Terminal>,
     /// Where the master of the pseudoterminal is sent.
     pub(crate) console_socket: Option<BorrowedFd<'a>>,

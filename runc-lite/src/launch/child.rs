@@ -147,6 +147,7 @@ fn second_life(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Ne
         proc,
         root: None,
         to_seal: Vec::new(),
+        empty: None,
         terminal: process.terminal,
         console_socket: birth.console_socket,
         filter: process.filter.as_ref(),
@@ -157,6 +158,7 @@ fn second_life(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Ne
     init.run(birth.steps)?;
     // Nothing of the host stays open while paths that the configuration chose are looked up.
     init.root = None;
+    init.empty = None;
     if !birth.is_first && process.terminal.is_some() {
         init.open_console_of_running()?;
     }
@@ -171,7 +173,7 @@ fn second_life(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Ne
     }
     channel.send(&Message::Ready).map_err(InitError::Channel)?;
     match birth.start {
-        Start::Fifo(fifo) => wait_on(fifo).map_err(InitError::WaitForStart)?,
+        Start::Fifo(fifo) => wait_on(&fifo).map_err(InitError::WaitForStart)?,
         Start::Told => channel.wait_for_go().map_err(InitError::WaitForStart)?,
     }
     if let Some(state) = &birth.hook_state {
@@ -186,9 +188,9 @@ fn second_life(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Ne
 
 /// Waits until `start` writes its byte. The fifo is open for reading only, so that `start` finds out
 /// by `ENXIO` that nobody waits any more.
-fn wait_on(fifo: OwnedFd) -> io::Result<()> {
+fn wait_on(fifo: &OwnedFd) -> io::Result<()> {
     loop {
-        let mut polled = [PollFd::new(&fifo, PollFlags::IN)];
+        let mut polled = [PollFd::new(fifo, PollFlags::IN)];
         match poll(&mut polled, None) {
             Err(rustix::io::Errno::INTR) => continue,
             other => other?,

@@ -126,7 +126,7 @@ pub(crate) fn launch(mut request: Request<'_>) -> Result<Launched, LaunchError> 
     drop(theirs);
     let (mut pid, mut pidfd) = (child.pid, child.pidfd);
     if early {
-        (pid, pidfd) = follow_sibling(&ours, pid, pidfd, prefix)?;
+        (pid, pidfd) = follow_sibling(&ours, pid, &pidfd, prefix)?;
     }
     let conversation = Conversation {
         channel: &ours,
@@ -152,7 +152,7 @@ pub(crate) fn launch(mut request: Request<'_>) -> Result<Launched, LaunchError> 
 fn follow_sibling(
     channel: &Channel,
     first: Pid,
-    first_pidfd: OwnedFd,
+    first_pidfd: &OwnedFd,
     prefix: &'static str,
 ) -> Result<(Pid, OwnedFd), LaunchError> {
     let told = channel.receive().map_err(LaunchError::Channel)?;
@@ -162,7 +162,7 @@ fn follow_sibling(
         _ => Err(LaunchError::Silent),
     };
     let Ok(pid) = result else {
-        kill_and_reap(first, &first_pidfd);
+        kill_and_reap(first, first_pidfd);
         return Err(result.err().unwrap_or(LaunchError::Silent));
     };
     let _reaped = rustix::process::waitpid(Some(first), WaitOptions::empty());

@@ -58,6 +58,11 @@ pub(crate) struct CapabilitySets {
 }
 
 impl CapabilitySets {
+    /// What is in any of the sets.
+    pub(crate) fn all(self) -> u64 {
+        self.bounding | self.effective | self.inheritable | self.permitted | self.ambient
+    }
+
     /// The sets without what is not in `available`, and the names of what was taken out.
     pub(crate) fn limited_to(self, available: u64) -> (Self, Vec<&'static str>) {
         let Self {
@@ -67,7 +72,7 @@ impl CapabilitySets {
             permitted,
             ambient,
         } = self;
-        let missing = (bounding | effective | inheritable | permitted | ambient) & !available;
+        let missing = self.all() & !available;
         let names = NAMES
             .iter()
             .enumerate()

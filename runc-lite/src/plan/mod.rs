@@ -178,6 +178,7 @@ fn refuse_unsupported(spec: &Spec) -> Result<(), PlanError> {
         ("linux.intelRdt", linux.intel_rdt.is_some()),
         ("linux.netDevices", !linux.net_devices.is_empty()),
         ("linux.memoryPolicy", linux.memory_policy.is_some()),
+        ("linux.mountLabel", !linux.mount_label.is_empty()),
         ("linux.timeOffsets", !linux.time_offsets.is_empty()),
         (
             "process.scheduler",

@@ -77,8 +77,6 @@ pub(crate) enum SeccompError {
     Architecture { name: String },
     #[error("seccomp flag {name:?} is not known")]
     Flag { name: String },
-    #[error("seccomp architecture {name} cannot be filtered on this machine")]
-    ForeignArchitecture { name: String },
     #[error("seccomp action SCMP_ACT_NOTIFY is not supported")]
     Notify,
     #[error("seccomp argument index {index} is above 5")]

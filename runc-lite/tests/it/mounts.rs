@@ -1,0 +1,190 @@
+//! The root file system and what is mounted in it; also by images that mean ill.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::json;
+
+use crate::harness::{Bundle, Runtime, on_both};
+
+on_both! {
+    fn docker_s_mounts_are_there(bundle: &mut Bundle) {
+        let mounts = bundle.run_script("cat /proc/self/mounts");
+        for (path, words) in [
+            ("/proc", "proc rw,nosuid,nodev,noexec"),
+            ("/dev", "tmpfs rw,nosuid"),
+            ("/dev/pts", "devpts rw,nosuid,noexec"),
+            ("/sys", "sysfs ro,nosuid,nodev,noexec"),
+            ("/dev/mqueue", "mqueue rw,nosuid,nodev,noexec"),
+            ("/dev/shm", "tmpfs rw,nosuid,nodev,noexec"),
+            ("/proc/sys", "proc ro"),
+        ] {
+            let found = mounts.lines().any(|line| line.contains(&format!(" {path} {words}")));
+            assert!(found, "{path} {words} in {mounts}");
+        }
+    }
+}
+
+on_both! {
+    fn default_devices_and_links_are_there(bundle: &mut Bundle) {
+        let script = "cd /dev; for i in null zero full random urandom tty; do stat -c '%n %t:%T %a %F' $i; done; \
+            for i in fd stdin stdout stderr ptmx; do readlink $i; done";
+        let output = bundle.run_script(script);
+        let expected = "null 1:3 666 character special file\nzero 1:5 666 character special file\n\
+            full 1:7 666 character special file\nrandom 1:8 666 character special file\n\
+            urandom 1:9 666 character special file\ntty 5:0 666 character special file\n\
+            /proc/self/fd\n/proc/self/fd/0\n/proc/self/fd/1\n/proc/self/fd/2\npts/ptmx\n";
+        assert_eq!(output, expected);
+    }
+}
+
+on_both! {
+    fn binds_show_the_host(bundle: &mut Bundle) {
+        let host = bundle.path().join("host");
+        fs::create_dir(&host).unwrap();
+        fs::write(host.join("file"), "hello\n").unwrap();
+        let source = host.to_str().unwrap();
+        bundle.mount(json!({"destination": "/deep/rw", "type": "bind", "source": source, "options": ["rbind", "rprivate"]}));
+        bundle.mount(json!({"destination": "/ro", "type": "bind", "source": source, "options": ["bind", "ro"]}));
+        bundle.mount(json!({"destination": "/etc/one", "type": "bind", "source": format!("{source}/file"), "options": ["bind"]}));
+        let output = bundle.run_script(
+            "cat /deep/rw/file /ro/file /etc/one; echo new > /deep/rw/new; echo no > /ro/no || echo refused",
+        );
+        assert_eq!(output, "hello\nhello\nhello\nrefused\n");
+        assert_eq!(fs::read_to_string(host.join("new")).unwrap(), "new\n");
+    }
+}
+
+on_both! {
+    fn options_become_flags(bundle: &mut Bundle) {
+        let host = bundle.path().join("host");
+        fs::create_dir(&host).unwrap();
+        let source = host.to_str().unwrap();
+        bundle.mount(json!({"destination": "/t", "type": "tmpfs", "source": "tmpfs",
+            "options": ["nosuid", "noexec", "noatime", "size=64k", "mode=700"]}));
+        bundle.mount(json!({"destination": "/b", "type": "bind", "source": source,
+            "options": ["bind", "nosuid", "nodev", "noexec", "rslave"]}));
+        let output = bundle.run_script("grep -E ' /(t|b) ' /proc/self/mountinfo; stat -c %a /t");
+        let lines: Vec<&str> = output.lines().collect();
+        assert!(lines[0].contains("rw,nosuid,noexec,noatime") && lines[0].contains("size=64k"), "{output}");
+        assert!(lines[1].contains("rw,nosuid,nodev,noexec"), "{output}");
+        assert_eq!(lines[2], "700");
+    }
+}
+
+on_both! {
+    fn a_read_only_root_is(bundle: &mut Bundle) {
+        bundle.config["root"]["readonly"] = json!(true);
+        let output = bundle.run_script("touch /x 2>/dev/null || echo refused; touch /dev/shm/x && echo shm");
+        assert_eq!(output, "refused\nshm\n");
+    }
+}
+
+on_both! {
+    fn masked_and_read_only_paths_are(bundle: &mut Bundle) {
+        fs::create_dir(bundle.rootfs().join("secret")).unwrap();
+        fs::write(bundle.rootfs().join("secret/inside"), "x").unwrap();
+        fs::write(bundle.rootfs().join("secret-file"), "x").unwrap();
+        fs::write(bundle.rootfs().join("fixed"), "x\n").unwrap();
+        bundle.config["linux"]["maskedPaths"] = json!(["/secret", "/secret-file", "/not/there"]);
+        bundle.config["linux"]["readonlyPaths"] = json!(["/fixed", "/not/there/either"]);
+        let output = bundle.run_script(
+            "ls /secret; touch /secret/y 2>/dev/null || echo refused; cat /secret-file; cat /fixed; \
+             echo y 2>/dev/null > /fixed || echo refused",
+        );
+        assert_eq!(output.replace("sh: can't create /fixed: Read-only file system\n", ""), "refused\nx\nrefused\n");
+    }
+}
+
+on_both! {
+    fn sysctls_are_set(bundle: &mut Bundle) {
+        bundle.config["linux"]["sysctl"] = json!({
+            "net.ipv4.ip_unprivileged_port_start": "7", "kernel.msgmax": "9000",
+        });
+        let output = bundle.run_script(
+            "cat /proc/sys/net/ipv4/ip_unprivileged_port_start /proc/sys/kernel/msgmax",
+        );
+        assert_eq!(output, "7\n9000\n");
+    }
+}
+
+on_both! {
+    fn links_in_an_image_lead_nowhere(bundle: &mut Bundle) {
+        // The image says /data is the host's directory: both as a path and by climbing.
+        let host = bundle.path().join("victim");
+        fs::create_dir(&host).unwrap();
+        let source = bundle.path().join("source");
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("mark"), "x").unwrap();
+        symlink(&host, bundle.rootfs().join("absolute")).unwrap();
+        symlink("../../../../../../../../../../../..", bundle.rootfs().join("climb")).unwrap();
+        symlink("loop", bundle.rootfs().join("loop")).unwrap();
+        let source = source.to_str().unwrap();
+        let climb = format!("/climb{}/b", host.display());
+        for destination in ["/absolute/a", climb.as_str()] {
+            bundle.mount(json!({"destination": destination, "type": "bind", "source": source, "options": ["bind"]}));
+        }
+        let inside = host.to_str().unwrap();
+        let output = bundle.run_script(&format!("cat {inside}/a/mark {inside}/b/mark"));
+        assert_eq!(output, "xx");
+        assert_eq!(fs::read_dir(&host).unwrap().count(), 0, "the host's directory was touched");
+    }
+}
+
+on_both! {
+    fn proc_cannot_be_covered(bundle: &mut Bundle) {
+        let source = bundle.path().to_str().unwrap().to_owned();
+        bundle.mount(json!({"destination": "/proc/self", "type": "bind", "source": source, "options": ["bind"]}));
+        let output = bundle.create();
+        assert_eq!(output.code, 1);
+        assert!(output.errors[0].contains("inside /proc"), "{output:?}");
+    }
+}
+
+/// `/proc` as a link would put a tmpfs of the image's where the kernel is expected.
+#[test]
+fn proc_cannot_be_a_link() {
+    for name in ["proc", "sys"] {
+        Bundle::with(Runtime::RuncLite, |bundle| {
+            fs::remove_dir(bundle.rootfs().join(name)).unwrap();
+            symlink("tmp", bundle.rootfs().join(name)).unwrap();
+            bundle.args(&["true"]);
+            assert_eq!(bundle.run().code, 1, "/{name}");
+        });
+    }
+}
+
+#[test]
+fn devices_of_an_image_are_not_taken_for_the_real_ones() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
+        // No tmpfs on /dev: the nodes are made in the image itself, which has a file there already.
+        bundle.config["mounts"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|mount| !mount["destination"].as_str().unwrap().starts_with("/dev"));
+        fs::write(bundle.rootfs().join("dev/null"), "").unwrap();
+        bundle.args(&["true"]);
+        let output = bundle.run();
+        assert_eq!(output.code, 1);
+        assert!(
+            output.errors[0].ends_with("/dev/null exists and is another device"),
+            "{output:?}"
+        );
+    });
+}
+
+#[test]
+fn tmpcopyup_fills_a_tmpfs() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
+        fs::create_dir_all(bundle.rootfs().join("data/sub")).unwrap();
+        fs::write(bundle.rootfs().join("data/sub/file"), "kept\n").unwrap();
+        symlink("sub/file", bundle.rootfs().join("data/link")).unwrap();
+        bundle.mount(json!({"destination": "/data", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]}));
+        let output = bundle.run_script("cat /data/link; echo more >> /data/sub/file");
+        assert_eq!(output, "kept\n");
+        assert_eq!(
+            fs::read_to_string(bundle.rootfs().join("data/sub/file")).unwrap(),
+            "kept\n"
+        );
+    });
+}
