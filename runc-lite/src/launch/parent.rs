@@ -39,7 +39,7 @@ pub(crate) enum LaunchError {
     /// What the process itself said.
     #[error("{prefix}{text}")]
     Init { prefix: &'static str, text: String },
-    #[error("error during container init")]
+    #[error("unable to start container process: error during container init")]
     Hook(#[from] HookError),
     #[error("the process ended without saying why")]
     Silent,

@@ -46,7 +46,7 @@ on_both! {
         let output = bundle.run_script(
             "mount -t tmpfs none /tmp 2>&1 | tr 'O' 'o'; chmod 700 /tmp && echo chmod",
         );
-        assert!(output.contains("permitted") && output.ends_with("chmod\n"), "{output}");
+        assert!(output.contains("denied") && output.ends_with("chmod\n"), "{output}");
     }
 }
 
@@ -64,7 +64,7 @@ on_both! {
 
 on_both! {
     fn descriptors_do_not_leak(bundle: &mut Bundle) {
-        assert_eq!(bundle.run_script("ls /proc/$$/fd"), "0\n1\n2\n");
+        assert_eq!(bundle.run_script("ls /proc/$$/fd; true"), "0\n1\n2\n");
     }
 }
 
@@ -116,9 +116,11 @@ fn a_waiting_process_runs_from_a_read_only_file() {
         bundle.args(&["true"]);
         bundle.create().ok();
         let exe = format!("/proc/{}/exe", bundle.state()["pid"]);
-        let error = fs::File::options().append(true).open(&exe).unwrap_err();
-        let read_only = rustix::io::Errno::ROFS.raw_os_error();
-        assert_eq!(error.raw_os_error(), Some(read_only), "{error}");
+        let flags = rustix::fs::statvfs(exe).unwrap().f_flag;
+        assert!(
+            flags.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+            "{flags:?}"
+        );
         let status = fs::metadata(format!("/proc/{}/fd", bundle.state()["pid"])).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::uid(&status), 0);
     });
@@ -167,7 +169,7 @@ on_both! {
             };
             namespace["path"] = json!(format!("/proc/{pid}/ns/{name}"));
         }
-        let output = bundle.run_script("readlink /proc/self/ns/net /proc/self/ns/pid; cat /proc/1/comm");
+        let output = bundle.run_script("readlink /proc/self/ns/net; readlink /proc/self/ns/pid; cat /proc/1/comm");
         assert_eq!(output, format!("{}\n{}\nsleep\n", net.display(), pids.display()));
         bundle.call(&["delete", "--force", &first]).ok();
     }

@@ -79,11 +79,13 @@ on_both! {
     }
 }
 
-on_both! {
-    fn run_shows_the_terminal_itself(bundle: &mut Bundle) {
+/// runc wants a terminal of its own for that; ours makes do with a pipe.
+#[test]
+fn run_shows_the_terminal_itself() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
         bundle.config["process"]["terminal"] = json!(true);
         bundle.script("tty; exit 3");
         let output = bundle.run();
         assert_eq!((output.code, output.stdout.as_str()), (3, "/dev/pts/0\r\n"));
-    }
+    });
 }
