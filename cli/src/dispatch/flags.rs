@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
 use super::verb::Verb;
+use crate::format::go_quote;
 
 /// The parser of one verb.
 pub(crate) fn parser(verb: &Verb) -> Command {
@@ -112,7 +113,8 @@ pub(super) fn describe(error: &clap::Error, command: &Command) -> String {
                 return cause;
             }
             format!(
-                "invalid argument \"{value}\" for \"{}\" flag: {cause}",
+                "invalid argument {} for \"{}\" flag: {cause}",
+                go_quote(&value),
                 full_name(&given, command)
             )
         }

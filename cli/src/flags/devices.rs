@@ -1,56 +1,57 @@
 //! Devices: which are let in, how fast they may be used, and generic requests for accelerators.
 
-use anyhow::{Result, bail};
+use anyhow::bail;
 use gantry_engine_api::host_config::{DeviceMapping, DeviceRequest, ThrottleDevice, WeightDevice};
 
 use super::units::Bytes;
 
 /// `/dev/x:WEIGHT`.
-pub(super) fn weights(given: &[String]) -> Result<Vec<WeightDevice>> {
-    given
-        .iter()
-        .map(|text| {
-            let (path, value) = path_and_value(text)?;
-            match value.parse::<u16>() {
-                Ok(weight) if weight == 0 || (10..=1000).contains(&weight) => {
-                    Ok(WeightDevice { path, weight })
-                }
-                _ => bail!("invalid weight for device: {text}"),
-            }
-        })
-        .collect()
+pub(super) fn weight(text: &str) -> Result<WeightDevice, String> {
+    let (path, value) = path_and_value(text)?;
+    match value.parse::<u16>() {
+        Ok(weight) if weight == 0 || (10..=1000).contains(&weight) => {
+            Ok(WeightDevice { path, weight })
+        }
+        _ => Err(format!("invalid weight for device: {text}")),
+    }
 }
 
-/// `/dev/x:RATE`, the rate in bytes with a unit, or in operations.
-pub(super) fn throttles(given: &[String], bytes: bool) -> Result<Vec<ThrottleDevice>> {
-    given
-        .iter()
-        .map(|text| {
-            let (path, value) = path_and_value(text)?;
-            let rate = if bytes {
-                value.parse::<Bytes>().ok().and_then(|size| u64::try_from(size.0).ok())
-            } else {
-                value.parse().ok()
-            };
-            let Some(rate) = rate else {
-                let form = if bytes { "<device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb" } else { "<device-path>:<number>. Number must be a positive integer" };
-                bail!("invalid rate for device: {text}. The correct format is {form}");
-            };
-            Ok(ThrottleDevice { path, rate })
-        })
-        .collect()
+/// `/dev/x:RATE`, the rate in bytes with a unit.
+pub(super) fn byte_rate(text: &str) -> Result<ThrottleDevice, String> {
+    let (path, value) = path_and_value(text)?;
+    let rate = value
+        .parse::<Bytes>()
+        .ok()
+        .and_then(|size| u64::try_from(size.0).ok());
+    let form = "<device-path>:<number>[<unit>]. Number must be a positive integer. Unit is optional and can be kb, mb, or gb";
+    let rate = rate.ok_or_else(|| wrong_rate(text, form))?;
+    Ok(ThrottleDevice { path, rate })
 }
 
-fn path_and_value(text: &str) -> Result<(String, &str)> {
+/// `/dev/x:RATE`, the rate in operations.
+pub(super) fn operation_rate(text: &str) -> Result<ThrottleDevice, String> {
+    let (path, value) = path_and_value(text)?;
+    let form = "<device-path>:<number>. Number must be a positive integer";
+    let rate = value.parse().map_err(|_| wrong_rate(text, form))?;
+    Ok(ThrottleDevice { path, rate })
+}
+
+fn wrong_rate(text: &str, form: &str) -> String {
+    format!("invalid rate for device: {text}. The correct format is {form}")
+}
+
+fn path_and_value(text: &str) -> Result<(String, &str), String> {
     match text.rsplit_once(':') {
         Some((path, value)) if path.starts_with("/dev/") => Ok((path.to_owned(), value)),
-        Some(_) => bail!("bad format for device path: {text}"),
-        None => bail!("bad format: {text}"),
+        Some(_) => Err(format!("bad format for device path: {text}")),
+        None => Err(format!("bad format: {text}")),
     }
 }
 
 /// `--device`: paths are devices of the host, `vendor/class=name` are CDI requests.
-pub(super) fn devices(given: &[String]) -> Result<(Vec<DeviceMapping>, Vec<DeviceRequest>)> {
+pub(super) fn devices(
+    given: &[String],
+) -> anyhow::Result<(Vec<DeviceMapping>, Vec<DeviceRequest>)> {
     let (cdi, paths): (Vec<&String>, Vec<&String>) =
         given.iter().partition(|device| is_cdi(device));
     let requests = if cdi.is_empty() {
@@ -63,7 +64,8 @@ pub(super) fn devices(given: &[String]) -> Result<(Vec<DeviceMapping>, Vec<Devic
             ..DeviceRequest::default()
         }]
     };
-    let mappings: Result<Vec<DeviceMapping>> = paths.into_iter().map(|path| device(path)).collect();
+    let mappings: anyhow::Result<Vec<DeviceMapping>> =
+        paths.into_iter().map(|path| device(path)).collect();
     Ok((mappings?, requests))
 }
 
@@ -75,7 +77,7 @@ fn is_cdi(device: &str) -> bool {
 }
 
 /// `HOST[:CONTAINER][:rwm]`.
-fn device(text: &str) -> Result<DeviceMapping> {
+fn device(text: &str) -> anyhow::Result<DeviceMapping> {
     let parts: Vec<&str> = text.split(':').collect();
     let (host, inside, access) = match parts.as_slice() {
         [host] => (*host, *host, "rwm"),
@@ -85,7 +87,7 @@ fn device(text: &str) -> Result<DeviceMapping> {
         _ => bail!("invalid device specification: {text}"),
     };
     if !is_access(access) {
-        bail!("{access} is not a valid mode");
+        bail!("bad mode specified: {access}");
     }
     for path in [host, inside] {
         if !path.starts_with('/') {
@@ -110,7 +112,7 @@ fn is_access(text: &str) -> bool {
 }
 
 /// `--device-cgroup-rule`: `c 1:3 rwm`.
-pub(super) fn check_rule(rule: &str) -> Result<()> {
+pub(super) fn rule(rule: &str) -> Result<String, String> {
     let parts: Vec<&str> = rule.split(' ').collect();
     let number = |text: &str| text == "*" || text.parse::<u32>().is_ok();
     let valid = match parts.as_slice() {
@@ -124,9 +126,9 @@ pub(super) fn check_rule(rule: &str) -> Result<()> {
         _ => false,
     };
     if !valid {
-        bail!("invalid device cgroup format '{rule}'");
+        return Err(format!("invalid device cgroup format '{rule}'"));
     }
-    Ok(())
+    Ok(rule.to_owned())
 }
 
 #[cfg(test)]
@@ -158,10 +160,10 @@ mod tests {
 
     #[test]
     fn rules_are_checked() {
-        assert!(check_rule("c 1:3 rwm").is_ok());
-        assert!(check_rule("a *:* rwm").is_ok());
-        for rule in ["", "x 1:3 r", "c 1 r", "c 1:3 x", "c 1:3"] {
-            assert!(check_rule(rule).is_err(), "{rule}");
+        assert!(rule("c 1:3 rwm").is_ok());
+        assert!(rule("a *:* rwm").is_ok());
+        for text in ["", "x 1:3 r", "c 1 r", "c 1:3 x", "c 1:3"] {
+            assert!(rule(text).is_err(), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::ports::Ports;
 #[derive(Debug, clap::Args)]
 pub(crate) struct NetworkFlags {
     /// Add a line to /etc/hosts (host:ip)
-    #[arg(long, value_name = "list")]
+    #[arg(long, value_name = "list", value_parser = extra_host)]
     add_host: Vec<String>,
     /// Set a DNS server
     #[arg(long, value_name = "list")]
@@ -74,9 +74,7 @@ impl NetworkFlags {
         host.dns = self.dns.clone().into();
         host.dns_options = self.dns_option.clone().into();
         host.dns_search = self.dns_search.clone().into();
-        let hosts: Result<Vec<String>> =
-            self.add_host.iter().map(|text| extra_host(text)).collect();
-        host.extra_hosts = hosts?.into();
+        host.extra_hosts = self.add_host.clone().into();
         host.links = self.link.clone().into();
         self.endpoints(request)
     }
@@ -190,17 +188,17 @@ fn network(text: &str) -> Result<(String, EndpointSettings)> {
 }
 
 /// `name:address`, or `name=address`; the engine is told the first form.
-fn extra_host(text: &str) -> Result<String> {
+fn extra_host(text: &str) -> std::result::Result<String, String> {
     let split = text.find(['=', ':']).filter(|at| *at > 0);
     let Some((name, address)) = split.map(|at| (&text[..at], &text[at + 1..])) else {
-        bail!("bad format for add-host: \"{text}\"");
+        return Err(format!("bad format for add-host: \"{text}\""));
     };
-    let address = address
+    let bare = address
         .strip_prefix('[')
-        .and_then(|a| a.strip_suffix(']'))
-        .unwrap_or(address);
+        .and_then(|inner| inner.strip_suffix(']'));
+    let address = bare.unwrap_or(address);
     if address != "host-gateway" && address.parse::<std::net::IpAddr>().is_err() {
-        bail!("invalid IP address in add-host: \"{address}\"");
+        return Err(format!("invalid IP address in add-host: \"{address}\""));
     }
     Ok(format!("{name}:{address}"))
 }

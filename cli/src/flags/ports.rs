@@ -64,9 +64,16 @@ impl Ports {
             bail!("invalid port format for --expose: {text}");
         }
         let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        let invalid = |error| anyhow!("invalid range format for --expose: {text}, error: {error}");
-        let range: PortRange = range.parse().map_err(invalid)?;
-        let protocol: Protocol = protocol.parse().map_err(invalid)?;
+        let invalid =
+            |why: String| anyhow!("invalid range format for --expose: {text}, error: {why}");
+        let range: PortRange = range.parse().map_err(|_| {
+            invalid(format!(
+                "strconv.ParseUint: parsing \"{range}\": invalid syntax"
+            ))
+        })?;
+        let protocol: Protocol = protocol
+            .parse()
+            .map_err(|_| anyhow!("invalid proto: {protocol}"))?;
         self.exposed
             .extend((range.first..=range.last).map(|port| format!("{port}/{protocol}")));
         Ok(())

@@ -1,6 +1,5 @@
 //! Flags on the process: what runs, as whom, with what around it.
 
-use anyhow::{Result, bail};
 use gantry_engine_api::CreateRequest;
 
 use super::env::{environment, key_values, labels};
@@ -12,7 +11,7 @@ pub(crate) struct ProcessFlags {
     #[arg(long, value_name = "map")]
     annotation: Vec<String>,
     /// Attach to STDIN, STDOUT or STDERR
-    #[arg(short, long, value_name = "list")]
+    #[arg(short, long, value_name = "list", value_parser = stream)]
     pub(crate) attach: Vec<String>,
     /// The container's NIS domain name
     #[arg(long, value_name = "string")]
@@ -61,23 +60,16 @@ pub(crate) struct ProcessFlags {
     workdir: Option<String>,
 }
 
+fn stream(text: &str) -> Result<String, String> {
+    match text.to_lowercase().as_str() {
+        name @ ("stdin" | "stdout" | "stderr") => Ok(name.to_owned()),
+        _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
+    }
+}
+
 impl ProcessFlags {
-    pub(crate) fn apply(&self, request: &mut CreateRequest) -> Result<()> {
-        for stream in &self.attach {
-            if !matches!(
-                stream.to_lowercase().as_str(),
-                "stdin" | "stdout" | "stderr"
-            ) {
-                bail!(
-                    "invalid argument \"{stream}\" for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR"
-                );
-            }
-        }
-        let asked = |name: &str| {
-            self.attach
-                .iter()
-                .any(|stream| stream.eq_ignore_ascii_case(name))
-        };
+    pub(crate) fn apply(&self, request: &mut CreateRequest) -> anyhow::Result<()> {
+        let asked = |name: &str| self.attach.iter().any(|stream| stream == name);
         let all = self.attach.is_empty();
         let config = &mut request.config;
         config.attach_stdin = asked("stdin") || (all && self.interactive);

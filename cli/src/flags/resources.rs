@@ -4,10 +4,11 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 use gantry_engine_api::HostConfig;
-use gantry_engine_api::host_config::Ulimit;
+use gantry_engine_api::host_config::{ThrottleDevice, Ulimit, WeightDevice};
 
-use super::devices::{throttles, weights};
+use super::devices::{byte_rate, operation_rate, weight};
 use super::units::{Bytes, Cpus, SwapBytes};
+use crate::exit::Failure;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ResourceFlags {
@@ -15,8 +16,8 @@ pub(crate) struct ResourceFlags {
     #[arg(long, value_name = "uint16")]
     blkio_weight: Option<u16>,
     /// Block IO weight of one device (/dev/x:WEIGHT)
-    #[arg(long, value_name = "list")]
-    blkio_weight_device: Vec<String>,
+    #[arg(long, value_name = "list", value_parser = weight)]
+    blkio_weight_device: Vec<WeightDevice>,
     /// Number of CPUs (Windows)
     #[arg(long, value_name = "int")]
     cpu_count: Option<i64>,
@@ -48,17 +49,17 @@ pub(crate) struct ResourceFlags {
     #[arg(long, value_name = "string")]
     cpuset_mems: Option<String>,
     /// Limit bytes per second read from a device (/dev/x:1mb)
-    #[arg(long, value_name = "list")]
-    device_read_bps: Vec<String>,
+    #[arg(long, value_name = "list", value_parser = byte_rate)]
+    device_read_bps: Vec<ThrottleDevice>,
     /// Limit reads per second from a device (/dev/x:100)
-    #[arg(long, value_name = "list")]
-    device_read_iops: Vec<String>,
+    #[arg(long, value_name = "list", value_parser = operation_rate)]
+    device_read_iops: Vec<ThrottleDevice>,
     /// Limit bytes per second written to a device (/dev/x:1mb)
-    #[arg(long, value_name = "list")]
-    device_write_bps: Vec<String>,
+    #[arg(long, value_name = "list", value_parser = byte_rate)]
+    device_write_bps: Vec<ThrottleDevice>,
     /// Limit writes per second to a device (/dev/x:100)
-    #[arg(long, value_name = "list")]
-    device_write_iops: Vec<String>,
+    #[arg(long, value_name = "list", value_parser = operation_rate)]
+    device_write_iops: Vec<ThrottleDevice>,
     /// Limit of IO bandwidth on the system drive (Windows)
     #[arg(long, value_name = "bytes")]
     io_maxbandwidth: Option<Bytes>,
@@ -99,6 +100,18 @@ pub(crate) struct ResourceFlags {
 
 impl ResourceFlags {
     pub(crate) fn apply(&self, host: &mut HostConfig) -> Result<()> {
+        let windows = [
+            ("--cpu-count", self.cpu_count.is_some()),
+            ("--cpu-percent", self.cpu_percent.is_some()),
+            ("--io-maxbandwidth", self.io_maxbandwidth.is_some()),
+            ("--io-maxiops", self.io_maxiops.is_some()),
+        ];
+        if let Some((flag, _)) = windows.iter().find(|(_, given)| *given) {
+            let text = format!(
+                "\"{flag}\" is only supported on a Docker daemon running on windows, but the Docker daemon is running on linux"
+            );
+            return Err(Failure::new(1, text).into());
+        }
         let bytes = |size: Option<Bytes>| size.map_or(0, |size| size.0);
         if !(-1..=100).contains(&self.memory_swappiness) {
             bail!(
@@ -123,17 +136,15 @@ impl ResourceFlags {
         host.cpu_realtime_runtime = self.cpu_rt_runtime.unwrap_or(0);
         host.cpuset_cpus = self.cpuset_cpus.clone().unwrap_or_default();
         host.cpuset_mems = self.cpuset_mems.clone().unwrap_or_default();
-        host.cpu_count = self.cpu_count.unwrap_or(0);
-        host.cpu_percent = self.cpu_percent.unwrap_or(0);
-        host.io_maximum_iops = self.io_maxiops.unwrap_or(0);
-        host.io_maximum_bandwidth = u64::try_from(bytes(self.io_maxbandwidth)).unwrap_or(0);
         host.blkio_weight = self.blkio_weight.unwrap_or(0);
-        host.blkio_weight_device = weights(&self.blkio_weight_device)?.into();
-        host.blkio_device_read_bps = throttles(&self.device_read_bps, true)?.into();
-        host.blkio_device_write_bps = throttles(&self.device_write_bps, true)?.into();
-        host.blkio_device_read_iops = throttles(&self.device_read_iops, false)?.into();
-        host.blkio_device_write_iops = throttles(&self.device_write_iops, false)?.into();
-        host.ulimits = self.ulimit.iter().map(|limit| limit.0.clone()).collect();
+        host.blkio_weight_device = self.blkio_weight_device.clone().into();
+        host.blkio_device_read_bps = self.device_read_bps.clone().into();
+        host.blkio_device_write_bps = self.device_write_bps.clone().into();
+        host.blkio_device_read_iops = self.device_read_iops.clone().into();
+        host.blkio_device_write_iops = self.device_write_iops.clone().into();
+        let mut ulimits: Vec<Ulimit> = self.ulimit.iter().map(|limit| limit.0.clone()).collect();
+        ulimits.sort_by(|a, b| a.name.cmp(&b.name));
+        host.ulimits = ulimits.into();
         Ok(())
     }
 }

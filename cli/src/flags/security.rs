@@ -1,11 +1,12 @@
 //! Flags on privileges, namespaces and devices.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, bail};
 use gantry_engine_api::HostConfig;
 
-use super::devices::{check_rule, devices};
+use super::devices::{devices, rule};
 use super::env::key_values;
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,7 @@ pub(crate) struct SecurityFlags {
     #[arg(long, value_name = "list")]
     device: Vec<String>,
     /// Add a rule to the list of allowed devices
-    #[arg(long, value_name = "list")]
+    #[arg(long, value_name = "list", value_parser = rule)]
     device_cgroup_rule: Vec<String>,
     /// GPU devices to add to the container ('all' to pass all of them)
     #[arg(long, value_name = "gpu-request")]
@@ -50,7 +51,7 @@ pub(crate) struct SecurityFlags {
     #[arg(long, value_name = "list")]
     security_opt: Vec<String>,
     /// Sysctl options
-    #[arg(long, value_name = "map")]
+    #[arg(long, value_name = "map", value_parser = sysctl)]
     sysctl: Vec<String>,
     /// User namespace to use
     #[arg(long, value_name = "string")]
@@ -61,7 +62,7 @@ pub(crate) struct SecurityFlags {
 }
 
 impl SecurityFlags {
-    pub(crate) fn apply(&self, host: &mut HostConfig) -> Result<()> {
+    pub(crate) fn apply(&self, host: &mut HostConfig) -> anyhow::Result<()> {
         if self.gpus.is_some() {
             bail!("--gpus is not built yet; pass the devices with --device");
         }
@@ -87,11 +88,8 @@ impl SecurityFlags {
             false,
         )?;
         let (mappings, requests) = devices(&self.device)?;
-        for rule in &self.device_cgroup_rule {
-            check_rule(rule)?;
-        }
-        host.cap_add = self.cap_add.clone().into();
-        host.cap_drop = self.cap_drop.clone().into();
+        host.cap_add = capabilities(&self.cap_add).into_iter().collect();
+        host.cap_drop = capabilities(&self.cap_drop).into_iter().collect();
         host.cgroup_parent = text(&self.cgroup_parent);
         host.cgroupns_mode = cgroupns;
         host.devices = mappings.into();
@@ -109,7 +107,7 @@ impl SecurityFlags {
     }
 
     /// `seccomp=FILE` carries the file's content; `systempaths=unconfined` unmasks paths.
-    fn security_options(&self, host: &mut HostConfig) -> Result<()> {
+    fn security_options(&self, host: &mut HostConfig) -> anyhow::Result<()> {
         let mut options = Vec::new();
         for option in &self.security_opt {
             if option == "systempaths=unconfined" {
@@ -120,7 +118,7 @@ impl SecurityFlags {
             let pair = option.split_once('=').or_else(|| option.split_once(':'));
             match pair {
                 None if option != "no-new-privileges" => {
-                    bail!("invalid --security-opt: \"{option}\"")
+                    bail!("Invalid --security-opt: \"{option}\"")
                 }
                 Some(("seccomp", profile)) if !matches!(profile, "builtin" | "unconfined") => {
                     options.push(format!("seccomp={}", seccomp_profile(profile)?));
@@ -133,7 +131,41 @@ impl SecurityFlags {
     }
 }
 
-fn seccomp_profile(file: &str) -> Result<String> {
+/// Names in one form, each once; what they mean together is the engine's to say.
+fn capabilities(given: &[String]) -> BTreeSet<String> {
+    given
+        .iter()
+        .map(|name| name.trim().to_uppercase())
+        .map(|name| match name.as_str() {
+            "ALL" | "RESET" => name,
+            full if full.starts_with("CAP_") => name,
+            short => format!("CAP_{short}"),
+        })
+        .collect()
+}
+
+/// The sysctls that have a namespace of their own.
+fn sysctl(text: &str) -> Result<String, String> {
+    const NAMED: [&str; 8] = [
+        "kernel.msgmax",
+        "kernel.msgmnb",
+        "kernel.msgmni",
+        "kernel.sem",
+        "kernel.shmall",
+        "kernel.shmmax",
+        "kernel.shmmni",
+        "kernel.shm_rmid_forced",
+    ];
+    let name = text.split('=').next().unwrap_or_default();
+    let known = NAMED.contains(&name) || name.starts_with("net.") || name.starts_with("fs.mqueue.");
+    if known && text.contains('=') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("sysctl '{text}' is not allowed"))
+    }
+}
+
+fn seccomp_profile(file: &str) -> anyhow::Result<String> {
     let text =
         fs::read(file).with_context(|| format!("opening seccomp profile ({file}) failed"))?;
     let profile: serde_json::Value = serde_json::from_slice(&text)
@@ -141,7 +173,7 @@ fn seccomp_profile(file: &str) -> Result<String> {
     Ok(profile.to_string())
 }
 
-fn check_mode(refusal: &str, mode: &str, words: &[&str], container: bool) -> Result<()> {
+fn check_mode(refusal: &str, mode: &str, words: &[&str], container: bool) -> anyhow::Result<()> {
     let of_container = container
         && mode
             .strip_prefix("container:")

@@ -71,7 +71,7 @@ fn bind(text: &str) -> Result<Volume> {
     match parts.as_slice() {
         [""] => bail!("invalid empty volume spec"),
         [target] => Ok(Volume::Anonymous((*target).to_owned())),
-        [source, rest @ ..] if rest.len() <= 2 => {
+        [source, rest @ ..] => {
             if source.is_empty() || rest[0].is_empty() {
                 bail!("invalid spec: {text}: empty section between colons");
             }
@@ -82,7 +82,7 @@ fn bind(text: &str) -> Result<Volume> {
             };
             Ok(Volume::Bind(format!("{source}:{}", rest.join(":"))))
         }
-        _ => bail!("invalid spec: {text}: too many colons"),
+        [] => bail!("invalid empty volume spec"),
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
         let here = std::env::current_dir().unwrap();
         let want = format!("{}/x:/v", here.display());
         assert_eq!(bind("./x:/v").unwrap(), Volume::Bind(want));
-        for text in ["", ":/v", "a:", "a:/b:c:d"] {
+        for text in ["", ":/v", "a:"] {
             assert!(bind(text).is_err(), "{text}");
         }
     }

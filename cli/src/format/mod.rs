@@ -11,7 +11,7 @@ mod value;
 mod walk;
 
 pub(crate) use age::since;
-pub(crate) use json::{go_pretty, plain_compact};
+pub(crate) use json::{go_pretty, go_quote, plain_compact};
 pub(crate) use list::{Listing, Row, sorted_pairs};
 pub(crate) use size::{binary_size, decimal_size, decimal_size_precise, parse_binary};
 pub(crate) use table::aligned;

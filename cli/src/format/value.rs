@@ -66,6 +66,8 @@ pub(crate) struct Memory {
 #[derive(Clone, Debug)]
 struct Object {
     keys: Vec<String>,
+    /// Keys whose value is null, also where it is printed as an empty list.
+    nulls: Vec<String>,
     is_map: bool,
 }
 
@@ -77,7 +79,9 @@ impl Memory {
 
     fn convert(&mut self, value: &Value, key: &str, in_map: bool) -> Cell {
         match value {
-            Value::Null if LISTS.contains(&key) => Cell::List(Arc::from([])),
+            Value::Null if LISTS.contains(&key) || (in_map && key.contains('/')) => {
+                Cell::List(Arc::from([]))
+            }
             Value::Null => Cell::Nil,
             Value::Bool(flag) => Cell::Bool(*flag),
             Value::Number(number) => convert_number(number),
@@ -117,6 +121,11 @@ impl Memory {
                 let map = Arc::new(map);
                 let object = Object {
                     keys: fields.keys().cloned().collect(),
+                    nulls: fields
+                        .iter()
+                        .filter(|(_, value)| value.is_null())
+                        .map(|(key, _)| key.clone())
+                        .collect(),
                     is_map,
                 };
                 self.objects.insert(Arc::as_ptr(&map).addr(), object);
@@ -148,7 +157,14 @@ impl Memory {
                 Some(object) => object
                     .keys
                     .iter()
-                    .filter_map(|key| Some((key.clone(), self.json(map.get(key.as_str())?))))
+                    .filter_map(|key| {
+                        let value = map.get(key.as_str())?;
+                        let null = object.nulls.contains(key);
+                        Some((
+                            key.clone(),
+                            if null { Value::Null } else { self.json(value) },
+                        ))
+                    })
                     .collect(),
                 None => map
                     .iter()

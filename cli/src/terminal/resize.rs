@@ -13,10 +13,15 @@ pub(crate) fn size() -> Option<(u16, u16)> {
 }
 
 /// Sends the size now and whenever it changes, to `/containers/ID` or `/exec/ID`. Never ends.
-pub(crate) async fn follow_size(client: &Client, object: &str) {
+///
+/// With `redraw` another size is sent first, so that the program inside draws its screen again.
+pub(crate) async fn follow_size(client: &Client, object: &str, redraw: bool) {
     let Ok(mut changes) = signal(SignalKind::window_change()) else {
         return std::future::pending().await;
     };
+    if let (true, Some((rows, columns))) = (redraw, size()) {
+        let _ = post(client, object, (rows + 1, columns + 1)).await;
+    }
     // The process may not be there yet at the first call.
     for attempt in 0..10_u32 {
         if send(client, object).await.is_ok() {
@@ -34,9 +39,15 @@ pub(crate) async fn follow_size(client: &Client, object: &str) {
 }
 
 async fn send(client: &Client, object: &str) -> Result<(), ClientError> {
-    let Some((rows, columns)) = size() else {
-        return Ok(());
-    };
+    let Some(size) = size() else { return Ok(()) };
+    post(client, object, size).await
+}
+
+async fn post(
+    client: &Client,
+    object: &str,
+    (rows, columns): (u16, u16),
+) -> Result<(), ClientError> {
     let call = client.post(format!("{object}/resize"));
     call.query("h", rows.to_string())
         .query("w", columns.to_string())

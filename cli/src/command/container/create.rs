@@ -10,8 +10,9 @@ use gantry_engine_api::container::CreateResponse;
 
 use crate::client::ClientError;
 use crate::context::Context;
+use crate::diagnostics;
 use crate::dispatch::Execute;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::flags::{CreateFlags, reference};
 use crate::progress;
 
@@ -26,11 +27,32 @@ pub(crate) struct Create {
 
 impl Execute for Create {
     async fn execute(self, cx: &Context) -> Result<Exit> {
-        let request = self.flags.request(&self.args[0], &self.args[1..])?;
+        let request = self.flags.request(&self.args[0], &self.args[1..]);
+        let request = request.map_err(|error| refuse(cx, ("create", 125), &error))?;
         let id = create(cx, &self.flags, &request).await?;
         cx.printer.line(id)?;
         Ok(Exit::SUCCESS)
     }
+}
+
+/// docker's form of a refused `run` or `create`: its words, its exit code, where to read more.
+pub(crate) fn refuse(
+    cx: &Context,
+    (verb, code): (&str, u8),
+    error: &anyhow::Error,
+) -> anyhow::Error {
+    if error
+        .downcast_ref::<Failure>()
+        .is_some_and(|failure| failure.code == 1)
+    {
+        // Nothing to do with how it was called.
+        return Failure::new(1, error.to_string()).into();
+    }
+    let program = &cx.program;
+    let text = diagnostics::text(error);
+    let hint = diagnostics::hint(error).map_or(String::new(), |hint| format!("\n\nhint: {hint}"));
+    let more = format!("Run '{program} {verb} --help' for more information");
+    Failure::new(code, format!("{program}: {text}\n\n{more}{hint}")).into()
 }
 
 /// Makes the container and returns its id; warnings are told.

@@ -79,6 +79,7 @@ impl Execute for Exec {
             stderr: true,
             tty: self.tty,
             detach_keys: request.detach_keys,
+            redraw: false,
         };
         let hijacked = call.hijack().await.map_err(start_error)?;
         let object = format!("/exec/{id}");

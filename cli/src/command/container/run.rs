@@ -4,13 +4,12 @@
 use anyhow::{Result, bail};
 use gantry_engine_api::CreateRequest;
 
-use super::create::create;
+use super::create::{create, refuse};
 use super::session::{Attachment, Left, ask_exit, exit_code, with_signals};
 use crate::client::{ClientError, refusal};
 use crate::context::Context;
-use crate::diagnostics;
 use crate::dispatch::{Execute, go_bool};
-use crate::exit::{Exit, Failure, code_of_start_error};
+use crate::exit::{Exit, code_of_start_error};
 use crate::flags::CreateFlags;
 use crate::terminal::{DetachKeys, catch, require_terminal, size};
 
@@ -37,12 +36,14 @@ impl Execute for Run {
         if self.detach && !self.flags.process.attach.is_empty() {
             bail!("conflicting options: cannot specify both --attach and --detach");
         }
-        let request = self.request().map_err(|error| refuse(cx, &error, 125))?;
+        let request = self
+            .request()
+            .map_err(|error| refuse(cx, ("run", 125), &error))?;
         let attached = request.config.attach_stdin;
         require_terminal(attached, request.config.tty)?;
         let id = match create(cx, &self.flags, &request).await {
             Ok(id) => id,
-            Err(error) => return Err(refuse(cx, &error, 125)),
+            Err(error) => return Err(refuse(cx, ("run", 125), &error)),
         };
         if self.detach {
             self.background(cx, &id).await
@@ -50,16 +51,6 @@ impl Execute for Run {
             self.foreground(cx, &id, &request).await
         }
     }
-}
-
-/// docker's form of an error of `run`: its words, its exit code, where to read more.
-fn refuse(cx: &Context, error: &anyhow::Error, code: u8) -> anyhow::Error {
-    let program = &cx.program;
-    let text = diagnostics::text(error);
-    let hint = diagnostics::hint(error).map_or(String::new(), |hint| format!("\n\nhint: {hint}"));
-    let text =
-        format!("{program}: {text}\n\nRun '{program} run --help' for more information{hint}");
-    Failure::new(code, text).into()
 }
 
 impl Run {
@@ -95,11 +86,11 @@ impl Run {
                 let code = code_of_start_error(&message);
                 Err(refuse(
                     cx,
+                    ("run", code),
                     &ClientError::Refused { status, message }.into(),
-                    code,
                 ))
             }
-            Err(error) => Err(refuse(cx, &error.into(), 125)),
+            Err(error) => Err(refuse(cx, ("run", 125), &error.into())),
         }
     }
 
@@ -116,6 +107,7 @@ impl Run {
             stderr: config.attach_stderr,
             tty: config.tty,
             detach_keys: keys,
+            redraw: false,
         };
         with_signals(cx, id, caught, async {
             let asked = async {
@@ -127,7 +119,9 @@ impl Run {
                 };
                 anyhow::Ok((hijacked, ask_exit(cx.client(), id, condition).await?))
             };
-            let (hijacked, exit) = asked.await.map_err(|error| refuse(cx, &error, 125))?;
+            let (hijacked, exit) = asked
+                .await
+                .map_err(|error| refuse(cx, ("run", 125), &error))?;
             if let Err(error) = self.start(cx, id).await {
                 if self.flags.rm {
                     // The engine removes it by itself; its name is free when we return.
@@ -149,7 +143,7 @@ impl Run {
 /// An engine's refusal in mid-session takes docker's code for it.
 fn keep(cx: &Context, error: anyhow::Error) -> anyhow::Error {
     if refusal(&error).is_some() {
-        refuse(cx, &error, 125)
+        refuse(cx, ("run", 125), &error)
     } else {
         error
     }

@@ -18,6 +18,8 @@ pub(crate) struct Attachment {
     pub(crate) tty: bool,
     /// `--detach-keys`, as given.
     pub(crate) detach_keys: String,
+    /// What was on the container's screen is drawn anew: its program is told of two sizes.
+    pub(crate) redraw: bool,
 }
 
 /// How an attached session ended.
@@ -71,7 +73,7 @@ impl Attachment {
         let mut endings = pump(hijacked, &streams)?;
         let sizes = async {
             match object {
-                Some(object) if self.tty => follow_size(cx.client(), object).await,
+                Some(object) if self.tty => follow_size(cx.client(), object, self.redraw).await,
                 _ => std::future::pending().await,
             }
         };

@@ -88,6 +88,7 @@ impl Start {
             stderr: true,
             tty: config["Tty"] == true,
             detach_keys: keys(cx, self.detach_keys.as_ref()),
+            redraw: false,
         };
         // A terminal passes the keys themselves.
         let caught = (!attachment.tty).then(catch);
@@ -155,6 +156,7 @@ impl Execute for Attach {
             stderr: true,
             tty: config["Tty"] == true,
             detach_keys: keys(cx, self.detach_keys.as_ref()),
+            redraw: true,
         };
         require_terminal(attachment.stdin, attachment.tty)?;
         let id = container["Id"].as_str().unwrap_or(name).to_owned();

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::format::{Listing, Row, decimal_size_precise, go_timestamp, since, sorted_pairs};
+use crate::format::{
+    Listing, Row, decimal_size_precise, go_quote, go_timestamp, since, sorted_pairs,
+};
 
 pub(crate) const LISTING: Listing = Listing {
     columns: &[
@@ -123,27 +125,6 @@ pub(crate) fn ellipsis(text: &str, limit: usize) -> String {
         .collect()
 }
 
-/// Go's `strconv.Quote`.
-pub(crate) fn go_quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() && u32::from(c) < 0x80 => {
-                out.push_str(&format!("\\x{:02x}", u32::from(c)));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
 /// Names without the leading slash; links (`/other/alias`) only where nothing is cut.
 fn own_names(container: &Value, cut: bool) -> String {
     let empty = Vec::new();
@@ -217,18 +198,17 @@ fn ranges(all: Vec<Published>) -> Vec<String> {
     let mut closed: Vec<String> = Vec::new();
     let mut apart: Vec<String> = Vec::new();
     for port in all {
-        if port.public != 0 && port.public != port.private {
+        if !port.ip.is_empty() && port.public != port.private {
             apart.push(mapping(&port, &port));
             continue;
         }
-        let key = if port.public == 0 {
+        let key = if port.ip.is_empty() {
             port.kind.clone()
         } else {
             format!("{}/{}", port.ip, port.kind)
         };
         match groups.iter_mut().find(|group| group.0 == key) {
             Some(group) if group.2.private + 1 == port.private => group.2 = port,
-            Some(group) if group.2.private == port.private => {}
             Some(group) => {
                 closed.push(mapping(&group.1, &group.2));
                 *group = (key, port.clone(), port);
@@ -236,7 +216,6 @@ fn ranges(all: Vec<Published>) -> Vec<String> {
             None => groups.push((key, port.clone(), port)),
         }
     }
-    groups.sort_by(|a, b| a.0.cmp(&b.0));
     closed.extend(groups.iter().map(|(_, first, last)| mapping(first, last)));
     closed.extend(apart);
     closed

@@ -128,6 +128,10 @@ fn draw(cx: &Context, text: &str) -> Result<()> {
 #[expect(clippy::cast_precision_loss, reason = "shown with four digits")]
 fn row(asked: &str, stats: &StatsResponse, cut: bool) -> Row {
     let id = stats.id.as_str();
+    let name = match stats.name.trim_start_matches('/') {
+        "" => "--",
+        name => name,
+    };
     let used = used_memory(stats);
     let limit = stats.memory_stats.limit as f64;
     let share = if limit > 0.0 {
@@ -156,7 +160,7 @@ fn row(asked: &str, stats: &StatsResponse, cut: bool) -> Row {
     Row::new([
         ("Container", asked.into()),
         ("ID", if cut { short_id(id) } else { id }.into()),
-        ("Name", stats.name.trim_start_matches('/').into()),
+        ("Name", name.into()),
         ("CPUPerc", format!("{:.2}%", cpu_percent(stats)).into()),
         (
             "MemUsage",
