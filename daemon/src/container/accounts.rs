@@ -90,3 +90,20 @@ impl super::registry::Containers {
         .await
     }
 }
+
+impl super::registry::Containers {
+    /// The user and group that the container's process runs as.
+    ///
+    /// # Errors
+    /// The user is unknown in the image.
+    pub async fn owner(
+        &self,
+        handle: &super::registry::Handle,
+    ) -> Result<(u32, u32), ContainerError> {
+        let record = handle.record();
+        let (passwd, group) = self.accounts(&record).await?;
+        let account = super::spec::users::resolve(&record.config.user, &[], &passwd, &group)
+            .map_err(super::spec::SpecError::from)?;
+        Ok((account.user.uid, account.user.gid))
+    }
+}

@@ -44,6 +44,9 @@ pub enum ContainerError {
     /// Something named in the request does not exist (404).
     #[error("{0}")]
     NotFound(String),
+    /// Not allowed here (403).
+    #[error("{0}")]
+    Forbidden(String),
     /// A part that later issues bring (501).
     #[error("{0} is not built yet in Gantry")]
     NotBuilt(&'static str),
@@ -118,6 +121,7 @@ impl Classify for ContainerError {
             | Self::Mount(_)
             | Self::Spec(_)
             | Self::Start { invalid: true, .. } => ErrorKind::InvalidArgument,
+            Self::Forbidden(_) => ErrorKind::PermissionDenied,
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::Image(error) => image_kind(error),
             Self::Network(error) | Self::Connect(error) => error.kind(),

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod actor;
+pub mod archive;
 mod census;
 pub mod create;
 pub mod error;

@@ -1,5 +1,6 @@
 //! Routes under `/containers`.
 
+mod archive;
 mod attach;
 mod create;
 mod detach_keys;
@@ -44,5 +45,10 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/containers/{id}/logs", get(logs::logs))
         .route("/containers/{id}/top", get(top::top))
         .route("/containers/{id}/stats", get(stats::stats))
+        .route(
+            "/containers/{id}/archive",
+            get(archive::get).head(archive::stat).put(archive::put),
+        )
+        .route("/containers/{id}/export", get(archive::export))
         .route("/containers/{id}/exec", post(exec::create))
 }
