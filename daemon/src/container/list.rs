@@ -113,7 +113,10 @@ impl Containers {
             ContainerError::Invalid(format!("invalid filter '{name}={value}'"))
         };
         if let Some(value) = filters.get("status").find(|value| !WORDS.contains(value)) {
-            return Err(bad("status", value));
+            return Err(ContainerError::Invalid(format!(
+                "invalid filter 'status={value}': invalid value for state ({value}): must be one of {}",
+                WORDS.join(", ")
+            )));
         }
         if let Some(value) = filters
             .get("exited")

@@ -27,7 +27,7 @@ pub mod registry;
 pub mod remove;
 pub mod restart;
 pub mod spec;
-mod start;
+pub(crate) mod start;
 pub mod state;
 mod stats;
 mod top;

@@ -74,9 +74,14 @@ impl Waiting {
         drop(self.watch.wait_for(met).await);
         let record = self.watch.borrow().record.clone();
         let exit = record.life.exit().unwrap_or(&record.last.exit);
+        // Whoever waits for the removal has the start's own answer.
+        let error = match condition {
+            WaitFor::Removed => String::new(),
+            WaitFor::NotRunning | WaitFor::NextExit => exit.error.clone(),
+        };
         Waited {
             code: exit.code,
-            error: exit.error.clone(),
+            error,
         }
     }
 }

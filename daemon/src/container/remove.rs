@@ -199,22 +199,15 @@ impl Actor {
                 .expect("a waiting restart may be called off");
         }
         let life = step(&self.record.life, Event::RemoveBegun).map_err(|_| {
-            let (word, advice) = match self.record.life {
-                Life::Paused { .. } => (
-                    "paused",
-                    "unpause and then stop the container before removal or force remove",
-                ),
-                Life::Restarting { .. } => (
-                    "restarting",
-                    "stop the container before removal or force remove",
-                ),
-                _ => (
-                    "running",
-                    "stop the container before removal or force remove",
-                ),
+            let why = match self.record.life {
+                Life::Paused { .. } => "paused and must be unpaused first",
+                Life::Restarting { .. } => {
+                    "restarting: stop the container before removing or force remove"
+                }
+                _ => "running: stop the container before removing or force remove",
             };
             ContainerError::Conflict(format!(
-                "cannot remove container \"{}\": container is {word}: {advice}",
+                "cannot remove container \"{}\": container is {why}",
                 self.record.name
             ))
         })?;
@@ -265,6 +258,11 @@ impl Actor {
         self.removed = true;
         self.pending.clear();
         self.all.forget(&id);
+        // Listings show none of them from here on; what fails is the teardown's.
+        for name in &teardown.volumes {
+            let users = self.all.users_of_volume(name);
+            drop(self.all.parts.volumes.remove(name, &users).await);
+        }
         self.publish();
         self.all.parts.announce(&self.record, "destroy", &[]);
         self.all.tear_down(teardown);

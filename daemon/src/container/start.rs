@@ -239,9 +239,15 @@ impl Actor {
 
 /// The text dockerd shows, and whether it blames the request.
 fn runtime_refused(what: &'static str, error: &RuntimeError) -> ContainerError {
-    let message = format!("failed to {what} task for container: {}", error.message());
+    let message = format!("failed to {what} task for container: {}", told(error));
     let invalid = exit_code(&message) != 128;
     ContainerError::Start { message, invalid }
+}
+
+/// The runtime's text as dockerd shows it: without the kind that containerd puts at its end.
+pub(crate) fn told(error: &RuntimeError) -> &str {
+    let text = error.message();
+    text.strip_suffix(": unknown").unwrap_or(text)
 }
 
 /// The exit code stock clients expect for a start that failed with this text.
@@ -279,6 +285,12 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
     let sandbox = match network {
         Mode::Host | Mode::Container(_) => None,
         Mode::Default | Mode::Word(_) => {
+            if let Mode::Word(name) = network {
+                parts
+                    .networks
+                    .inspect(name)
+                    .map_err(ContainerError::Connect)?;
+            }
             let sandbox = parts.networks.create_sandbox(&record.id)?;
             Some(sandbox.path.display().to_string())
         }

@@ -1,6 +1,6 @@
 //! Exec: define, start with a client's stream or detached, resize, inspect.
 
-use std::{os::fd::OwnedFd, sync::Arc};
+use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 
 use gantry_engine_api::exec::{ExecCreateRequest, ExecInspect, ProcessConfig};
 use gantry_ids::ExecId;
@@ -19,10 +19,14 @@ use crate::{
             security::Options,
             users,
         },
+        start::told,
         state::Life,
     },
     runtime::{NewExec, stdio},
 };
+
+/// How long the word of an exec's end may take once its process is gone.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How an exec is started.
 #[derive(Debug, Default)]
@@ -152,9 +156,15 @@ impl Containers {
             output: uri,
             terminal,
         };
-        let refused = |source: crate::runtime::RuntimeError| ContainerError::Start {
-            invalid: source.message().contains("executable file not found"),
-            message: source.message().to_owned(),
+        let refused = |source: crate::runtime::RuntimeError| {
+            let told = told(&source);
+            let message = if told.starts_with("exec failed") {
+                format!("OCI runtime exec failed: {told}")
+            } else {
+                told.to_owned()
+            };
+            let invalid = message.contains("executable file not found");
+            ContainerError::Start { message, invalid }
         };
         supervisor.exec(&handle.id, new).await.map_err(refused)?;
         if let Some((mut attach, stream)) = client {
@@ -275,7 +285,7 @@ fn must_run(record: &Record) -> Result<(), ContainerError> {
     match record.life {
         Life::Running { .. } => Ok(()),
         Life::Paused { .. } => Err(ContainerError::Conflict(format!(
-            "container {} is paused, unpause the container before exec",
+            "Container {} is paused, unpause the container before exec",
             record.name
         ))),
         Life::Restarting { .. } => Err(ContainerError::Conflict(format!(
@@ -286,6 +296,35 @@ fn must_run(record: &Record) -> Result<(), ContainerError> {
             Err(not_running(&record.id))
         }
     }
+}
+
+/// Clients ask for the exit code the moment their stream ends, which may be before the supervisor's
+/// word of it is here: an exec whose process is gone is about to be known as ended.
+pub async fn settled(exec: &Exec) {
+    let pending = match exec.life() {
+        ExecLife::Starting => true,
+        ExecLife::Running { pid } => !is_alive(pid),
+        ExecLife::Created | ExecLife::Ended { .. } => false,
+    };
+    if pending {
+        let mut watch = exec.watch();
+        let known = watch.wait_for(|life| match life {
+            ExecLife::Starting => false,
+            ExecLife::Running { pid } => is_alive(*pid),
+            ExecLife::Created | ExecLife::Ended { .. } => true,
+        });
+        drop(tokio::time::timeout(SETTLE_LIMIT, known).await);
+    }
+}
+
+/// Whether a process exists and has not ended (proc(5): states Z and X have).
+fn is_alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.chars().next());
+        !matches!(state, Some('Z' | 'X') | None)
+    })
 }
 
 /// As `GET /exec/{id}/json` tells it.

@@ -138,7 +138,7 @@ impl Place {
             asked: asked.to_owned(),
             inside,
             writable,
-            container: record.id.to_string(),
+            container: record.name.to_string(),
         };
         let rootfs_writable = !record.host.readonly_rootfs;
         let mounted = record
@@ -237,11 +237,8 @@ impl Place {
         if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
             let dir = self.root.directory(&self.path).map_err(wrong)?;
             // `/dir/.` keeps its dot: the client unpacks the content, not the directory.
-            let shown = if self.inside && shown.as_os_str().is_empty() {
-                PathBuf::from(".")
-            } else {
-                shown
-            };
+            let content = self.asked.ends_with("/.") || shown.as_os_str().is_empty();
+            let shown = if content { PathBuf::from(".") } else { shown };
             packer.directory(&dir, &stat, &shown, 0).map_err(wrong)?;
         } else {
             let parent = self.path.parent().unwrap_or(Path::new("/"));

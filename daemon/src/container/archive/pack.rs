@@ -155,6 +155,9 @@ impl<W: Write> Packer<W> {
             header.set_device_major(rustix::fs::major(stat.st_rdev))?;
             header.set_device_minor(rustix::fs::minor(stat.st_rdev))?;
         }
+        // A directory's name ends in a slash.
+        let directory = kind == EntryType::Directory;
+        let shown = if directory { &shown.join("") } else { shown };
         self.tar.append_data(&mut header, shown, io::empty())
     }
 }

@@ -66,6 +66,7 @@ pub fn parse_bind(spec: &str, volume_driver: &str) -> Result<MountRecord, MountE
         Mode::parse(mode).ok_or_else(|| MountError::Mode(mode.to_owned()))?
     };
     let is_bind = source.starts_with('/');
+    let named = !is_bind && !source.is_empty();
     let kind = if is_bind { "bind" } else { "volume" };
     let refuse = |why: MountError| MountError::SpecificationWhy {
         spec: spec.to_owned(),
@@ -110,7 +111,8 @@ pub fn parse_bind(spec: &str, volume_driver: &str) -> Result<MountRecord, MountE
         target: clean(target),
         source,
         writable: !matches!(options.read_only, Some("ro" | "readonly")),
-        mode: mode.to_owned(),
+        // dockerd shares a named volume's label, and says so.
+        mode: if mode.is_empty() && named { "z" } else { mode }.to_owned(),
     })
 }
 

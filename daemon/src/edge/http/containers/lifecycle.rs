@@ -59,7 +59,11 @@ pub(super) async fn kill(
     Path(id): Path<String>,
     params: Params,
 ) -> ApiResult<Response> {
-    let signal = signal(&params)?.unwrap_or(Signal::KILL);
+    let signal = signal(&params)
+        .map_err(|error| {
+            ApiError::invalid(format!("cannot kill container: {id}: {}", error.message()))
+        })?
+        .unwrap_or(Signal::KILL);
     engine.containers.kill(&id, signal).await?;
     Ok(no_content())
 }

@@ -20,7 +20,7 @@ use super::hijack::{Hijack, PendingStream, StreamKind};
 use super::json;
 use crate::container::Handle;
 use crate::engine::Engine;
-use crate::exec::operate::{StartOptions, inspect};
+use crate::exec::operate::{StartOptions, inspect, settled};
 use crate::exec::{Exec, ExecLife};
 
 /// The routes.
@@ -33,6 +33,7 @@ pub fn routes() -> Router<Arc<Engine>> {
 
 async fn show(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> ApiResult<Response> {
     let (_, exec) = engine.containers.find_exec(&id)?;
+    settled(&exec).await;
     Ok(json(StatusCode::OK, &inspect(&exec)))
 }
 
