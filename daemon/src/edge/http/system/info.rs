@@ -1,6 +1,5 @@
 //! `GET /info`: the engine and its machine as they are.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -26,9 +25,9 @@ pub(super) async fn show(State(engine): State<Arc<Engine>>, Version(version): Ve
     machine(&engine, &mut info);
     policy(&config, &mut info);
     supervision(&config, &mut info);
-    process(&engine, &config, &mut info);
+    process(&engine, &mut info);
     registries(&mut info);
-    info.security_options = security_options(&config);
+    info.security_options = security_options(&config, engine.limits.version);
     info.warnings = warnings(&engine, &config).into();
     gate(version, &mut info);
     json(StatusCode::OK, &info)
@@ -148,16 +147,12 @@ fn supervision(config: &Config, info: &mut SystemInfo) {
 }
 
 /// The daemon's process.
-fn process(engine: &Engine, config: &Config, info: &mut SystemInfo) {
+fn process(engine: &Engine, info: &mut SystemInfo) {
     info.server_version = env!("CARGO_PKG_VERSION").to_owned();
     info.n_events_listener = engine.events.listeners();
-    // Only with `debug`, as in dockerd: the one walks a directory.
-    if config.debug {
-        info.n_fd = open_descriptors();
-        info.n_goroutines = tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks();
-    }
+    info.n_fd = open_descriptors();
+    let runtime = tokio::runtime::Handle::current();
+    info.n_goroutines = runtime.metrics().num_alive_tasks();
 }
 
 fn registries(info: &mut SystemInfo) {
@@ -176,7 +171,7 @@ fn registries(info: &mut SystemInfo) {
 }
 
 /// The confinements that new containers get.
-fn security_options(config: &Config) -> List<String> {
+fn security_options(config: &Config, version: CgroupVersion) -> List<String> {
     let mut options = Vec::new();
     if switched_on("/sys/module/apparmor/parameters/enabled") {
         options.push("name=apparmor".to_owned());
@@ -185,7 +180,11 @@ fn security_options(config: &Config) -> List<String> {
         "name=seccomp,profile={}",
         config.containers.seccomp_profile
     ));
-    if Path::new("/proc/self/ns/cgroup").exists() {
+    let private = match &config.containers.cgroupns_mode {
+        Some(mode) => mode == "private",
+        None => version == CgroupVersion::V2,
+    };
+    if private {
         options.push("name=cgroupns".to_owned());
     }
     if config.containers.no_new_privileges {
