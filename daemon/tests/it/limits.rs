@@ -21,7 +21,11 @@ async fn long_heads_are_refused_with_a_message_and_absurd_ones_without() {
         // The server may answer and close before it has read everything.
         let _ = client.write_all(head.as_bytes()).await;
         let mut answer = Vec::new();
-        let _ = soon(client.read_buf(&mut answer)).await;
+        while !answer.ends_with(b"}")
+            && soon(client.read_buf(&mut answer))
+                .await
+                .is_ok_and(|n| n > 0)
+        {}
         let answer = String::from_utf8(answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 431 "), "{bytes}: {answer}");
         assert_eq!(answer.contains("{\"message\":"), has_message, "{answer}");

@@ -21,24 +21,24 @@ use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
 /// A server that ends with the test.
-pub struct Server {
-    pub socket: PathBuf,
-    pub closing: CancellationToken,
+pub(crate) struct Server {
+    pub(crate) socket: PathBuf,
+    pub(crate) closing: CancellationToken,
     _dir: tempfile::TempDir,
 }
 
 /// An engine and its server.
-pub struct Daemon {
-    pub engine: Arc<Engine>,
-    pub server: Server,
+pub(crate) struct Daemon {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) server: Server,
 }
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Drop for Server {
@@ -49,7 +49,7 @@ impl Drop for Server {
 
 impl Server {
     /// Serves a router.
-    pub fn start(router: Router, limits: Limits) -> Self {
+    pub(crate) fn start(router: Router, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::start_in(dir, router, limits, CancellationToken::new())
     }
@@ -70,12 +70,12 @@ impl Server {
         }
     }
 
-    pub async fn connect(&self) -> UnixStream {
+    pub(crate) async fn connect(&self) -> UnixStream {
         UnixStream::connect(&self.socket).await.unwrap()
     }
 
     /// Sends a request on a connection of its own and reads the answer's head.
-    pub async fn send(&self, request: Builder, body: &[u8]) -> http::Response<Incoming> {
+    pub(crate) async fn send(&self, request: Builder, body: &[u8]) -> http::Response<Incoming> {
         let io = TokioIo::new(self.connect().await);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
@@ -85,7 +85,7 @@ impl Server {
     }
 
     /// Sends a request and reads the whole answer.
-    pub async fn ask(&self, request: Builder, body: &[u8]) -> Answer {
+    pub(crate) async fn ask(&self, request: Builder, body: &[u8]) -> Answer {
         let (head, body) = self.send(request, body).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answer {
@@ -95,24 +95,24 @@ impl Server {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(http::Request::get(path), b"").await
     }
 
-    pub async fn post_json(&self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post_json(&self, path: &str, body: &str) -> Answer {
         let request = http::Request::post(path).header("Content-Type", "application/json");
         self.ask(request, body.as_bytes()).await
     }
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error}: {:?}", String::from_utf8_lossy(&self.body)))
     }
 
     /// The message of an error.
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.json()["message"]
             .as_str()
             .expect("an error has a message")
@@ -122,7 +122,7 @@ impl Answer {
 
 impl Daemon {
     /// An engine with no bridge, no firewall and no supervisor.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let engine = Arc::new(Engine::open(config(dir.path())).unwrap());
         let router = http_router(&engine);
@@ -154,7 +154,7 @@ fn config(dir: &Path) -> Config {
 }
 
 /// Fails a test that waits for ever.
-pub async fn soon<F: Future>(future: F) -> F::Output {
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     let limit = Duration::from_secs(20);
     tokio::time::timeout(limit, future)
         .await

@@ -32,8 +32,10 @@ use axum::response::{IntoResponse, Response};
 use gantry_engine_api::ApiVersion;
 use gantry_engine_api::system::ping;
 use http::{HeaderValue, Method, StatusCode, header};
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt;
 
+use self::error::ApiError;
 use crate::engine::Engine;
 
 pub use not_built::OPERATIONS as OPERATIONS_NOT_BUILT;
@@ -84,6 +86,13 @@ fn check(request: &mut Request) -> Result<(), Box<Response>> {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         let message = format!("the request's headers are longer than {HEAD_MAX_BYTES} bytes");
         return Err(Box::new(error::message(status, message)));
+    }
+    if percent_decode_str(request.uri().path())
+        .decode_utf8()
+        .is_err()
+    {
+        let error = ApiError::invalid("invalid URL escape: the path is not UTF-8");
+        return Err(Box::new(error.into_response()));
     }
     version::negotiate(request).map_err(|error| Box::new(error.into_response()))
 }
