@@ -123,7 +123,7 @@ impl Classify for ContainerError {
             | Self::Start { invalid: true, .. } => ErrorKind::InvalidArgument,
             Self::Forbidden(_) => ErrorKind::PermissionDenied,
             Self::NotModified(_) => ErrorKind::NotModified,
-            Self::Image(error) => image_kind(error),
+            Self::Image(error) => error.kind(),
             Self::Network(error) | Self::Connect(error) => error.kind(),
             Self::Volume(error) => error.kind(),
             Self::Runtime { source, .. } if source.is_not_found() => ErrorKind::NotFound,
@@ -135,16 +135,5 @@ impl Classify for ContainerError {
             | Self::File { .. }
             | Self::Injected(_) => ErrorKind::Internal,
         }
-    }
-}
-
-fn image_kind(error: &ImageError) -> ErrorKind {
-    use gantry_image::ErrorKind as Image;
-    match error.kind() {
-        Image::NotFound => ErrorKind::NotFound,
-        Image::Invalid => ErrorKind::InvalidArgument,
-        Image::Conflict => ErrorKind::Conflict,
-        Image::NotBuilt => ErrorKind::Unimplemented,
-        Image::System => ErrorKind::Internal,
     }
 }

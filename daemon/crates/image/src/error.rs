@@ -3,24 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use gantry_errors::Classify;
+use gantry_errors::{Classify, ErrorKind};
 use gantry_ids::ReferenceError;
 use gantry_layer::LayerError;
-
-/// The class of an [`ImageError`], coarser than its [`Classify::kind`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// 404.
-    NotFound,
-    /// 409.
-    Conflict,
-    /// 400.
-    Invalid,
-    /// 501.
-    NotBuilt,
-    /// 500.
-    System,
-}
 
 /// What can go wrong with an image.
 #[derive(Debug, thiserror::Error)]
@@ -125,24 +110,8 @@ pub enum ImageError {
     },
 }
 
-impl ImageError {
-    /// The coarse class.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        use gantry_errors::ErrorKind as Kind;
-        match Classify::kind(self) {
-            Kind::NotFound => ErrorKind::NotFound,
-            Kind::Conflict => ErrorKind::Conflict,
-            Kind::InvalidArgument => ErrorKind::Invalid,
-            Kind::Unimplemented => ErrorKind::NotBuilt,
-            _ => ErrorKind::System,
-        }
-    }
-}
-
 impl Classify for ImageError {
-    fn kind(&self) -> gantry_errors::ErrorKind {
-        use gantry_errors::ErrorKind;
+    fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchImage(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,

@@ -15,7 +15,7 @@ mod remove;
 mod store;
 
 pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, RunConfig};
-pub use error::{ErrorKind, ImageError};
+pub use error::ImageError;
 pub use gantry_layer::{ChainId, DiffId, Mount, Rootfs};
 pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
 pub use import::{ImportRequest, apply_changes};

@@ -16,7 +16,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use gantry_engine_api::image::HistoryItem;
-use gantry_errors::{ErrorKind, chain};
+use gantry_errors::{Classify, chain};
 use gantry_ids::ImageRef;
 use gantry_image::{Image, ImageError};
 use http::{Method, StatusCode};
@@ -146,13 +146,5 @@ fn announce(engine: &Engine, action: &str, image: &Image, name: &str) {
 
 /// An image's error as an answer.
 pub(super) fn failure(error: &ImageError) -> ApiError {
-    use gantry_image::ErrorKind as Kind;
-    let kind = match error.kind() {
-        Kind::NotFound => ErrorKind::NotFound,
-        Kind::Conflict => ErrorKind::Conflict,
-        Kind::Invalid => ErrorKind::InvalidArgument,
-        Kind::NotBuilt => ErrorKind::Unimplemented,
-        Kind::System => ErrorKind::Internal,
-    };
-    ApiError::new(kind, chain(error).to_string())
+    ApiError::new(error.kind(), chain(error).to_string())
 }
