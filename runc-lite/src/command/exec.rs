@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use gantry_linux::namespace::Namespaces;
 
 use crate::cli::{Flag, Global, Parsed};
-use crate::command::create::{Sockets, preserved};
+use crate::command::create::preserved;
 use crate::command::foreground::{self, Console};
+use crate::command::sockets::Sockets;
 use crate::command::{Count, Failure, HELP, Verb, container};
 use crate::error::RunError;
 use crate::launch::{Birth, Launched, Request, Start, launch};

@@ -11,6 +11,7 @@ mod kill;
 mod list;
 mod pause;
 mod ps;
+mod sockets;
 mod spec;
 mod start;
 mod state;
