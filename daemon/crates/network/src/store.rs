@@ -55,6 +55,34 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// A record of a later Gantry.
+    #[error("record of network {id} has format {v}, newer than this engine knows")]
+    Version {
+        /// Key.
+        id: String,
+        /// Its format.
+        v: u32,
+    },
+}
+
+/// The format of records that this engine writes.
+pub(crate) const VERSION: u32 = 1;
+
+fn decode(id: String, value: &[u8]) -> Result<NetworkRecord, StoreError> {
+    /// Read first: what else a later format holds is unknown.
+    #[derive(Deserialize)]
+    struct Format {
+        v: u32,
+    }
+    let read = |source| StoreError::Record {
+        id: id.clone(),
+        source,
+    };
+    let Format { v } = serde_json::from_slice(value).map_err(read)?;
+    if v > VERSION {
+        return Err(StoreError::Version { id, v });
+    }
+    serde_json::from_slice(value).map_err(read)
 }
 
 /// Durable network definitions: `put` and `delete` return after the data is on disk.
@@ -123,9 +151,7 @@ impl NetworkStore for RedbStore {
     fn load(&self) -> Result<Vec<NetworkRecord>, StoreError> {
         let rows = self.read().map_err(database)?;
         rows.into_iter()
-            .map(|(id, value)| {
-                serde_json::from_slice(&value).map_err(|source| StoreError::Record { id, source })
-            })
+            .map(|(id, value)| decode(id, &value))
             .collect()
     }
 
@@ -169,5 +195,48 @@ impl NetworkStore for MemoryStore {
     fn delete(&self, id: &NetworkId) -> Result<(), StoreError> {
         self.0.lock().expect("no panic while held").remove(id);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As format 1 is on disks: it must be readable for good.
+    const FORMAT_1: &str = r#"{"v":1,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{}}"#;
+
+    #[test]
+    fn format_1_is_read_and_written() {
+        let record = decode("k".to_owned(), FORMAT_1.as_bytes()).unwrap();
+        assert_eq!(record.subnet.unwrap().addr(), Ipv4Addr::new(172, 17, 0, 1));
+        assert_eq!(serde_json::to_string(&record).unwrap(), FORMAT_1);
+    }
+
+    #[test]
+    fn later_formats_and_torn_records_are_refused_by_name() {
+        let refused = |text: &str| {
+            decode("k".to_owned(), text.as_bytes())
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(
+            refused(r#"{"v":2,"shape":"new"}"#),
+            "record of network k has format 2, newer than this engine knows"
+        );
+        assert_eq!(refused(&FORMAT_1[..40]), "record of network k");
+    }
+
+    #[test]
+    fn the_database_keeps_what_it_is_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let record = decode(String::new(), FORMAT_1.as_bytes()).unwrap();
+        let open = || RedbStore::new(Arc::new(Database::create(&path).unwrap()));
+        assert_eq!(open().load().unwrap(), []);
+        open().put(&record).unwrap();
+        assert_eq!(open().load().unwrap(), std::slice::from_ref(&record));
+        open().delete(&record.id).unwrap();
+        open().delete(&record.id).unwrap();
+        assert_eq!(open().load().unwrap(), []);
     }
 }

@@ -13,7 +13,7 @@ use crate::config::{BridgeChoice, NetworkConfig};
 use crate::error::NetworkError;
 use crate::firewall::NetworkRules;
 use crate::names;
-use crate::store::{NetworkRecord, NetworkStore};
+use crate::store::{self, NetworkRecord, NetworkStore};
 use crate::subnet::{self, MachineLock};
 
 /// Name of the default network, and of the driver of bridge networks.
@@ -28,15 +28,15 @@ const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 /// tells whether containers have addresses of the default bridge, which then stays as it is.
 pub(super) fn ensure(
     config: &NetworkConfig,
-    store: &dyn NetworkStore,
+    kept: &dyn NetworkStore,
     socket: &mut Socket,
     in_use: bool,
 ) -> Result<Vec<NetworkRecord>, NetworkError> {
-    let mut records = store.load()?;
+    let mut records = kept.load()?;
     for (name, driver) in [(HOST, "host"), (NONE, "null")] {
         if !records.iter().any(|r| r.name == name) {
             let record = new_record(name, driver);
-            store.put(&record)?;
+            kept.put(&record)?;
             records.push(record);
         }
     }
@@ -47,7 +47,7 @@ pub(super) fn ensure(
     if config.bridge != BridgeChoice::Disabled {
         let record = default_bridge(config, stored.clone(), socket, in_use)?;
         if stored.as_ref() != Some(&record) {
-            store.put(&record)?;
+            kept.put(&record)?;
         }
         records.push(record);
     }
@@ -59,7 +59,7 @@ fn new_record(name: &str, driver: &str) -> NetworkRecord {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     NetworkRecord {
-        v: 1,
+        v: store::VERSION,
         id: NetworkId::generate(),
         name: name.to_owned(),
         driver: driver.to_owned(),
