@@ -1,5 +1,5 @@
 //! A shim without containers, for the supervisor's tests: it speaks the whole protocol
-//! (`docs/protocols/shim.md`) and its processes exist only in its memory.
+//! (`docs/protocols/supervisor.md`) and its processes exist only in its memory.
 //!
 //! The spec tells it what to play: `{"fake":{"exit":7,"after_ms":30,"hang":"kill"}}`. `exit` and
 //! `after_ms`: the container ends by itself with that status, that long after its start; without

@@ -1,4 +1,4 @@
-//! The port to shims: how one is started, spoken to, watched and buried (`docs/protocols/shim.md`).
+//! The port to shims: how one is started, spoken to, watched and buried (`docs/protocols/supervisor.md`).
 //!
 //! Every call has a deadline. Nothing here knows what state a task is in.
 
