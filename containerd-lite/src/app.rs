@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -86,6 +87,7 @@ async fn run(config: Config) -> Result<()> {
 fn build(config: &Config) -> Result<Supervisor> {
     let store = Store::open(&config.root)?;
     let journal = Journal::open(&config.state.join("events"))?;
+    let began = (Instant::now(), journal.head());
     let context = Arc::new(Context {
         journal,
         launcher: Launcher {
@@ -100,5 +102,6 @@ fn build(config: &Config) -> Result<Supervisor> {
         store,
         context,
         default_runtime: config.default_runtime.clone(),
+        began,
     })
 }

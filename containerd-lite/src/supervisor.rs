@@ -1,7 +1,7 @@
 //! The program's parts behind the services, and the one operation that needs several of them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gantry_errors::chain;
 use gantry_proto::containerd::runc::v1::Options;
@@ -9,7 +9,8 @@ use gantry_proto::containerd::types::Mount;
 use gantry_proto::convert::any;
 use prost_types::Any;
 
-use crate::event::{Event, Journal};
+use crate::event::{Cursor, Event, Journal, Subscription};
+use crate::filter::Filter;
 use crate::names::{Key, Namespace};
 use crate::shim::CreateCall;
 use crate::store::Store;
@@ -20,6 +21,8 @@ use crate::typed::Typed;
 
 /// How long a new task waits for an earlier one of its name to be cleaned up.
 const ENDING: Duration = Duration::from_secs(30);
+/// How long after its start a supervisor takes new subscribers for returning ones.
+const RETURNING: Duration = Duration::from_secs(30);
 
 /// Everything the services work on.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct Supervisor {
     pub(crate) context: Arc<Context>,
     /// The OCI runtime for containers that name none.
     pub(crate) default_runtime: Option<String>,
+    /// When this supervisor began, and where the journal ended then.
+    pub(crate) began: (Instant, Cursor),
 }
 
 impl Supervisor {
@@ -41,6 +46,20 @@ impl Supervisor {
     /// All events.
     pub(crate) fn journal(&self) -> &Journal {
         &self.context.journal
+    }
+
+    /// What happens from now on, for a subscriber that has no cursor.
+    ///
+    /// Stock clients lose their subscription with the supervisor before and come back a moment later;
+    /// meanwhile shims have delivered what they had kept. So whoever comes soon is told everything since
+    /// this supervisor began.
+    pub(crate) fn subscribe(&self, filter: Filter) -> Subscription {
+        let (at, cursor) = &self.began;
+        let soon = at.elapsed() < RETURNING;
+        let resumed = soon.then(|| Subscription::resume(self.journal(), cursor, filter.clone()));
+        resumed
+            .flatten()
+            .unwrap_or_else(|| Subscription::from_now(self.journal(), filter).1)
     }
 
     /// Publishes what has been made durable. A failure is logged: what happened has happened.

@@ -10,7 +10,7 @@ use gantry_proto::containerd::types::Envelope;
 use tonic::{Request, Response, Status};
 
 use super::{Shared, namespace, required, status};
-use crate::event::{Delivery, Event, Subscription, from_envelope, to_envelope};
+use crate::event::{Delivery, Event, from_envelope, to_envelope};
 use crate::filter::Filter;
 
 pub(super) struct Service(pub(super) Shared);
@@ -42,7 +42,7 @@ impl events_server::Events for Service {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         // All namespaces, as in containerd: a subscriber filters.
         let filter = Filter::parse(&request.into_inner().filters).map_err(status)?;
-        let (_, subscription) = Subscription::from_now(self.0.journal(), filter);
+        let subscription = self.0.subscribe(filter);
         let events = futures_util::stream::unfold(subscription, |mut subscription| async {
             let delivery = match subscription.next().await {
                 Ok(Delivery::Event(_, event)) => Ok(to_envelope(&event)),

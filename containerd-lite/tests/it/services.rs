@@ -136,6 +136,32 @@ async fn published_events_reach_the_subscribers_that_want_them() {
 }
 
 #[tokio::test]
+async fn a_subscriber_that_comes_back_is_told_what_happened_meanwhile() {
+    let mut engine = Engine::running().await;
+    engine.run("c", r#"{"exit":3,"after_ms":20}"#).await;
+    engine.kill();
+    eventually("the container has ended", async || {
+        engine.bundle("c").join("exit").exists()
+    })
+    .await;
+    engine.start(&[]).await;
+    // The shim has delivered the exit before the subscriber is back, as dockerd is.
+    assert_eq!(engine.wait("c").await.expect("known"), 3);
+    engine.delete("c").await.expect("deleted");
+    engine.clean().await;
+    let filters = vec!["topic==/tasks/exit".to_owned()];
+    let mut events = EventsClient::new(engine.channel());
+    let request = SubscribeRequest { filters };
+    let mut stream = events
+        .subscribe(request)
+        .await
+        .expect("subscribed")
+        .into_inner();
+    let envelope = stream.message().await.expect("open").expect("an event");
+    assert_eq!(envelope.topic, "/tasks/exit");
+}
+
+#[tokio::test]
 async fn a_start_sweeps_what_belongs_to_no_container() {
     let mut engine = Engine::running().await;
     engine.run("c", "{}").await;
