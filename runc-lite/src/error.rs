@@ -50,6 +50,8 @@ pub(crate) enum RunError {
     DetachedTerminal,
     #[error("cannot use console socket if runc will not detach or allocate tty")]
     NeedlessConsoleSocket,
+    #[error("preserved descriptor {descriptor} is not open")]
+    NotPreserved { descriptor: u32 },
     #[error("connect to {path}", path = path.display())]
     Socket {
         path: std::path::PathBuf,

@@ -63,6 +63,16 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
         .collect()
 }
 
+/// Whether a descriptor of this number is open and came with the program (is not close-on-exec).
+pub fn is_inherited(number: u32) -> bool {
+    let Ok(number) = libc::c_int::try_from(number) else {
+        return false;
+    };
+    // SAFETY: asks for flags of a number; no descriptor is used or changed.
+    let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+    flags >= 0 && flags & libc::FD_CLOEXEC == 0
+}
+
 /// Marks every descriptor from `first` on close-on-exec (`close_range(2)`).
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use gantry_cgroup::{Cgroup, Layout};
+use gantry_linux::exec;
 use rustix::io::Errno;
 
 use crate::cli::{Flag, Global, Parsed};
@@ -323,7 +324,9 @@ fn settle(
     write_pid_file(&path, record.pid).map_err(|source| RunError::PidFile { path, source })
 }
 
-/// How many descriptors go to the program.
+/// How many descriptors go to the program. They must have come from the caller: were one not open, a
+/// descriptor of the runtime's own would take its number and get into the container. What the runtime
+/// opens is close-on-exec, what it inherited is not.
 pub(crate) fn preserved(parsed: &Parsed) -> Result<u32, RunError> {
     let number = |value: &str| {
         value
@@ -339,5 +342,10 @@ pub(crate) fn preserved(parsed: &Parsed) -> Result<u32, RunError> {
     let listening = std::env::var("LISTEN_FDS")
         .ok()
         .map_or(Ok(0), |value| number(&value))?;
+    for descriptor in 3..3 + asked + listening {
+        if !exec::is_inherited(descriptor) {
+            return Err(RunError::NotPreserved { descriptor });
+        }
+    }
     Ok(asked + listening)
 }

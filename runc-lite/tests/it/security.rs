@@ -145,6 +145,8 @@ on_both! {
             "id -u; cat /proc/self/uid_map | tr -s ' '; touch /tmp/x && stat -c %u /tmp/x; stat -c %F /dev/null",
         );
         assert_eq!(output, "0\n 0 100000 65536\n0\ncharacter special file\n");
+        bundle.start_sleeping();
+        assert_eq!(bundle.exec("id -u; cat /proc/1/comm").ok().stdout, "0\nsleep\n");
         let owner = fs::metadata(bundle.rootfs().join("tmp/x")).unwrap();
         assert_eq!(std::os::unix::fs::MetadataExt::uid(&owner), 100_000);
     }
@@ -173,4 +175,29 @@ on_both! {
         assert_eq!(output, format!("{}\n{}\nsleep\n", net.display(), pids.display()));
         bundle.call(&["delete", "--force", &first]).ok();
     }
+}
+
+/// A number that the caller did not open must not be given a descriptor of the runtime's.
+#[test]
+fn only_the_caller_s_descriptors_are_preserved() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
+        bundle.args(&["true"]);
+        bundle.write_config();
+        let output = bundle.call(&["run", "--preserve-fds", "1", &bundle.id]);
+        output.failed(1, "runc run failed: preserved descriptor 3 is not open");
+    });
+}
+
+/// A root file system that cannot be pivoted to.
+#[test]
+fn a_root_can_be_moved_instead_of_pivoted() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
+        bundle.script("ls /; ls -d /proc/1/root/bin");
+        bundle.write_config();
+        let output = bundle.call(&["run", "--no-pivot", &bundle.id]).ok();
+        assert_eq!(
+            output.stdout,
+            "bin\ndev\netc\nproc\nsys\ntmp\n/proc/1/root/bin\n"
+        );
+    });
 }
