@@ -65,7 +65,9 @@ impl FromStr for MacAddr {
         let mut bytes = [0; 6];
         let mut parts = text.split([':', '-']);
         for byte in &mut bytes {
-            let part = parts.next().filter(|p| p.len() == 2).ok_or_else(invalid)?;
+            // `from_str_radix` would take a sign.
+            let digits = |p: &&str| p.len() == 2 && p.bytes().all(|b| b.is_ascii_hexdigit());
+            let part = parts.next().filter(digits).ok_or_else(invalid)?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| invalid())?;
         }
         if parts.next().is_some() || bytes[0] & 1 == 1 {
@@ -132,4 +134,27 @@ pub struct Endpoint {
     pub interface: Option<String>,
     /// Published ports with their host ports settled, in the order of the request.
     pub ports: Vec<PublishedPort>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ethernet_addresses_are_read_and_written() {
+        let mac: MacAddr = "02:42:AC:11:00:0f".parse().unwrap();
+        assert_eq!(mac.to_string(), "02:42:ac:11:00:0f");
+        assert_eq!("02-42-ac-11-00-0f".parse::<MacAddr>().unwrap(), mac);
+        for bad in [
+            "",
+            "02:42:ac:11:00",
+            "02:42:ac:11:00:0f:01",
+            "2:42:ac:11:00:0f",
+            "0g:42:ac:11:00:0f",
+            "+2:42:ac:11:00:0f",
+            "01:00:5e:00:00:01",
+        ] {
+            assert!(bad.parse::<MacAddr>().is_err(), "{bad}");
+        }
+    }
 }

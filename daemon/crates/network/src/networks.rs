@@ -113,6 +113,7 @@ impl Networks {
             self.endpoints(container),
         ))?;
         let path = self.sandbox_path(container);
+        self.teardown.reclaim(&path);
         namespace::create(&path)?;
         self.state()
             .containers

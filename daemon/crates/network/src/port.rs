@@ -152,3 +152,55 @@ fn parse_host_port(text: &str) -> Result<HostPort, PortSyntaxError> {
         _ => Ok(HostPort::FirstFree { first, last }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(container: &str, ip: &str, port: &str) -> Result<PortRequest, PortSyntaxError> {
+        PortRequest::parse(container, ip, port)
+    }
+
+    #[test]
+    fn bindings_are_read_as_the_api_writes_them() {
+        let web = parse("80/tcp", "", "8080").unwrap();
+        let exact = HostPort::Exact(8080);
+        assert_eq!(
+            (web.container_port, web.protocol, web.host_ip),
+            (80, Protocol::Tcp, None)
+        );
+        assert_eq!(web.host_port, exact);
+        assert_eq!(parse("80", "", "8080-8080").unwrap().host_port, exact);
+        assert_eq!(parse("53/UDP", "", "").unwrap().protocol, Protocol::Udp);
+        assert_eq!(parse("9/sctp", "", "0").unwrap().host_port, HostPort::Any);
+        let range = HostPort::FirstFree {
+            first: 8000,
+            last: 8010,
+        };
+        assert_eq!(parse("80/tcp", "", "8000-8010").unwrap().host_port, range);
+        assert_eq!(
+            parse("80/tcp", "127.0.0.1", "1").unwrap().host_ip,
+            Some(Ipv4Addr::LOCALHOST)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for container in ["", "0/tcp", "65536/tcp", "80/icmp", "x/tcp", "80-81/tcp"] {
+            let wanted = PortSyntaxError::ContainerPort(container.to_owned());
+            assert_eq!(parse(container, "", ""), Err(wanted));
+        }
+        for port in ["x", "-", "1-", "-1", "2-1", "0-5", "65536", "1-2-3"] {
+            assert_eq!(
+                parse("80/tcp", "", port),
+                Err(PortSyntaxError::HostPort(port.to_owned()))
+            );
+        }
+        let ip = |ip: &str| parse("80/tcp", ip, "").unwrap_err();
+        assert_eq!(
+            ip("localhost"),
+            PortSyntaxError::HostIp("localhost".to_owned())
+        );
+        assert_eq!(ip("::1"), PortSyntaxError::HostIpV6("::1".to_owned()));
+    }
+}

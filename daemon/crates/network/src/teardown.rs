@@ -6,9 +6,10 @@
 //! need not be written down: what is left behind by a killed daemon has the engine's name and no
 //! record, and is swept at the next start.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -32,9 +33,17 @@ pub(crate) struct Job {
 struct Open {
     count: Mutex<usize>,
     none: Condvar,
+    /// Bind mounts that are to go; locked while one is taken away.
+    namespaces: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Open {
+    fn namespaces(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.namespaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change(&self, by: impl FnOnce(usize) -> usize) {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = by(*count);
@@ -68,7 +77,14 @@ impl Teardown {
         })
     }
 
+    /// Takes a namespace's path out of the queue, for a container that comes back at once: once this
+    /// returns the thread has either removed what was there or leaves the path alone.
+    pub(crate) fn reclaim(&self, path: &Path) {
+        self.open.namespaces().remove(path);
+    }
+
     pub(crate) fn push(&self, job: Job) {
+        self.open.namespaces().extend(job.namespace.clone());
         self.open.change(|count| count + 1);
         let sent = self
             .jobs
@@ -117,11 +133,18 @@ fn work(mut socket: Socket, group: u32, queue: &Receiver<Job>, open: &Open) {
             delete_links(&mut socket, group);
         }
         for path in jobs.iter().filter_map(|job| job.namespace.as_ref()) {
-            if let Err(error) = namespace::remove(path) {
-                tracing::warn!(error = %gantry_errors::chain(&error), "a network namespace is left to the next start");
-            }
+            remove_namespace(path, &mut open.namespaces());
         }
         open.change(|count| count.saturating_sub(jobs.len()));
+    }
+}
+
+/// Unless it was reclaimed.
+fn remove_namespace(path: &Path, queued: &mut BTreeSet<PathBuf>) {
+    if queued.remove(path)
+        && let Err(error) = namespace::remove(path)
+    {
+        tracing::warn!(error = %gantry_errors::chain(&error), "a network namespace is left to the next start");
     }
 }
 

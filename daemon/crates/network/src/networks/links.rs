@@ -139,7 +139,8 @@ impl Networks {
             while started.elapsed() < CARRIER_DEADLINE {
                 let link =
                     route::link(&mut lock(&self.route), name).map_err(NetworkError::Links)?;
-                if link.is_none_or(|link| link.operational) {
+                // An administrator's bridge may be down on purpose.
+                if link.is_none_or(|link| link.operational || !link.up) {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(1));

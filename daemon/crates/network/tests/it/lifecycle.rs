@@ -267,3 +267,23 @@ fn a_container_may_send_as_soon_as_it_is_connected() {
         }
     });
 }
+
+#[test]
+fn a_container_that_restarts_at_once_keeps_its_new_namespace() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let _server = Server::tcp(&lab.lan, 7000);
+        let id = ContainerId::generate();
+        let request = EndpointRequest::new(id.clone(), "c", "bridge");
+        for pause_ms in [0, 5, 15, 20, 25, 30, 40] {
+            let sandbox = engine.networks.create_sandbox(&id).unwrap();
+            engine.networks.connect(&request).unwrap();
+            // Long enough for what the last round left to be torn down.
+            engine.networks.drain();
+            Namespace::at(&sandbox.path).run(|| ask(LAN, 7000)).unwrap();
+            engine.networks.release(&id).unwrap();
+            std::thread::sleep(Duration::from_millis(pause_ms));
+        }
+        engine.assert_clean();
+    });
+}
