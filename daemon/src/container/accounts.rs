@@ -52,7 +52,7 @@ fn of_image(parts: &Parts, record: &Record) -> Result<(String, String), Containe
         .accounts
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(record.image.clone(), read.clone());
+        .insert(record.image, read.clone());
     Ok(read)
 }
 

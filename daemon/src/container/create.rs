@@ -3,17 +3,16 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use gantry_engine_api::{
-    ContainerConfig, CreateRequest, HostConfig, List, Map, config::HealthConfig,
-};
+use gantry_engine_api::{ContainerConfig, CreateRequest, HostConfig, Map};
 use gantry_ids::{ContainerId, ContainerName, random_name};
-use gantry_image::{Image, RunConfig};
+use gantry_image::Image;
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
 
 use super::{
     error::ContainerError,
     failpoints,
+    merge::{command, merge},
     model::{LastRun, Record},
     mounts::{self, MountRecord, Source},
     names::LookupError,
@@ -87,7 +86,7 @@ impl Containers {
             id: id.clone(),
             name,
             created: Timestamp::now(),
-            image: image.id.clone(),
+            image: image.id,
             chain: image.config.chain(),
             path,
             args,
@@ -148,7 +147,7 @@ impl Containers {
     /// Makes the directories and volumes of a new container.
     async fn populate(&self, record: &mut Record, image: &Image) -> Result<(), ContainerError> {
         let parts = self.parts.clone();
-        let (id, image_id) = (record.id.clone(), image.id.clone());
+        let (id, image_id) = (record.id.clone(), image.id);
         blocking(move || -> Result<(), ContainerError> {
             let dir = parts.dir(&id);
             make_dir(&dir)?;
@@ -203,7 +202,7 @@ impl Containers {
         if *no_copy {
             return Ok(());
         }
-        let (parts, image) = (self.parts.clone(), image.id.clone());
+        let (parts, image) = (self.parts.clone(), image.id);
         let target = mount.target.clone();
         blocking(move || {
             let empty = std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_none());
@@ -342,142 +341,4 @@ pub(super) fn bind_source(path: &Path, create: bool) -> Result<(), ContainerErro
         "invalid mount config for type \"bind\": bind source path does not exist: {}",
         path.display()
     )))
-}
-
-/// What is run: the entrypoint and then the command.
-fn command(config: &ContainerConfig) -> Result<(String, Vec<String>), ContainerError> {
-    let mut words = config.entrypoint.iter().chain(config.cmd.iter()).cloned();
-    let path = words
-        .next()
-        .ok_or_else(|| ContainerError::Invalid("no command specified".to_owned()))?;
-    Ok((path, words.collect()))
-}
-
-/// The image's configuration where the request says nothing.
-fn merge(config: &mut ContainerConfig, image: &RunConfig) {
-    if config.user.is_empty() {
-        config.user.clone_from(&image.user);
-    }
-    if config.working_dir.is_empty() {
-        config.working_dir.clone_from(&image.working_dir);
-    }
-    if config.stop_signal.is_empty() {
-        config.stop_signal.clone_from(&image.stop_signal);
-    }
-    config.stop_timeout = config.stop_timeout.or(image.stop_timeout);
-    merge_command(config, image);
-    let name = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
-    let asked: Vec<String> = config.env.iter().map(|entry| name(entry)).collect();
-    let inherited = image
-        .env
-        .iter()
-        .filter(|entry| !asked.contains(&name(entry)));
-    let env: Vec<String> = config.env.iter().chain(inherited).cloned().collect();
-    config.env = List::from(env);
-    for (key, value) in &image.labels {
-        config
-            .labels
-            .entry(key.clone())
-            .or_insert_with(|| value.clone());
-    }
-    for port in image.exposed_ports.keys() {
-        config.exposed_ports.entry(port.clone()).or_default();
-    }
-    for volume in image.volumes.keys() {
-        config.volumes.entry(volume.clone()).or_default();
-    }
-    if config.on_build.is_empty() && !image.on_build.is_empty() {
-        config.on_build = image.on_build.clone().into();
-    }
-    if config.shell.is_empty() && !image.shell.is_empty() {
-        config.shell = image.shell.clone().into();
-    }
-    merge_health(config, image);
-}
-
-/// A command of the request's own leaves the image's entrypoint; an entrypoint of its own leaves the
-/// image's command; `[""]` is no entrypoint.
-fn merge_command(config: &mut ContainerConfig, image: &RunConfig) {
-    if config.entrypoint.is_empty() {
-        if config.cmd.is_empty()
-            && let Some(cmd) = &image.cmd
-        {
-            config.cmd = cmd.clone().into();
-        }
-        if config.entrypoint.is_nil()
-            && let Some(entrypoint) = &image.entrypoint
-        {
-            config.entrypoint = entrypoint.clone().into();
-        }
-    }
-    if matches!(config.entrypoint.as_slice(), [only] if only.is_empty()) {
-        config.entrypoint = List::default();
-    }
-}
-
-fn merge_health(config: &mut ContainerConfig, image: &RunConfig) {
-    let Some(image) = &image.healthcheck else {
-        return;
-    };
-    let asked = config.healthcheck.get_or_insert_with(HealthConfig::default);
-    if asked.test.is_empty() {
-        asked.test = image.test.clone().into();
-    }
-    for (asked, image) in [
-        (&mut asked.interval, image.interval),
-        (&mut asked.timeout, image.timeout),
-        (&mut asked.start_period, image.start_period),
-        (&mut asked.start_interval, image.start_interval),
-        (&mut asked.retries, image.retries),
-    ] {
-        if *asked == 0 {
-            *asked = image;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use gantry_engine_api::json::from_slice;
-
-    use super::*;
-
-    fn merged(config: &str, image: &str) -> ContainerConfig {
-        let mut config = from_slice(config.as_bytes()).unwrap();
-        merge(&mut config, &serde_json::from_str(image).unwrap());
-        config
-    }
-
-    #[test]
-    fn commands_and_entrypoints_are_merged_as_dockerd_does() {
-        let image = r#"{"Entrypoint":["/e"],"Cmd":["c"]}"#;
-        for (config, expected) in [
-            ("{}", vec!["/e", "c"]),
-            (r#"{"Cmd":["x"]}"#, vec!["/e", "x"]),
-            (r#"{"Entrypoint":["/y"]}"#, vec!["/y"]),
-            (r#"{"Entrypoint":["/y"],"Cmd":["z"]}"#, vec!["/y", "z"]),
-            (r#"{"Entrypoint":[""],"Cmd":["z"]}"#, vec!["z"]),
-            (r#"{"Entrypoint":[],"Cmd":["z"]}"#, vec!["z"]),
-        ] {
-            let (path, args) = command(&merged(config, image)).unwrap();
-            let words: Vec<_> = std::iter::once(path).chain(args).collect();
-            assert_eq!(words, expected, "{config}");
-        }
-        let nothing = command(&ContainerConfig::default()).unwrap_err();
-        assert_eq!(nothing.to_string(), "no command specified");
-    }
-
-    #[test]
-    fn the_requests_variables_and_labels_win() {
-        let config = merged(
-            r#"{"Env":["A=1","B"],"Labels":{"x":"mine"}}"#,
-            r#"{"Env":["A=0","B=0","C=0"],"Labels":{"x":"theirs","y":"z"},"User":"bob"}"#,
-        );
-        assert_eq!(config.env.as_slice(), ["A=1", "B", "C=0"]);
-        assert_eq!(
-            (config.labels["x"].as_str(), config.labels["y"].as_str()),
-            ("mine", "z")
-        );
-        assert_eq!(config.user, "bob");
-    }
 }

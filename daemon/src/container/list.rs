@@ -82,7 +82,7 @@ impl Containers {
             .filter(|(_, record)| since.is_none_or(|since| record.created > since))
             .filter(|(_, record)| self.matches(record, filters))
             .collect();
-        found.sort_by(|(_, a), (_, b)| b.created.cmp(&a.created));
+        found.sort_by_key(|(_, record)| std::cmp::Reverse(record.created));
         if options.limit > 0 {
             found.truncate(options.limit);
         }

@@ -187,7 +187,7 @@ fn write_program(target: &std::path::Path, bytes: &[u8]) -> io::Result<()> {
 
 fn network_config(config: &Config, engine: &EngineId) -> NetworkConfig {
     let options = &config.network;
-    let mut network = NetworkConfig::new(engine.clone(), &config.exec_root);
+    let mut network = NetworkConfig::new(*engine, &config.exec_root);
     network.bridge = match options.bridge.as_deref() {
         None => BridgeChoice::Own,
         Some("none") => BridgeChoice::Disabled,

@@ -1,106 +1,26 @@
-//! What is done to a container beside start, exit and removal: signals, stop, pause, rename, update,
-//! attach, resize, wait.
+//! What is done to a container beside start, exit and removal: signals, stop, restart, pause, rename,
+//! resize.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use gantry_engine_api::host_config::UpdateRequest;
 use gantry_ids::{ContainerName, Signal};
-use gantry_stdio::Attach;
 use gantry_telemetry::failpoint;
-use tokio::sync::watch;
 
 use super::{
-    actor::{Actor, Command, Expected, Reply},
+    actor::{Actor, Command},
     create::blocking,
     error::ContainerError,
     failpoints,
     registry::{Containers, Handle, View},
     restart::Policy,
-    spec::resources,
     state::{Event, Life, step},
-    validate,
 };
-use crate::runtime::{
-    RuntimeError,
-    stdio::{self, HandoverError},
-};
+use crate::runtime::RuntimeError;
 
-/// How long a client's stream may take to arrive after the client was answered.
-const STREAM_LIMIT: Duration = Duration::from_secs(10);
 /// How long a container may take to end after SIGKILL.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// What a wait waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WaitFor {
-    /// That it does not run; at once if it does not.
-    NotRunning,
-    /// Its next end.
-    NextExit,
-    /// That it is removed.
-    Removed,
-}
-
-/// A wait that has begun: whatever happens later is seen.
-#[derive(Debug)]
-pub struct Waiting {
-    watch: watch::Receiver<View>,
-    condition: WaitFor,
-    exits: u64,
-}
-
-/// How a wait ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waited {
-    pub code: u32,
-    /// Why it could not be started; empty otherwise.
-    pub error: String,
-}
-
-impl Waiting {
-    /// Waits.
-    pub async fn end(mut self) -> Waited {
-        let Self {
-            condition, exits, ..
-        } = self;
-        let met = |view: &View| match condition {
-            WaitFor::NotRunning => {
-                view.removed || view.exits > exits || !view.record.life.counts_as_running()
-            }
-            WaitFor::NextExit => view.removed || view.exits > exits,
-            WaitFor::Removed => view.removed,
-        };
-        // The owner ends only after it has published the removal.
-        drop(self.watch.wait_for(met).await);
-        let record = self.watch.borrow().record.clone();
-        let exit = record.life.exit().unwrap_or(&record.last.exit);
-        // Whoever waits for the removal has the start's own answer.
-        let error = match condition {
-            WaitFor::Removed => String::new(),
-            WaitFor::NotRunning | WaitFor::NextExit => exit.error.clone(),
-        };
-        Waited {
-            code: exit.code,
-            error,
-        }
-    }
-}
-
 impl Containers {
-    /// Begins to wait.
-    ///
-    /// # Errors
-    /// There is no such container.
-    pub fn wait(&self, reference: &str, condition: WaitFor) -> Result<Waiting, ContainerError> {
-        let watch = self.find(reference)?.watch();
-        let exits = watch.borrow().exits;
-        Ok(Waiting {
-            watch,
-            condition,
-            exits,
-        })
-    }
-
     /// Starts a container.
     ///
     /// # Errors
@@ -233,45 +153,6 @@ impl Containers {
         handle.call(|reply| Command::Rename { name, reply }).await
     }
 
-    /// Changes limits and restart policy. Answers warnings.
-    ///
-    /// # Errors
-    /// Invalid values.
-    pub async fn update(
-        &self,
-        reference: &str,
-        request: UpdateRequest,
-    ) -> Result<Vec<String>, ContainerError> {
-        let handle = self.find(reference)?;
-        let mut probe = (*handle.record()).clone().host;
-        merge_update(&mut probe, &request);
-        let warnings = validate::resources(&mut probe, &self.parts.machine)?;
-        let request = Box::new(request);
-        handle
-            .call(|reply| Command::Update { request, reply })
-            .await?;
-        Ok(warnings)
-    }
-
-    /// Joins a client's stream to the container's process once it arrives; a start waits for it.
-    ///
-    /// # Errors
-    /// Conflict if the container is paused or restarting.
-    pub async fn attach(
-        &self,
-        handle: &Handle,
-        attach: Attach,
-        stream: Expected,
-    ) -> Result<(), ContainerError> {
-        handle
-            .call(|reply| Command::Attach {
-                attach,
-                stream,
-                reply,
-            })
-            .await
-    }
-
     /// Sets the size of a terminal in characters.
     ///
     /// # Errors
@@ -310,40 +191,8 @@ async fn send(handle: &Handle, signal: Signal) -> Result<(), ContainerError> {
     }
 }
 
-/// Fields that are set replace the record's.
-fn merge_update(host: &mut gantry_engine_api::HostConfig, request: &UpdateRequest) {
-    fn take<T: Default + PartialEq + Clone>(from: &T, to: &mut T) {
-        if *from != T::default() {
-            to.clone_from(from);
-        }
-    }
-    macro_rules! take {
-        ($($field:ident),*) => {
-            $(take(&request.$field, &mut host.$field);)*
-        };
-    }
-    take!(
-        cpu_shares,
-        memory,
-        nano_cpus,
-        blkio_weight,
-        cpu_period,
-        cpu_quota,
-        cpu_realtime_period,
-        cpu_realtime_runtime,
-        cpuset_cpus,
-        cpuset_mems,
-        memory_reservation,
-        memory_swap,
-        pids_limit
-    );
-    if !request.restart_policy.name.is_empty() {
-        host.restart_policy = request.restart_policy.clone();
-    }
-}
-
 impl Actor {
-    fn runtime(&self, step: &'static str, source: RuntimeError) -> ContainerError {
+    pub(super) fn runtime(&self, step: &'static str, source: RuntimeError) -> ContainerError {
         if source.is_not_found() {
             not_running(&self.record.id)
         } else {
@@ -449,80 +298,4 @@ impl Actor {
             .announce(&self.record, "rename", &[("oldName", old.with_slash())]);
         Ok(())
     }
-
-    pub(super) async fn update(&mut self, request: &UpdateRequest) -> Result<(), ContainerError> {
-        let mut host = self.record.host.clone();
-        merge_update(&mut host, request);
-        validate::resources(&mut host, &self.all.parts.machine)?;
-        let policy = Policy::parse(
-            &host.restart_policy.name,
-            host.restart_policy.maximum_retry_count,
-        )?;
-        if host.auto_remove && policy != Policy::No {
-            return Err(ContainerError::Invalid(
-                "Restart policy cannot be updated because AutoRemove is enabled for the container"
-                    .to_owned(),
-            ));
-        }
-        if self.record.life.has_process() {
-            let limits = resources::limits(&host.resources());
-            let limits = serde_json::to_vec(&limits).expect("plain fields");
-            let updated = self
-                .all
-                .parts
-                .supervisor
-                .update(&self.record.id, limits)
-                .await;
-            updated.map_err(|source| self.runtime("update the container", source))?;
-        }
-        self.persist(|record| record.host = host).await?;
-        self.publish();
-        self.all.parts.announce(&self.record, "update", &[]);
-        Ok(())
-    }
-
-    pub(super) fn attach(&mut self, attach: Attach, stream: Expected, reply: Reply<()>) {
-        let id = self.record.id.clone();
-        let refused = match self.record.life {
-            Life::Paused { .. } => Some(ContainerError::Conflict(format!(
-                "container {id} is paused, unpause the container before attach"
-            ))),
-            Life::Restarting { .. } => Some(ContainerError::Conflict(format!(
-                "container {id} is restarting, wait until the container is running"
-            ))),
-            Life::Removing | Life::Dead => Some(ContainerError::Gone(id.clone())),
-            Life::Running { .. } => {
-                let socket = self.all.parts.io_socket(&id);
-                // Handed over beside the owner: a slow shim holds up this client alone.
-                tokio::spawn(async move {
-                    if let Err(error) = join(socket, attach, stream).await {
-                        let error = gantry_errors::chain(&error).to_string();
-                        tracing::warn!(container.id = %id, error, "a client could not attach");
-                    }
-                });
-                None
-            }
-            Life::Created | Life::Exited { .. } => {
-                self.pending.push((attach, stream));
-                None
-            }
-        };
-        if refused.is_none() {
-            self.all.parts.announce(&self.record, "attach", &[]);
-        }
-        drop(reply.send(refused.map_or(Ok(()), Err)));
-    }
-}
-
-/// Waits for a client's stream and hands it over; a client that went away is no error.
-pub(super) async fn join(
-    socket: PathBuf,
-    mut attach: Attach,
-    stream: Expected,
-) -> Result<(), HandoverError> {
-    let Ok(Ok((stream, prefix))) = tokio::time::timeout(STREAM_LIMIT, stream).await else {
-        return Ok(());
-    };
-    attach.prefix = prefix;
-    stdio::hand_over(socket, attach, stream).await
 }

@@ -94,10 +94,7 @@ impl Containers {
     /// Networks and layers of containers that exist are kept, all others given back.
     async fn settle_disk(&self, records: &[Record], live: BTreeSet<gantry_ids::ContainerId>) {
         let parts = self.parts.clone();
-        let ids: Vec<_> = records
-            .iter()
-            .map(|r| (r.id.clone(), r.chain.clone()))
-            .collect();
+        let ids: Vec<_> = records.iter().map(|r| (r.id.clone(), r.chain)).collect();
         let settled = super::create::blocking(move || {
             match parts.networks.recover(&live) {
                 Ok(recovery) => {

@@ -8,13 +8,8 @@
 //! What a failed start made is taken back, and the record says why it failed, with the exit code that
 //! stock clients expect (126, 127, 128).
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{net::IpAddr, path::Path, sync::Arc};
 
-use gantry_ids::ContainerId;
 use gantry_network::{Endpoint, EndpointRequest};
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
@@ -28,34 +23,24 @@ use super::{
     model::Record,
     mounts::Source,
     ports,
-    registry::{Containers, Parts},
+    registry::Parts,
     spec::{
-        self, Surroundings, devices,
-        namespaces::{Join, Mode, mode},
+        self, devices,
+        namespaces::{Mode, mode},
     },
     state::{Event, Exit, Life, Rejected, may_start, step},
+    task::new_task,
 };
-use crate::runtime::{
-    NewTask, RuntimeChoice, RuntimeError,
-    stdio::{self, LogTarget},
-    supervise,
-};
-
-/// The shim's name in containerd's form: `containerd-shim-lite-v2`.
-const SHIM: &str = "io.containerd.lite.v2";
-/// How much of a log is kept where the options say nothing.
-const LOG_MAX_SIZE: u64 = 20 << 20;
-/// How many log files are kept where the options say nothing.
-const LOG_MAX_FILE: u32 = 5;
+use crate::runtime::RuntimeError;
 
 /// What the first, synchronous part of a start found.
-struct Prepared {
-    files: Option<Files>,
-    passwd: String,
-    group: String,
-    devices: devices::Granted,
-    rootfs: Vec<gantry_layer::Mount>,
-    sandbox: Option<String>,
+pub(super) struct Prepared {
+    pub(super) files: Option<Files>,
+    pub(super) passwd: String,
+    pub(super) group: String,
+    pub(super) devices: devices::Granted,
+    pub(super) rootfs: Vec<gantry_layer::Mount>,
+    pub(super) sandbox: Option<String>,
 }
 
 impl Actor {
@@ -165,7 +150,7 @@ impl Actor {
     async fn hand_over_pending(&mut self) -> Result<(), ContainerError> {
         let socket = self.all.parts.io_socket(&self.record.id);
         for (attach, stream) in std::mem::take(&mut self.pending) {
-            super::operate::join(socket.clone(), attach, stream)
+            super::attach::join(socket.clone(), attach, stream)
                 .await
                 .map_err(|source| ContainerError::Attach {
                     id: self.record.id.clone(),
@@ -348,201 +333,9 @@ fn connect(parts: &Parts, record: &Record) -> Result<Option<Endpoint>, Container
         .map_err(ContainerError::Connect)
 }
 
-fn new_task(
-    parts: &Parts,
-    record: &Record,
-    prepared: Prepared,
-    joins: Joins,
-) -> Result<NewTask, ContainerError> {
-    let config = parts.config();
-    let files = prepared.files.or(joins.files);
-    let wants_init = record.host.init.unwrap_or(config.containers.init);
-    let init = config
-        .containers
-        .init_path
-        .clone()
-        .or_else(|| parts.init.clone());
-    let around = Surroundings {
-        passwd: prepared.passwd,
-        group: prepared.group,
-        resolv_conf: files.as_ref().map(|files| files.resolv_conf.clone()),
-        hostname: files.as_ref().map(|files| files.hostname.clone()),
-        hosts: files.as_ref().map(|files| files.hosts.clone()),
-        init: init.filter(|_| wants_init && record.host.pid_mode != "host"),
-        join: Join {
-            network: prepared.sandbox.or(joins.network),
-            ipc: joins.ipc,
-            pid: joins.pid,
-        },
-        shm: None,
-        cgroups_path: cgroups_path(parts, record),
-        cgroup_v2: parts.machine.cgroup_v2,
-        kernel: parts.kernel,
-        machine: parts.machine_name.clone(),
-        devices: prepared.devices,
-    };
-    let spec = spec::build(record, &around)?;
-    let spec = serde_json::to_vec(&spec).expect("a specification has string keys only");
-    let output = stdio::uri(
-        parts.io_socket(&record.id),
-        log_target(record),
-        record.config.stdin_once,
-    );
-    Ok(NewTask {
-        id: record.id.clone(),
-        spec,
-        rootfs: prepared.rootfs,
-        stdin: if record.config.open_stdin {
-            output.clone()
-        } else {
-            String::new()
-        },
-        output,
-        terminal: record.config.tty,
-        runtime: runtime_choice(parts, &record.host.runtime)?,
-        image: record.config.image.clone(),
-    })
-}
-
-/// Beneath the engine's own parent unless the user named one.
-fn cgroups_path(parts: &Parts, record: &Record) -> String {
-    let config = parts.config();
-    let own = format!("/gantry-{}", parts.engine.as_str());
-    let parent = [&record.host.cgroup_parent]
-        .into_iter()
-        .chain(config.containers.cgroup_parent.as_ref())
-        .find(|parent| !parent.is_empty())
-        .cloned()
-        .unwrap_or(own);
-    if config.cgroup_driver == "systemd" {
-        let slice = if parent.starts_with('/') {
-            "system.slice"
-        } else {
-            &parent
-        };
-        return format!("{slice}:gantry:{}", record.id);
-    }
-    format!("/{}/{}", parent.trim_matches('/'), record.id)
-}
-
-/// The OCI runtime of this name.
-///
-/// # Errors
-/// [`ContainerError::Invalid`] if the configuration does not have it any more.
-pub(super) fn runtime_choice(parts: &Parts, name: &str) -> Result<RuntimeChoice, ContainerError> {
-    let config = parts.config();
-    let entry = config.runtimes.get(name).ok_or_else(|| {
-        ContainerError::Invalid(format!("unknown or invalid runtime name: {name}"))
-    })?;
-    let binary = if entry.path.contains('/') {
-        PathBuf::from(&entry.path)
-    } else {
-        supervise::find(&entry.path).unwrap_or_else(|| PathBuf::from(&entry.path))
-    };
-    Ok(RuntimeChoice {
-        binary: binary.display().to_string(),
-        root: config
-            .exec_root
-            .join(format!("runtime-{name}"))
-            .display()
-            .to_string(),
-        shim: SHIM.to_owned(),
-    })
-}
-
-/// Where the output is logged; none for `--log-driver none`.
-fn log_target(record: &Record) -> Option<LogTarget> {
-    let path = PathBuf::from(record.log_path.as_ref()?);
-    let options = &record.host.log_config.config;
-    let max_size = options
-        .get("max-size")
-        .map_or(Some(LOG_MAX_SIZE), |text| bytes(text));
-    let max_file = options.get("max-file").and_then(|text| text.parse().ok());
-    Some(LogTarget {
-        path,
-        max_size: max_size.unwrap_or(0),
-        max_file: max_file.unwrap_or(LOG_MAX_FILE),
-        attrs: super::log_attrs::of(record),
-    })
-}
-
-/// `20m`, `1g`, `512k`, `-1` for no limit.
-fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim().to_ascii_lowercase();
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match text[digits.len()..].trim_end_matches('b') {
-        "" => 1,
-        "k" => 1 << 10,
-        "m" => 1 << 20,
-        "g" => 1 << 30,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(unit)
-}
-
-/// What a container takes over from another one.
-#[derive(Debug, Default)]
-pub(super) struct Joins {
-    network: Option<String>,
-    ipc: Option<String>,
-    pid: Option<String>,
-    files: Option<Files>,
-}
-
-impl Containers {
-    /// Finds the containers whose namespaces are joined; they must run.
-    fn joins(&self, record: &Record) -> Result<Joins, ContainerError> {
-        let mut joins = Joins::default();
-        if let Mode::Container(other) = mode(&record.host.network_mode) {
-            let (id, pid) = self.running(other, &record.id, "network of")?;
-            joins.network = Some(format!("/proc/{pid}/ns/net"));
-            joins.files = Some(Files::beneath(&self.parts.dir(&id)));
-        }
-        if let Mode::Container(other) = mode(&record.host.ipc_mode) {
-            let (_, pid) = self.running(other, &record.id, "IPC namespace of")?;
-            joins.ipc = Some(format!("/proc/{pid}/ns/ipc"));
-        }
-        if let Mode::Container(other) = mode(&record.host.pid_mode) {
-            let (_, pid) = self.running(other, &record.id, "PID namespace of")?;
-            joins.pid = Some(format!("/proc/{pid}/ns/pid"));
-        }
-        Ok(joins)
-    }
-
-    fn running(
-        &self,
-        other: &str,
-        own: &ContainerId,
-        what: &str,
-    ) -> Result<(ContainerId, u32), ContainerError> {
-        let handle = self.find(other)?;
-        if handle.id == *own {
-            return Err(ContainerError::Conflict(format!(
-                "cannot join the {what} the container itself"
-            )));
-        }
-        let record = handle.record();
-        let pid = record.life.pid().ok_or_else(|| {
-            ContainerError::Conflict(format!(
-                "cannot join {what} a non running container: {}",
-                record.id
-            ))
-        })?;
-        Ok((record.id.clone(), pid))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_of_logs_are_read() {
-        assert_eq!(bytes("20m"), Some(20 << 20));
-        assert_eq!(bytes("1GB"), Some(1 << 30));
-        assert_eq!(bytes("100"), Some(100));
-        assert_eq!(bytes("-1"), None);
-    }
 
     #[test]
     fn failures_have_the_codes_clients_expect() {

@@ -73,7 +73,7 @@ fn of_v1(metrics: v1::Metrics) -> Counters {
         };
     }
     if let Some(memory) = metrics.memory {
-        let usage = memory.usage.clone().unwrap_or_default();
+        let usage = memory.usage.unwrap_or_default();
         counters.memory = MemoryStats {
             usage: usage.usage,
             max_usage: usage.max,

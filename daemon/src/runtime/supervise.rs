@@ -9,14 +9,17 @@ use std::{
     env,
     fs::{self, OpenOptions},
     io,
-    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, PidfdFlags};
-use tokio::{io::unix::AsyncFd, net::UnixStream, time::Instant};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    process::{Pid, PidfdFlags},
+};
+use tokio::{net::UnixStream, sync::oneshot, time::Instant};
 
 /// The binary's name.
 const PROGRAM: &str = "containerd-lite";
@@ -110,8 +113,9 @@ impl Supervision {
         tokio::spawn(async move {
             let mut current = running;
             loop {
+                let pid = current.pid;
                 current.died().await;
-                tracing::warn!(pid = current.pid, "{PROGRAM} died; starting it again");
+                tracing::warn!(pid, "{PROGRAM} died; starting it again");
                 current = loop {
                     match self.ensure().await {
                         Ok(running) => break running,
@@ -179,7 +183,7 @@ impl Supervision {
 pub struct Running {
     /// Its process.
     pub pid: i32,
-    exit: AsyncFd<OwnedFd>,
+    exit: oneshot::Receiver<()>,
 }
 
 impl Running {
@@ -188,18 +192,26 @@ impl Running {
         let stream: UnixStream = gantry_proto::uds::stream(socket).await.ok()?;
         let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
         let exit = rustix::process::pidfd_open(peer.pid, PidfdFlags::NONBLOCK).ok()?;
-        let exit = AsyncFd::with_interest(exit, tokio::io::Interest::READABLE).ok()?;
+        let (ended, receiver) = oneshot::channel();
+        // A thread of its own that sleeps in poll(2): a pidfd is readable once its process ended.
+        let watch = move || {
+            let mut descriptors = [PollFd::new(&exit, PollFlags::IN)];
+            let polled = rustix::io::retry_on_intr(|| poll(&mut descriptors, None));
+            drop(polled.map(|_| ended.send(())));
+        };
+        let thread = std::thread::Builder::new().name("supervisor".to_owned());
+        thread.spawn(watch).ok()?;
         Some(Self {
             pid: Pid::as_raw(Some(peer.pid)),
-            exit,
+            exit: receiver,
         })
     }
 
     /// Waits for its end.
-    async fn died(&self) {
-        // A pidfd is readable once its process has ended; an error means that nobody can tell.
-        if let Err(error) = self.exit.readable().await {
-            tracing::error!(%error, "cannot watch {PROGRAM}");
+    async fn died(self) {
+        if self.exit.await.is_err() {
+            tracing::error!("cannot watch {PROGRAM}");
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn unpack(
     // A directory's time changes with what is put into it.
     for (path, mtime) in directories.into_iter().rev() {
         if let Ok(dir) = root.directory(&path) {
-            drop(rustix::fs::futimens(&dir, &times(mtime)));
+            rustix::fs::futimens(&dir, &times(mtime))?;
         }
     }
     Ok(())

@@ -6,10 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use gantry_engine_api::{
-    ContainerConfig, HostConfig,
-    mount::{Mount, MountPoint},
-};
+use gantry_engine_api::{ContainerConfig, HostConfig, mount::MountPoint};
 use serde::{Deserialize, Serialize};
 
 mod bind;

@@ -12,7 +12,7 @@ use futures_util::stream;
 use gantry_engine_api::container::{WaitError, WaitResponse};
 use http::header;
 
-use crate::container::operate::WaitFor;
+use crate::container::wait::WaitFor;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
 use crate::engine::Engine;
