@@ -71,11 +71,9 @@ impl Containers {
         }
         super::ports::check(&host)?;
         self.check_joins(&host)?;
-        if self.parts.init.is_none() && settings.containers.init_path.is_none() {
-            let wanted = host.init.unwrap_or(settings.containers.init);
-            if wanted {
-                warnings.push("this engine was built without its init".to_owned());
-            }
+        let init = host.init.unwrap_or(settings.containers.init);
+        if init && self.parts.init.is_none() && settings.containers.init_path.is_none() {
+            warnings.push("this engine was built without its init".to_owned());
         }
         let mounts = mounts::requested(&config, &host, self.inherited(&host)?)?;
         let id = ContainerId::generate();

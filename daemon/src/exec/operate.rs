@@ -100,10 +100,7 @@ impl Containers {
                 exec.id
             )));
         }
-        match self
-            .launch_exec(handle, &record, exec, options, client)
-            .await
-        {
+        match self.launch_exec(&record, exec, options, client).await {
             Ok(pid) => {
                 exec.started(pid);
                 let command = exec.request.cmd.join(" ");
@@ -134,7 +131,6 @@ impl Containers {
 
     async fn launch_exec(
         &self,
-        handle: &Handle,
         record: &Record,
         exec: &Exec,
         options: StartOptions,
@@ -142,7 +138,7 @@ impl Containers {
     ) -> Result<u32, ContainerError> {
         let supervisor = &self.parts.supervisor;
         let process = self.exec_process(record, exec, &options).await?;
-        let socket = self.parts.io_socket(&handle.id);
+        let socket = self.parts.io_socket(&record.id);
         let uri = stdio::uri(socket.clone(), None, true);
         let terminal = process.terminal;
         let new = NewExec {
@@ -166,22 +162,22 @@ impl Containers {
             let invalid = message.contains("executable file not found");
             ContainerError::Start { message, invalid }
         };
-        supervisor.exec(&handle.id, new).await.map_err(refused)?;
+        supervisor.exec(&record.id, new).await.map_err(refused)?;
         if let Some((mut attach, stream)) = client {
             attach.process = exec.id.to_string();
             stdio::hand_over(socket, attach, stream)
                 .await
                 .map_err(|source| ContainerError::Attach {
-                    id: handle.id.clone(),
+                    id: record.id.clone(),
                     source,
                 })?;
         }
         let pid = supervisor
-            .start(&handle.id, exec.id.as_str())
+            .start(&record.id, exec.id.as_str())
             .await
             .map_err(refused)?;
         if let (true, Some(size)) = (terminal, options.size) {
-            drop(supervisor.resize(&handle.id, exec.id.as_str(), size).await);
+            drop(supervisor.resize(&record.id, exec.id.as_str(), size).await);
         }
         Ok(pid)
     }

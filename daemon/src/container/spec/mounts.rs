@@ -33,8 +33,10 @@ pub(super) fn of(record: &Record, around: &Surroundings) -> Result<Vec<Mount>, S
     let mut mounts = defaults(host, around);
     // A mount of the user's replaces Docker's own, and one on /dev all that lie beneath it.
     let taken = |target: &str| record.mounts.iter().any(|mount| mount.target == target);
+    let all_of_dev = taken("/dev");
     mounts.retain(|mount| {
-        !taken(&mount.destination) && !(taken("/dev") && mount.destination.starts_with("/dev/"))
+        let replaced = all_of_dev && mount.destination.starts_with("/dev/");
+        !replaced && !taken(&mount.destination)
     });
     if let Some(init) = &around.init {
         mounts.push(mount(

@@ -14,7 +14,7 @@ use crate::container::model::Record;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::{Params, Version};
 use crate::edge::http::hijack::StreamKind;
-use crate::edge::http::time::parse_moment;
+use crate::edge::http::time::{Moment, parse_moment};
 use crate::engine::Engine;
 use crate::logs::{self, LogQuery, Source};
 
@@ -48,7 +48,7 @@ fn query(params: &Params, record: &Record) -> Result<LogQuery, ApiError> {
     // 0 stands for "not given".
     let moment = |name: &str| -> Result<Option<i64>, ApiError> {
         Ok(parse_moment(name, params.text(name))?
-            .map(|m| m.as_ns())
+            .map(Moment::as_ns)
             .filter(|ns| *ns > 0))
     };
     let tail = match params.text("tail") {

@@ -123,8 +123,10 @@ async fn prune(
         .map_err(|e| ApiError::filter(&e))?
         .unwrap_or(!version.at_least(42));
     let volumes = &engine.containers.parts.volumes;
-    let mut pruned = VolumesPruned::default();
-    pruned.volumes_deleted = List::empty();
+    let mut pruned = VolumesPruned {
+        volumes_deleted: List::empty(),
+        ..VolumesPruned::default()
+    };
     let usage = crate::census::Census::volumes_usage(&engine.containers);
     for volume in volumes.list() {
         let name = volume.name.as_str();
