@@ -70,11 +70,7 @@ impl Encoder {
 
 fn escape(out: &mut Vec<u8>, mut bytes: &[u8]) {
     loop {
-        let plain = bytes
-            .iter()
-            .position(|byte| !PLAIN[usize::from(*byte)])
-            .unwrap_or(bytes.len());
-        let (head, rest) = bytes.split_at(plain);
+        let (head, rest) = bytes.split_at(plain_len(bytes));
         out.extend_from_slice(head);
         let Some(first) = rest.first() else { return };
         bytes = if first.is_ascii() {
@@ -84,6 +80,31 @@ fn escape(out: &mut Vec<u8>, mut bytes: &[u8]) {
             escape_wide(out, rest)
         };
     }
+}
+
+/// How many bytes at the front are written as they are. Sixteen are looked at together, which the
+/// compiler turns into vector instructions.
+fn plain_len(bytes: &[u8]) -> usize {
+    let (blocks, _) = bytes.as_chunks::<16>();
+    let plain = blocks.iter().take_while(|block| {
+        let special = |byte: &u8| {
+            u8::from(*byte < 0x20)
+                | u8::from(*byte >= 0x80)
+                | u8::from(*byte == b'"')
+                | u8::from(*byte == b'\\')
+                | u8::from(*byte == b'<')
+                | u8::from(*byte == b'>')
+                | u8::from(*byte == b'&')
+        };
+        block.iter().fold(0, |any, byte| any | special(byte)) == 0
+    });
+    let whole = plain.count() * 16;
+    let rest = &bytes[whole..];
+    whole
+        + rest
+            .iter()
+            .position(|byte| !PLAIN[usize::from(*byte)])
+            .unwrap_or(rest.len())
 }
 
 fn escape_ascii(out: &mut Vec<u8>, byte: u8) {
