@@ -39,6 +39,16 @@ pub fn python() -> PathBuf {
     PathBuf::from(python.expect("GANTRY_PYTHON is not set: run the tests by `cargo xtask test`"))
 }
 
+/// An OpenSSH server.
+///
+/// # Panics
+/// As `stock`.
+#[must_use]
+pub fn sshd() -> PathBuf {
+    let sshd = std::env::var_os("GANTRY_SSHD");
+    PathBuf::from(sshd.expect("GANTRY_SSHD is not set: run the tests by `cargo xtask test`"))
+}
+
 fn find(variable: &str, sub: &str, name: &str) -> PathBuf {
     let dir = std::env::var_os(variable)
         .unwrap_or_else(|| panic!("{variable} is not set: run the tests by `cargo xtask test`"));

@@ -22,6 +22,7 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
         "nftables",
         "`nft`, to look at what our nftables messages made",
     ),
+    ("openssh-client", "docker -H ssh://"),
     ("patchelf", "binds the stock engines to their own libraries"),
     ("python3-venv", "docker-py, a client nobody here wrote"),
     ("procps", "`ps`, for top; `sysctl`"),

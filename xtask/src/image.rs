@@ -12,7 +12,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
-use crate::command;
+use crate::{command, workspace};
 
 const NAME: &str = "gantry/hello:latest";
 
@@ -36,21 +36,42 @@ pub(crate) fn write(program: &Path, archive: &Path) -> Result<()> {
     let binary = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
     let applets = command::output(Command::new(program).arg("applets"))?;
     let applets: Vec<&str> = applets.split_whitespace().collect();
-    let image = image(&binary, &applets)?;
+    let image = image(&binary, &applets, &source_date())?;
     if fs::read(archive).is_ok_and(|old| old == image) {
         return Ok(());
     }
     fs::write(archive, image).with_context(|| format!("cannot write {}", archive.display()))
 }
 
-fn image(binary: &[u8], applets: &[&str]) -> Result<Vec<u8>> {
+/// When the program's source was last changed: the same source gives the same image. Without a git
+/// history (an unpacked archive of the source) it is the epoch.
+fn source_date() -> String {
+    let mut git = Command::new("git");
+    git.current_dir(workspace::root());
+    git.args([
+        "log",
+        "-1",
+        "--date=format-local:%Y-%m-%dT%H:%M:%SZ",
+        "--format=%cd",
+    ]);
+    git.env("TZ", "UTC").args(["--", "guest/hello"]);
+    let date = command::output(&mut git)
+        .map(|d| d.trim().to_owned())
+        .unwrap_or_default();
+    if date.is_empty() {
+        "1970-01-01T00:00:00Z".to_owned()
+    } else {
+        date
+    }
+}
+
+fn image(binary: &[u8], applets: &[&str], created: &str) -> Result<Vec<u8>> {
     let layer = layer(binary, applets)?;
     let diff_id = digest(&layer);
     let config = serde_json::to_vec(&json!({
         "architecture": if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
         "os": "linux",
-        // An epoch: the same program gives the same image.
-        "created": "1970-01-01T00:00:00Z",
+        "created": created,
         "config": {
             "Cmd": ["hello"],
             "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
@@ -59,7 +80,7 @@ fn image(binary: &[u8], applets: &[&str]) -> Result<Vec<u8>> {
             // `serve` and `sleep` are PID 1 and have no handlers: nothing gentler reaches them.
             "StopSignal": "SIGKILL",
         },
-        "history": [{ "created": "1970-01-01T00:00:00Z", "created_by": "cargo xtask build" }],
+        "history": [{ "created": created, "created_by": "cargo xtask build" }],
         "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{diff_id}")] },
     }))?;
     let id = digest(&config);
@@ -125,10 +146,11 @@ mod tests {
 
     #[test]
     fn the_archive_names_what_it_holds_and_is_the_same_each_time() {
-        let bytes = image(b"program", &["hello", "sh"]).expect("an archive");
+        let bytes =
+            image(b"program", &["hello", "sh"], "2026-01-01T00:00:00Z").expect("an archive");
         assert_eq!(
             bytes,
-            image(b"program", &["hello", "sh"]).expect("an archive")
+            image(b"program", &["hello", "sh"], "2026-01-01T00:00:00Z").expect("an archive")
         );
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut parts = std::collections::HashMap::new();

@@ -16,6 +16,7 @@ mod image;
 mod machine;
 mod peers;
 mod python;
+mod sshd;
 mod test;
 mod tidy;
 mod vm;

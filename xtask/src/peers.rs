@@ -129,7 +129,7 @@ fn bind_all(dir: &Path) -> Result<()> {
 }
 
 /// Copies a program and gives it the loader and libraries it came with; a static one stays as it is.
-fn bind(from: &Path, to: &Path, loader: &Path, libraries: &str) -> Result<()> {
+pub(crate) fn bind(from: &Path, to: &Path, loader: &Path, libraries: &str) -> Result<()> {
     fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     let dynamic = Command::new("patchelf")
         .arg("--print-interpreter")

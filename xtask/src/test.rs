@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{apt, build, command, peers, python, tidy, workspace};
+use crate::{apt, build, command, peers, python, sshd, tidy, workspace};
 
 /// Runs it all; `args` may hold `--quick` and one word that tests' names must contain.
 pub(crate) fn run(args: &[String]) -> Result<()> {
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
                 "--no-fail-fast",
             ]);
             environment(&mut cargo, &peers, &programs);
-            cargo.env("GANTRY_PYTHON", python::environment()?);
+            clients(&mut cargo)?;
             command::run(cargo.env("GANTRY_TEST_RUNTIME", runtime))
         })?;
     }
@@ -77,7 +77,7 @@ fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Resu
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
     cargo.args(word);
     environment(&mut cargo, peers, programs);
-    cargo.env("GANTRY_PYTHON", python::environment()?);
+    clients(&mut cargo)?;
     if quick {
         cargo.env("GANTRY_TEST_QUICK", "1");
     }
@@ -90,8 +90,16 @@ fn on_stock(peers: &Path, word: Option<&str>) -> Result<()> {
     cargo
         .args(["test", "--package", "integration-tests", "--no-fail-fast"])
         .args(word);
-    cargo.env("GANTRY_PYTHON", python::environment()?);
+    clients(&mut cargo)?;
     command::run(cargo.env("GANTRY_PEERS", peers).env("GANTRY_ORACLE", "1"))
+}
+
+/// What the tests drive the engine with, besides the command lines.
+fn clients(cargo: &mut Command) -> Result<()> {
+    cargo
+        .env("GANTRY_PYTHON", python::environment()?)
+        .env("GANTRY_SSHD", sshd::fetch()?);
+    Ok(())
 }
 
 /// `cargo xtask bench`: the same preparation, then the measurements.

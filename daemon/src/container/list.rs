@@ -9,6 +9,7 @@ use gantry_engine_api::{
     port::PortSummary,
 };
 use jiff::Timestamp;
+use regex_lite::Regex;
 
 use super::{
     error::ContainerError,
@@ -174,19 +175,13 @@ impl Containers {
     }
 }
 
-/// dockerd matches a regular expression; the forms people write are an exact name, a name with its
-/// slash, `^name$` and a part of a name.
+/// As dockerd: a regular expression, on the name with its slash and without; one that does not parse
+/// is taken as the name itself.
 fn name_matches(record: &Record, pattern: &str) -> bool {
     let name = record.name.as_str();
-    let bare = pattern
-        .trim_start_matches('^')
-        .trim_start_matches('/')
-        .trim_end_matches('$');
-    match (pattern.starts_with('^'), pattern.ends_with('$')) {
-        (true, true) => name == bare,
-        (true, false) => name.starts_with(bare),
-        (false, true) => name.ends_with(bare),
-        (false, false) => name.contains(bare),
+    match Regex::new(pattern) {
+        Ok(regex) => regex.is_match(name) || regex.is_match(&format!("/{name}")),
+        Err(_) => name == pattern.trim_start_matches('/'),
     }
 }
 

@@ -15,7 +15,9 @@ fn logs_are_kept_in_order_and_by_stream() {
         "line 1\nline 2\nline 3\nline 4\nline 5\nunfinished"
     );
     assert_eq!(all.err, "bad\n");
-    assert_eq!(docker.run(&["logs", "--tail", "1", "cc"]).out, "unfinished");
+    // Across streams the order is the scheduler's.
+    let last = docker.run(&["logs", "--tail", "1", "cc"]);
+    assert!(last.out == "unfinished" || last.err == "bad\n", "{last:?}");
     assert_eq!(docker.run(&["logs", "--since", "1h", "cc"]).out, all.out);
     assert_eq!(docker.run(&["logs", "--until", "1h", "cc"]).out, "");
     let stamped = docker.run(&["logs", "-t", "cc"]).out;

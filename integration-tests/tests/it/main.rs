@@ -9,4 +9,5 @@ mod lifecycle;
 mod logs;
 mod network;
 mod run;
+mod ssh;
 mod streams;

@@ -47,10 +47,8 @@ pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/networks/*/connect", NETWORKS),
     ("POST", "/networks/*/disconnect", NETWORKS),
     ("PUT", "/volumes/*", "cluster volumes"),
-    ("GET", "/plugins", PLUGINS),
     ("GET", "/plugins/privileges", PLUGINS),
     ("POST", "/plugins/pull", PLUGINS),
-    ("GET", "/plugins/**/json", PLUGINS),
     ("DELETE", "/plugins/**", PLUGINS),
     ("POST", "/plugins/**/enable", PLUGINS),
     ("POST", "/plugins/**/disable", PLUGINS),
@@ -90,6 +88,9 @@ pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/configs/*/update", SWARM),
 ];
 
+/// Where one plugin is inspected.
+const PLUGIN: &str = "/plugins/**/json";
+
 /// Answers whatever no route takes.
 pub(super) async fn answer(State(_): State<Arc<Engine>>, request: Request) -> Response {
     refusal(request.method(), request.uri().path()).into_response()
@@ -97,6 +98,13 @@ pub(super) async fn answer(State(_): State<Arc<Engine>>, request: Request) -> Re
 
 /// The refusal for an operation: 501 if the API has it, 404 if not.
 pub(super) fn refusal(method: &Method, path: &str) -> ApiError {
+    // There are no plugins, so that asking for one is answered: `inspect NAME` asks last of all.
+    if method == Method::GET && matches(PLUGIN, path) {
+        let name = path
+            .trim_start_matches("/plugins/")
+            .trim_end_matches("/json");
+        return ApiError::not_found(format!("plugin \"{name}\" not found"));
+    }
     let operation = OPERATIONS
         .iter()
         .find(|(verb, pattern, _)| *verb == method.as_str() && matches(pattern, path));

@@ -23,6 +23,12 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/info", get(info::show))
         .route("/system/df", get(disk_usage::show))
         .route("/events", get(events::stream))
+        .route("/plugins", get(plugins))
+}
+
+/// There are none.
+async fn plugins() -> Response {
+    super::json(StatusCode::OK, &[(); 0])
 }
 
 /// `GET` and `HEAD /_ping`: what every client asks first.
