@@ -10,6 +10,7 @@ use gantry_errors::{Classify, ErrorKind};
 use gantry_proto::containerd::task::v3::DeleteResponse;
 use gantry_proto::convert::time;
 use gantry_proto::uds;
+use gantry_telemetry::trace;
 use prost::Message;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -247,6 +248,9 @@ impl Launcher {
             .args(["-id", key.id.as_str()])
             .stdout(Stdio::piped())
             .stderr(log);
+        if let Some(trace) = trace::file() {
+            command.env(trace::VARIABLE, trace);
+        }
         if self.debug {
             command.arg("-debug");
         }

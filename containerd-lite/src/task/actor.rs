@@ -10,6 +10,7 @@ use gantry_errors::chain;
 use gantry_telemetry::failpoint;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::context::Context;
 use super::error::TaskError;
@@ -126,7 +127,7 @@ impl Actor {
 
     fn message(&mut self, message: Message) {
         match message {
-            Message::Work(work) => self.work(work),
+            Message::Work(work) => self.work(*work),
             Message::Saw(sight, shown) => {
                 self.take(Input::Saw(sight));
                 let _ = shown.send(());
@@ -174,9 +175,13 @@ impl Actor {
 
     fn call(&mut self, work: Work) {
         if matches!(work.op, Op::Create(_)) {
-            self.jobs.spawn(jobs::create(self.site.clone(), work));
+            let span = work.span.clone();
+            let job = jobs::create(self.site.clone(), work).instrument(span);
+            self.jobs.spawn(job);
         } else if let Some(shim) = &self.shim {
-            self.jobs.spawn(jobs::call(shim.client.clone(), work));
+            let span = work.span.clone();
+            let job = jobs::call(shim.client.clone(), work).instrument(span);
+            self.jobs.spawn(job);
         }
         // Without a shim the reply is dropped, which the client sees as "no such task".
     }

@@ -1,6 +1,7 @@
 //! What the rest of the program holds of a task's actor.
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Span;
 
 use super::error::TaskError;
 use super::machine::{Op, Sight, State};
@@ -13,7 +14,7 @@ use crate::typed::Typed;
 #[derive(Debug)]
 pub(crate) enum Message {
     /// An operation that changes the state.
-    Work(Work),
+    Work(Box<Work>),
     /// An event of the shim, answered once the state shows it.
     Saw(Sight, oneshot::Sender<()>),
     /// Wants to know how a process ends.
@@ -26,6 +27,8 @@ pub(crate) struct Work {
     pub(super) op: Op,
     pub(super) load: Load,
     pub(super) reply: oneshot::Sender<Result<Answer, TaskError>>,
+    /// The call it belongs to, so that a trace shows what waits for what.
+    pub(super) span: Span,
 }
 
 /// What an operation carries that the state machine does not look at.
@@ -159,8 +162,14 @@ impl Handle {
     /// The state does not allow it, or the shim failed.
     pub(crate) async fn ask(&self, op: Op, load: Load) -> Result<Answer, TaskError> {
         let (reply, answer) = oneshot::channel();
-        let work = Work { op, load, reply };
-        let sent = self.inbox.send(Message::Work(work)).await;
+        let span = Span::current();
+        let work = Work {
+            op,
+            load,
+            reply,
+            span,
+        };
+        let sent = self.inbox.send(Message::Work(Box::new(work))).await;
         sent.map_err(|_| self.no_task())?;
         answer.await.map_err(|_| self.no_task())?
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gantry_errors::chain;
 use gantry_telemetry::failpoint;
 use tokio::sync::oneshot;
+use tracing::{Instrument, debug_span};
 
 use super::context::Context;
 use super::error::TaskError;
@@ -61,7 +62,9 @@ pub(super) struct Site {
 
 /// Starts a shim and creates the task in it.
 pub(super) async fn create(site: Site, work: Work) -> Done {
-    let Work { op, load, reply } = work;
+    let Work {
+        op, load, reply, ..
+    } = work;
     let mut shim = None;
     let result = match load {
         Load::Create(load) => create_with(&site, *load, &mut shim).await,
@@ -100,7 +103,10 @@ async fn create_with(
     failpoint("create.bundle")?;
     let options = load.call.options.as_ref();
     let started = launcher.start(&binary, &site.key, &site.bundle, options);
-    let socket = started.await.map_err(TaskError::Launch)?;
+    let socket = started
+        .instrument(debug_span!("shim start"))
+        .await
+        .map_err(TaskError::Launch)?;
     record.socket = Some(socket.clone());
     write(&record)?;
     failpoint("create.shim")?;
@@ -108,7 +114,9 @@ async fn create_with(
     let client = client.await.map_err(TaskError::Create)?;
     let (held, created) = tokio::join!(
         hold(&client, REACH),
-        client.create(site.bundle.path(), load.call)
+        client
+            .create(site.bundle.path(), load.call)
+            .instrument(debug_span!("shim Create"))
     );
     let alive = held.map_err(TaskError::Create)?;
     *shim = Some(Shim { client, alive });
@@ -124,7 +132,9 @@ async fn hold(client: &Client, limit: Duration) -> Result<Alive, ShimError> {
 
 /// Sends an operation to the shim.
 pub(super) async fn call(shim: Client, work: Work) -> Done {
-    let Work { op, load, reply } = work;
+    let Work {
+        op, load, reply, ..
+    } = work;
     let result = match (&op, load) {
         (Op::Start(process), _) => shim.start(process).await.map(answer_pid),
         (Op::Exec(id, stdio), Load::Process(spec)) => {

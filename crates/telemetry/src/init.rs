@@ -14,7 +14,7 @@ use tracing_subscriber::{Layer, Registry};
 use crate::{panic, trace};
 
 /// Crates of other people, whose chatter is only wanted when it is a warning.
-const FOREIGN: [&str; 6] = ["h2", "hyper", "hyper_util", "tonic", "tower", "redb"];
+pub(crate) const FOREIGN: [&str; 6] = ["h2", "hyper", "hyper_util", "tonic", "tower", "redb"];
 
 /// How a program logs.
 #[derive(Clone, Copy, Debug)]

@@ -8,15 +8,21 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::init::FOREIGN;
 
 /// The layer, or none where no trace is written.
 pub(crate) fn layer<S>() -> Option<impl Layer<S>>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    super::enabled().then(|| Spans.with_filter(LevelFilter::DEBUG))
+    let wanted = Targets::new()
+        .with_default(LevelFilter::DEBUG)
+        .with_targets(FOREIGN.map(|name| (name, LevelFilter::OFF)));
+    super::enabled().then(|| Spans.with_filter(wanted))
 }
 
 struct Spans;

@@ -12,7 +12,7 @@ mod layer;
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -27,6 +27,7 @@ static WRITER: OnceLock<Option<Writer>> = OnceLock::new();
 
 struct Writer {
     program: &'static str,
+    path: PathBuf,
     file: File,
 }
 
@@ -41,6 +42,7 @@ pub fn open(program: &'static str, path: Option<&Path>) -> io::Result<()> {
         None => None,
         Some(path) => Some(Writer {
             program,
+            path: std::path::absolute(path)?,
             file: append(path)?,
         }),
     };
@@ -70,6 +72,13 @@ fn append(path: &Path) -> io::Result<File> {
 #[must_use]
 pub fn enabled() -> bool {
     matches!(WRITER.get(), Some(Some(_)))
+}
+
+/// The file spans are written to, for children ([`VARIABLE`]).
+#[must_use]
+pub fn file() -> Option<&'static Path> {
+    let writer = WRITER.get()?.as_ref()?;
+    Some(&writer.path)
 }
 
 /// A phase from now until the value is dropped, for programs that have no `tracing`.
