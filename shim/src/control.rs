@@ -10,19 +10,40 @@ use gantry_errors::chain;
 use gantry_stdio::{Answer, Attach, Connection, Listener, Request, SocketError};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
+use tokio::sync::watch;
 
 use crate::stdio::Session;
 use crate::task::Task;
-use crate::watched::watch;
+use crate::watched;
 
 /// The sockets that are listened on, and the descriptors kept for others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Control {
+    /// How many clients are attached.
+    sessions: watch::Sender<usize>,
     bound: Mutex<Vec<PathBuf>>,
     parked: Mutex<HashMap<String, OwnedFd>>,
 }
 
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            sessions: watch::Sender::new(0),
+            bound: Mutex::default(),
+            parked: Mutex::default(),
+        }
+    }
+}
+
 impl Control {
+    /// Waits until no client is attached. Those that take nothing are dropped after a while, so this
+    /// has an end once the processes have ended.
+    pub(crate) async fn vacated(&self) {
+        let mut sessions = self.sessions.subscribe();
+        // The sender is ours, so there is always an answer.
+        let _ = sessions.wait_for(|count| *count == 0).await;
+    }
+
     /// Listens at `path` if nobody does yet.
     pub(crate) fn listen(&self, path: &Path, task: &Arc<Task>) -> Result<(), SocketError> {
         let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,7 +51,7 @@ impl Control {
             return Ok(());
         }
         let listener = Listener::bind(path)?;
-        let listener = watch(listener).map_err(|_| SocketError::Accept(Errno::NOMEM))?;
+        let listener = watched::watch(listener).map_err(|_| SocketError::Accept(Errno::NOMEM))?;
         bound.push(path.to_owned());
         tokio::spawn(accept(listener, task.clone()));
         Ok(())
@@ -83,7 +104,7 @@ async fn accept(listener: AsyncFd<Listener>, task: Arc<Task>) {
 }
 
 async fn serve(connection: Connection, task: Arc<Task>) {
-    let Ok(connection) = watch(connection) else {
+    let Ok(connection) = watched::watch(connection) else {
         return;
     };
     let (request, descriptor) = match receive(&connection).await {
@@ -114,10 +135,12 @@ async fn serve_attach(
 ) {
     match join(task, attach, descriptor) {
         Ok(session) => {
+            task.control.sessions.send_modify(|count| *count += 1);
             let _ = connection.send_answer(&Answer::Ok(true), None);
             session
                 .run(|ended| drop(connection.send_answer(&Answer::Ended(ended), None)))
                 .await;
+            task.control.sessions.send_modify(|count| *count -= 1);
         }
         Err(error) => drop(connection.send_answer(&Answer::Error(error), None)),
     }

@@ -65,8 +65,10 @@ async fn serve(inheritance: Inheritance) -> Result<(), ServerError> {
         .serve_with_incoming_shutdown(UnixListenerStream::new(listener), task.shutdown.notified());
     tokio::pin!(serving);
     let result = serving.await.map_err(ServerError::Serve);
-    let _ = timeout(FAREWELL, task.events.settled()).await;
     task.control.close();
+    let _ = timeout(FAREWELL, task.events.settled()).await;
+    // Output that a slow client is still owed is nowhere but here.
+    task.control.vacated().await;
     let _ = std::fs::remove_file(socket);
     result
 }

@@ -16,6 +16,7 @@ use gantry_proto::{metadata, uds};
 use prost::{Message, Name};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
+use tonic::Code;
 use tonic::transport::Channel;
 
 use spool::Spool;
@@ -116,6 +117,8 @@ impl Events {
         let request = metadata::in_namespace(message, &self.namespace).map_err(drop)?;
         match timeout(DEADLINE, client.forward(request)).await {
             Ok(Ok(_)) => Ok(()),
+            // A supervisor that will never take it must not keep those behind it waiting.
+            Ok(Err(status)) if is_final(status.code()) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(()),
         }
     }
@@ -149,6 +152,20 @@ impl Queue {
             self.memory.remove(0);
         }
     }
+}
+
+/// Whether asking again would give the same answer.
+fn is_final(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::OutOfRange
+            | Code::Unimplemented
+    )
 }
 
 async fn forward(events: Arc<Events>) {

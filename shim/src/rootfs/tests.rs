@@ -113,7 +113,7 @@ fn a_read_only_bind_is_read_only_and_a_failed_mount_leaves_none() {
 
     let bad = mount(
         "bind",
-        Path::new("/nonexistent/folder"),
+        Path::new("/proc/no/such/folder"),
         &strings(&["bind"]),
     );
     assert!(mount_all(&[bind, bad], &root).is_err());

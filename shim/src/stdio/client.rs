@@ -14,12 +14,13 @@ use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::backlog::Backlog;
 use crate::watched::watch;
 
-/// How long a client whose backlog is full may take nothing before it is dropped.
+/// How long a client may take nothing before it is dropped, once its backlog is full or the process
+/// has ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One client's output.
@@ -148,6 +149,9 @@ impl Client {
                             }
                         }
                         () = self.wake.notified() => {}
+                        () = sleep(PATIENCE), if phase == Phase::Complete => {
+                            return Err(io::ErrorKind::TimedOut.into());
+                        }
                     }
                     // A client that always takes more must not keep the event loop.
                     tokio::task::yield_now().await;

@@ -180,6 +180,27 @@ async fn clients_that_never_read_or_die_hold_nobody_up_and_lose_nothing() {
 }
 
 #[tokio::test]
+async fn a_slow_client_is_served_to_the_end_even_when_the_task_is_deleted() {
+    let mut shim = Shim::start(&["/usr/bin/seq", "2000000"]).await;
+    let uri = StdioUri {
+        log: None,
+        ..shim.uri()
+    };
+    shim.create_with(&uri, false).await;
+    let (control, slow) = shim.attach(output());
+    shim.run().await;
+    assert_eq!(shim.wait("").await, 0);
+    shim.delete("").await;
+    let request = gantry_proto::containerd::task::v3::ShutdownRequest::default();
+    shim.client.shutdown(request).await.unwrap();
+    let slow = read_all(slow).await;
+    assert_eq!(slow.len(), 14_888_896);
+    assert!(slow.ends_with(b"\n2000000\n"));
+    assert_eq!(ended(&control), Answer::Ended(Ended::Exited));
+    shim.expect_nothing_left().await;
+}
+
+#[tokio::test]
 async fn a_descriptor_is_kept_for_whoever_comes_back() {
     let mut shim = Shim::start(&["/bin/sleep", "1000"]).await;
     shim.create().await;
