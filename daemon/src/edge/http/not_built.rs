@@ -43,7 +43,6 @@ pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("DELETE", "/containers/*/checkpoints/*", "checkpoints"),
     ("POST", "/networks/create", NETWORKS),
     ("POST", "/networks/prune", NETWORKS),
-    ("DELETE", "/networks/*", NETWORKS),
     ("POST", "/networks/*/connect", NETWORKS),
     ("POST", "/networks/*/disconnect", NETWORKS),
     ("PUT", "/volumes/*", "cluster volumes"),

@@ -129,6 +129,10 @@ async fn import(engine: Arc<Engine>, params: &Params, request: Request) -> ApiRe
             .import(&mut rootfs, &import)
             .map_err(|e| failure(&e))?;
         if let Some(image) = engine.images.get(&id) {
+            // In dockerd's order.
+            if let Some(reference) = &import.reference {
+                announce(&engine, "tag", &image, &reference.familiar());
+            }
             announce(&engine, "import", &image, &id.to_string());
         }
         progress.tell(ProgressMessage::status(id.to_string()));

@@ -1,10 +1,12 @@
 //! `DELETE /images/{name}` and `POST /images/prune`.
 
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use gantry_engine_api::List;
 use gantry_engine_api::image::{ImageDeleteItem, ImagesPruned};
+use gantry_ids::ImageId;
 use gantry_image::{PruneFilter, RemoveOptions, Removed};
 use http::StatusCode;
 
@@ -27,10 +29,11 @@ pub(super) async fn remove(
         keep_parents: params.flag("noprune"),
     };
     let removed = blocking(move || {
+        let labels = labels(&engine);
         let used_by = |image: &_| engine.census.users_of_image(image);
         let removed = engine.images.remove(&name, options, &used_by);
         let removed = removed.map_err(|error| failure(&error))?;
-        announce(&engine, &removed);
+        announce(&engine, &removed, &labels);
         Ok(removed)
     });
     Ok(json(
@@ -42,12 +45,13 @@ pub(super) async fn remove(
 pub(super) async fn prune(State(engine): State<Arc<Engine>>, params: Params) -> ApiResult {
     let filter = prune_filter(&params)?;
     let report = blocking(move || {
+        let labels = labels(&engine);
         let used_by = |image: &_| engine.census.users_of_image(image);
         let report = engine
             .images
             .prune(&filter, &used_by)
             .map_err(|error| failure(&error))?;
-        announce(&engine, &report.removed);
+        announce(&engine, &report.removed, &labels);
         let reclaimed = ("reclaimed".to_owned(), report.reclaimed_bytes.to_string());
         engine
             .events
@@ -111,16 +115,29 @@ fn item(removed: &Removed) -> ImageDeleteItem {
     }
 }
 
-fn announce(engine: &Engine, removed: &[Removed]) {
+/// The labels of all images, for the events of those that are gone then.
+fn labels(engine: &Engine) -> Labels {
+    let images = engine.images.list();
+    images
+        .iter()
+        .map(|image| (image.id, image.config.run().labels.clone()))
+        .collect()
+}
+
+type Labels = HashMap<ImageId, BTreeMap<String, String>>;
+
+/// As in dockerd, losing a name is told with the image's labels, and the image's end without.
+fn announce(engine: &Engine, removed: &[Removed], labels: &Labels) {
     for removed in removed {
-        let (action, image) = match removed {
-            Removed::Untagged { image, .. } => ("untag", image.to_string()),
-            Removed::Image(id) => ("delete", id.to_string()),
+        let (action, image, labels) = match removed {
+            Removed::Untagged { image, .. } => ("untag", image, labels.get(image).cloned()),
+            Removed::Image(id) => ("delete", id, None),
             Removed::Layer(_) => continue,
         };
-        let name = ("name".to_owned(), image.clone());
+        let name = ("name".to_owned(), image.to_string());
+        let attributes = labels.unwrap_or_default().into_iter().chain([name]);
         engine
             .events
-            .publish(EventKind::Image, action, &image, [name]);
+            .publish(EventKind::Image, action, &image.to_string(), attributes);
     }
 }

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::routing::get;
 use gantry_engine_api::network::{Ipam, IpamConfig, Network, NetworkContainer};
 use gantry_engine_api::{ApiVersion, Filters, List, Map};
+use gantry_errors::ErrorKind;
 use gantry_network::{EndpointInfo, NetworkInfo};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -21,7 +22,7 @@ use crate::engine::Engine;
 pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/networks", get(list))
-        .route("/networks/{id}", get(inspect))
+        .route("/networks/{id}", get(inspect).delete(remove))
 }
 
 const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
@@ -38,7 +39,8 @@ async fn list(
         .get("type")
         .find(|kind| !matches!(*kind, "custom" | "builtin"))
     {
-        return Err(ApiError::filter(&filters.invalid("type", bad)));
+        let message = format!("invalid filter: 'type'='{bad}'");
+        return Err(ApiError::invalid(message));
     }
     let networks = engine.containers.parts.networks.list();
     let networks = networks
@@ -64,6 +66,21 @@ async fn inspect(
 ) -> ApiResult {
     let network = engine.containers.parts.networks.inspect(&id)?;
     Ok(json(StatusCode::OK, &gated(&describe(&network), version)))
+}
+
+/// Only user-defined networks can be removed, and there are none yet.
+async fn remove(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> ApiError {
+    match engine.containers.parts.networks.inspect(&id) {
+        Ok(network) if is_builtin(&network) => {
+            let message = format!(
+                "{} is a pre-defined network and cannot be removed",
+                network.name
+            );
+            ApiError::new(ErrorKind::PermissionDenied, message)
+        }
+        Ok(_) => ApiError::not_built("user-defined networks"),
+        Err(error) => error.into(),
+    }
 }
 
 fn wants(filters: &Filters, dangling: Option<bool>, network: &NetworkInfo) -> bool {
