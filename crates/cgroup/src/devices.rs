@@ -1,10 +1,12 @@
 //! Which devices a container may use, as one ordered list of rules for both versions.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 
 use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
 
-use crate::{CgroupError, file};
+use crate::CgroupError;
 
 /// One rule; a later one that fits wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,13 +124,25 @@ fn rule(configured: &LinuxDeviceCgroup) -> Rule {
 
 /// Writes the rules, in order, to the files of the v1 controller.
 pub(crate) fn write_v1(path: &Path, rules: &[Rule]) -> Result<(), CgroupError> {
+    let open = |name: &str| {
+        let path = path.join(name);
+        match File::options().write(true).open(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(source) => Err(CgroupError::Read { path, source }),
+        }
+    };
+    let (mut allow, mut deny) = (open("devices.allow")?, open("devices.deny")?);
     for rule in rules {
-        let name = if rule.allow {
-            "devices.allow"
-        } else {
-            "devices.deny"
-        };
-        file::write(&path.join(name), &v1_line(*rule))?;
+        let (path, file) = if rule.allow { &mut allow } else { &mut deny };
+        let value = v1_line(*rule);
+        // One rule per write(2).
+        if let Err(source) = file.write_all(value.as_bytes()) {
+            return Err(CgroupError::Write {
+                path: path.clone(),
+                value,
+                source,
+            });
+        }
     }
     Ok(())
 }

@@ -1,21 +1,27 @@
 //! Control files: small, read and written whole.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::CgroupError;
 
-/// The whole file.
+/// The whole file. Control files say nothing about their size, so none is asked for.
 pub(crate) fn read(path: &Path) -> Result<String, CgroupError> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|mut file| file.read_to_string(&mut text))
-        .map_err(|source| CgroupError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-    Ok(text)
+    let text = || -> io::Result<String> {
+        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let mut bytes = Vec::with_capacity(4096);
+        while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes))? > 0 {
+            bytes.reserve(4096);
+        }
+        String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+    };
+    text().map_err(|source| CgroupError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The whole file, or `None` where the kernel has no such file.

@@ -163,11 +163,24 @@ fn throttles(block: &LinuxBlockIo) -> [Throttle<'_>; 4] {
     ]
 }
 
-/// `cpu.shares` (2 to 262144) onto `cpu.weight` (1 to 10000), linearly, as runc up to 1.3 does and
-/// Kubernetes expects.
+/// `cpu.shares` (2 to 262144, usually 1024) onto `cpu.weight` (1 to 10000, usually 100), by the curve
+/// through these three points that runc has used since 1.3.2 and crun since 1.23.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "the argument is below 2^18 and the result between 1 and 10000"
+)]
 fn weight_of_shares(shares: u64) -> u64 {
-    let shares = shares.clamp(2, 262_144);
-    1 + (shares - 2) * 9_999 / 262_142
+    if shares <= 2 {
+        return 1;
+    }
+    if shares >= 262_144 {
+        return 10_000;
+    }
+    let log = (shares as f64).log2();
+    let exponent = (log * log + 125.0 * log) / 612.0 - 7.0 / 34.0;
+    10_f64.powf(exponent).ceil() as u64
 }
 
 /// `blkio.weight` (10 to 1000) onto `io.weight` (1 to 10000).
@@ -205,7 +218,7 @@ mod tests {
 
     #[test]
     fn shares_become_weights() {
-        for (shares, weight) in [(2, 1), (1024, 39), (262_144, 10_000), (1, 1)] {
+        for (shares, weight) in [(2, 1), (1024, 100), (2000, 170), (262_144, 10_000), (1, 1)] {
             assert_eq!(weight_of_shares(shares), weight);
         }
         assert_eq!(weight_of_blkio(10), 1);

@@ -213,6 +213,9 @@ fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError
         cgroup: &cgroup,
     };
     directory.keep_config(&prepared.bytes)?;
+    // Already now, without a process: whoever finds this after the runtime was killed half-way knows
+    // where its processes are.
+    directory.write(&prepared.record)?;
     limit(&cgroup, &prepared.spec)?;
     let start = if is_run {
         Start::Told

@@ -97,7 +97,7 @@ const OTHERS: [(&str, Architecture); 2] = [
         Architecture {
             audit: 0xc000_003e,
             bit: X32_BIT,
-            narrow: false,
+            narrow: true,
             number: x32,
         },
     ),
@@ -192,8 +192,27 @@ const X32_OWN: [&str; 36] = [
     "pwritev2",
 ];
 
+/// Calls of x86_64 that x32 does not have in any form (ABI `64` in the same table).
+#[cfg(target_arch = "x86_64")]
+const X32_LACKS: [&str; 11] = [
+    "_sysctl",
+    "create_module",
+    "epoll_ctl_old",
+    "epoll_wait_old",
+    "get_kernel_syms",
+    "get_thread_area",
+    "nfsservctl",
+    "query_module",
+    "set_thread_area",
+    "uselib",
+    "vserver",
+];
+
 #[cfg(target_arch = "x86_64")]
 fn x32(name: &str) -> Option<u32> {
+    if X32_LACKS.contains(&name) {
+        return None;
+    }
     let own = X32_OWN.iter().position(|known| *known == name);
     let number = match own {
         Some(position) => 512 + u32::try_from(position).ok()?,

@@ -35,7 +35,8 @@ struct Range<'a> {
 #[derive(Clone, Copy, PartialEq)]
 enum Answer<'a> {
     Always(Action),
-    ByArguments(&'a [(Vec<Comparison>, Action)]),
+    /// Rules, and whether the interface's arguments have 32 bits.
+    ByArguments(&'a [(Vec<Comparison>, Action)], bool),
 }
 
 /// Generates the whole program.
@@ -63,12 +64,10 @@ pub(crate) fn generate(policy: &Policy) -> Vec<Instruction> {
 /// unknown interface unless the profile names it.
 fn number_space(tables: &[&Table], default: Action) -> Vec<Instruction> {
     let mut ranges: Vec<Range<'_>> = Vec::new();
-    let mut narrow = false;
     let mut tables: Vec<&Table> = tables.to_vec();
     tables.sort_by_key(|table| table.architecture.bit);
     for table in &tables {
         add_ranges(&mut ranges, table, default);
-        narrow |= table.architecture.narrow;
     }
     let has = |bit| tables.iter().any(|table| table.architecture.bit == bit);
     if is_x86_64(tables[0].architecture) && !has(X32_BIT) {
@@ -78,7 +77,7 @@ fn number_space(tables: &[&Table], default: Action) -> Vec<Instruction> {
             Answer::Always(Action::BAD_ARCHITECTURE),
         );
     }
-    tree(&ranges, default, narrow)
+    tree(&ranges, default)
 }
 
 fn is_x86_64(architecture: Architecture) -> bool {
@@ -94,7 +93,7 @@ fn add_ranges<'a>(ranges: &mut Vec<Range<'a>>, table: &'a Table, default: Action
         }
         let answer = match decision {
             Decision::Always(action) => Answer::Always(*action),
-            Decision::ByArguments(rules) => Answer::ByArguments(rules),
+            Decision::ByArguments(rules) => Answer::ByArguments(rules, table.architecture.narrow),
         };
         push(ranges, *number, answer);
         next = number + 1;
@@ -121,15 +120,15 @@ fn push<'a>(ranges: &mut Vec<Range<'a>>, start: u32, answer: Answer<'a>) {
     ranges.push(Range { start, answer });
 }
 
-fn tree(ranges: &[Range<'_>], default: Action, narrow: bool) -> Vec<Instruction> {
+fn tree(ranges: &[Range<'_>], default: Action) -> Vec<Instruction> {
     match ranges {
         [] => vec![ret(default)],
-        [only] => leaf(only.answer, default, narrow),
+        [only] => leaf(only.answer, default),
         _ => {
             let (low, high) = ranges.split_at(ranges.len() / 2);
             let high_start = high[0].start;
-            let low = tree(low, default, narrow);
-            let high = tree(high, default, narrow);
+            let low = tree(low, default);
+            let high = tree(high, default);
             let mut code = when(JUMP_GREATER_EQUAL, high_start, low.len());
             code.extend(low);
             code.extend(high);
@@ -138,10 +137,10 @@ fn tree(ranges: &[Range<'_>], default: Action, narrow: bool) -> Vec<Instruction>
     }
 }
 
-fn leaf(answer: Answer<'_>, default: Action, narrow: bool) -> Vec<Instruction> {
-    let rules = match answer {
+fn leaf(answer: Answer<'_>, default: Action) -> Vec<Instruction> {
+    let (rules, narrow) = match answer {
         Answer::Always(action) => return vec![ret(action)],
-        Answer::ByArguments(rules) => rules,
+        Answer::ByArguments(rules, narrow) => (rules, narrow),
     };
     let mut code = Vec::new();
     for (comparisons, action) in rules {

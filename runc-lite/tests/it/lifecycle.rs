@@ -155,3 +155,23 @@ on_both! {
         assert_eq!(fs::read_to_string(file).unwrap(), "hello\n");
     }
 }
+
+/// The runtime can be killed at any instant; what it leaves can be deleted.
+#[test]
+fn a_create_that_was_killed_can_be_deleted() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
+        bundle.config["hooks"] =
+            json!({"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "1000"]}]});
+        bundle.args(&["true"]);
+        bundle.write_config();
+        let mut child = bundle.command(&["create", &bundle.id]).spawn().unwrap();
+        let group = bundle.cgroup("pids").join("cgroup.procs");
+        wait_until("a process", || {
+            fs::read_to_string(&group).is_ok_and(|pids| !pids.is_empty())
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        bundle.verb("state").failed(1, "container does not exist");
+    });
+}
