@@ -9,7 +9,8 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 /// The terminal's settings while it is raw.
 static SAVED: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// The terminal in raw mode; dropping it restores the settings.
+/// The terminal in raw mode; dropping it restores the settings. Both at once: to wait until all
+/// output is shown would wait for ever for a terminal that nobody reads.
 #[derive(Debug)]
 pub(crate) struct RawMode;
 
@@ -23,7 +24,7 @@ impl RawMode {
         let mut raw = saved.clone();
         raw.make_raw();
         *SAVED.lock().expect("no panic while the settings are held") = Some(saved);
-        tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &raw)?;
+        tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw)?;
         Ok(Some(Self))
     }
 }
@@ -37,7 +38,7 @@ impl Drop for RawMode {
 fn restore() {
     let saved = SAVED.lock().ok().and_then(|mut saved| saved.take());
     if let Some(settings) = saved {
-        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Drain, &settings);
+        let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &settings);
     }
 }
 

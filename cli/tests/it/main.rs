@@ -7,5 +7,7 @@
 mod engine;
 mod golden;
 mod help;
+mod live;
+mod local_engine;
 mod requests;
 mod run;
