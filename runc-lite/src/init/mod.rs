@@ -80,7 +80,9 @@ impl Init<'_> {
             | Step::ReadonlyPath(_)
             | Step::MaskPath(_)
             | Step::MakeDirectory(_)
+            | Step::RootParentPrivate(_)
             | Step::PivotRoot
+            | Step::PivotSharedRoot
             | Step::MoveRoot
             | Step::RootPropagation(..)
             | Step::RootReadonly => self.apply_to_files(step),
@@ -116,7 +118,9 @@ impl Init<'_> {
             Step::ReadonlyPath(path) => self.readonly_path(path),
             Step::MaskPath(path) => self.mask_path(path),
             Step::MakeDirectory(path) => self.make_directory(path),
+            Step::RootParentPrivate(path) => rootfs::parent_private(path),
             Step::PivotRoot => self.pivot_root(),
+            Step::PivotSharedRoot => self.pivot_shared_root(),
             Step::MoveRoot => self.move_root(),
             Step::RootPropagation(kind, recursive) => rootfs::propagation(*kind, *recursive),
             Step::RootReadonly => rootfs::readonly(),

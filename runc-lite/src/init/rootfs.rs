@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use gantry_linux::mount_attr::{self, MountAttributes, RDONLY};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxAttributes, StatxFlags};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
 use crate::init::{Init, InitError};
@@ -17,15 +17,30 @@ const CLONE_TREE: OpenTreeFlags = OpenTreeFlags::OPEN_TREE_CLONE
 
 /// Changes propagation of everything that the new mount namespace copied from the host.
 pub(crate) fn host_propagation(kind: u64) -> Result<(), InitError> {
-    propagate("/", kind, true).map_err(InitError::HostPropagation)
+    propagate(Path::new("/"), kind, true).map_err(InitError::HostPropagation)
 }
 
 /// Changes propagation of the container's root.
 pub(crate) fn propagation(kind: u64, recursive: bool) -> Result<(), InitError> {
-    propagate("/", kind, recursive).map_err(InitError::HostPropagation)
+    propagate(Path::new("/"), kind, recursive).map_err(InitError::HostPropagation)
 }
 
-fn propagate(path: &str, kind: u64, recursive: bool) -> io::Result<()> {
+/// Makes the mount that `path` is in private: a mount attached there would appear on the host, and
+/// `pivot_root` refuses shared parents.
+pub(crate) fn parent_private(path: &Path) -> Result<(), InitError> {
+    let mount = path
+        .ancestors()
+        .find(|path| is_mount(path))
+        .unwrap_or(Path::new("/"));
+    propagate(mount, mount_attr::PRIVATE, false).map_err(InitError::HostPropagation)
+}
+
+fn is_mount(path: &Path) -> bool {
+    rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::empty())
+        .is_ok_and(|stat| stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+fn propagate(path: &Path, kind: u64, recursive: bool) -> io::Result<()> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mount = rustix::fs::open(path, flags, Mode::empty())?;
     let change = MountAttributes {
@@ -90,6 +105,26 @@ impl Init<'_> {
             rustix::process::chdir("/")
         };
         pivot().map_err(|source| InitError::PivotRoot(source.into()))
+    }
+
+    /// The same, cutting the old root's ties before it is let go: its unmounting would otherwise reach
+    /// the host.
+    pub(crate) fn pivot_shared_root(&mut self) -> Result<(), InitError> {
+        let root = self.root()?;
+        let pivot = || -> io::Result<()> {
+            let old = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+            rustix::process::fchdir(root)?;
+            rustix::process::pivot_root(".", ".")?;
+            let slave = MountAttributes {
+                propagation: mount_attr::SLAVE,
+                ..Default::default()
+            };
+            mount_attr::set_recursive(old.as_fd(), slave)?;
+            rustix::process::fchdir(&old)?;
+            rustix::mount::unmount(".", UnmountFlags::DETACH)?;
+            Ok(rustix::process::chdir("/")?)
+        };
+        pivot().map_err(InitError::PivotRoot)
     }
 
     /// For a root on a ramdisk, which cannot be pivoted away: moved over `/` and entered.

@@ -52,12 +52,10 @@ pub(crate) fn plan(
     } else {
         Some(propagation.unwrap_or(SLAVE))
     };
-    if let Some(host) = host {
-        steps.push(Step::HostPropagation(if host == UNBINDABLE {
-            PRIVATE
-        } else {
-            host
-        }));
+    match host {
+        Some(UNBINDABLE) => steps.push(Step::HostPropagation(PRIVATE)),
+        Some(host) => steps.push(Step::HostPropagation(host)),
+        None => steps.push(Step::RootParentPrivate(root.clone())),
     }
     steps.push(Step::BindRoot(root));
     let mut binds_dev = false;
@@ -95,10 +93,11 @@ pub(crate) fn enter_root(
     if let Some(process) = &spec.process {
         steps.push(Step::MakeDirectory(PathBuf::from(&process.cwd)));
     }
-    steps.push(if options.no_pivot {
-        Step::MoveRoot
-    } else {
-        Step::PivotRoot
+    let shared = root_propagation(spec)?.0 == Some(SHARED);
+    steps.push(match (options.no_pivot, shared) {
+        (true, _) => Step::MoveRoot,
+        (false, true) => Step::PivotSharedRoot,
+        (false, false) => Step::PivotRoot,
     });
     if let (Some(kind), recursive) = root_propagation(spec)? {
         steps.push(Step::RootPropagation(kind, recursive));

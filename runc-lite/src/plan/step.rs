@@ -49,8 +49,13 @@ pub(crate) enum Step {
     RuntimeHooks,
     /// `createContainer` hooks: in the container's namespaces, before its root is the root.
     ContainerHooks(Vec<Hook>),
+    /// The mount that the root is in keeps what happens inside to itself, in this namespace: for a
+    /// container that shares its other mounts with the host.
+    RootParentPrivate(PathBuf),
     /// The root of the process becomes the container's.
     PivotRoot,
+    /// The same where mounts are shared with the host, which must not lose its own.
+    PivotSharedRoot,
     /// The same for root file systems that cannot be pivoted to.
     MoveRoot,
     /// The working directory, if the image lacks it.

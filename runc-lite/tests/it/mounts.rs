@@ -188,3 +188,35 @@ fn tmpcopyup_fills_a_tmpfs() {
         );
     });
 }
+
+on_both! {
+    fn shared_mounts_reach_the_host_and_leave_it_whole(bundle: &mut Bundle) {
+        let host = bundle.path().join("host");
+        fs::create_dir_all(host.join("inner")).unwrap();
+        let path = host.to_str().unwrap().to_owned();
+        let mount = |args: &[&str]| {
+            assert!(std::process::Command::new("mount").args(args).status().unwrap().success());
+        };
+        mount(&["-t", "tmpfs", "none", &path]);
+        mount(&["--make-shared", &path]);
+        let unmount = || drop(std::process::Command::new("umount").arg("-R").arg(&path).status());
+        fs::create_dir(host.join("inner")).unwrap();
+        let mounts = || fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
+        let before = mounts();
+        bundle.config["linux"]["rootfsPropagation"] = json!("shared");
+        bundle.config["linux"].as_object_mut().unwrap().remove("seccomp");
+        for set in ["bounding", "effective", "permitted"] {
+            bundle.config["process"]["capabilities"][set].as_array_mut().unwrap().push(json!("CAP_SYS_ADMIN"));
+        }
+        bundle.mount(json!({"destination": "/x", "type": "bind", "source": path, "options": ["bind", "rshared"]}));
+        bundle.script("mount -t tmpfs none /x/inner && echo mounted");
+        let output = bundle.run();
+        let seen = fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&format!("{path}/inner "));
+        let after = mounts();
+        unmount();
+        assert_eq!(output.ok().stdout, "mounted\n");
+        assert!(seen, "the container's mount does not show on the host");
+        // Others come and go meanwhile; the host's own are many more than that.
+        assert!(after + 5 > before, "{before} mounts before, {after} after");
+    }
+}
