@@ -5,6 +5,7 @@
 //! code and time; then restart policies act and left-overs are swept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -16,6 +17,10 @@ use crate::{
     runtime::{Task, TaskStatus, events::TaskEvent},
     store::Table,
 };
+
+/// How long the supervisor's list of tasks is waited for, and how often it is asked for.
+const SUPERVISOR_LIMIT: Duration = Duration::from_secs(30);
+const SUPERVISOR_RETRY: Duration = Duration::from_millis(50);
 
 /// The exit code of a container whose end nobody saw (the machine went down).
 const UNKNOWN_EXIT: u32 = 255;
@@ -31,20 +36,23 @@ impl Containers {
         // The stream's first word says that nothing later is lost.
         let first = events.recv().await;
         debug_assert_eq!(first, Some(TaskEvent::Missed));
-        let records = self.load()?;
-        let tasks = self.tasks().await;
+        let (records, complete) = self.load()?;
+        let tasks = self.tasks().await?;
         let live = records
             .iter()
             .filter(|record| is_live(tasks.get(record.id.as_str())))
             .map(|record| record.id.clone())
             .collect();
-        self.settle_disk(&records, live).await;
+        // What belongs to nobody is swept only where everybody is known.
+        if complete {
+            self.settle_disk(&records, live).await;
+        }
         for record in records {
             let task = tasks.get(record.id.as_str());
             self.take_over(record, task).await;
         }
         for (id, task) in &tasks {
-            if self.by_id(id).is_none() {
+            if complete && self.by_id(id).is_none() {
                 self.sweep_task(task);
             }
         }
@@ -54,7 +62,8 @@ impl Containers {
         Ok(())
     }
 
-    fn load(&self) -> Result<Vec<Record>, ContainerError> {
+    /// The records, and whether all could be read.
+    fn load(&self) -> Result<(Vec<Record>, bool), ContainerError> {
         let unreadable = |text: String| ContainerError::InvalidInternal(text);
         let rows = self
             .parts
@@ -62,6 +71,7 @@ impl Containers {
             .load(Table::Containers)
             .map_err(|error| unreadable(gantry_errors::chain(&error).to_string()))?;
         let mut records = Vec::new();
+        let mut complete = true;
         for (key, bytes) in rows {
             match Record::decode(&key, &bytes) {
                 Ok(record) => {
@@ -71,22 +81,39 @@ impl Containers {
                 // One record that cannot be read must not take the others with it.
                 Err(error) => {
                     let error = gantry_errors::chain(&error).to_string();
-                    tracing::error!(error, "a container is left out");
+                    tracing::error!(
+                        error,
+                        "a container is left out; nothing is swept at this start"
+                    );
+                    complete = false;
                 }
             }
         }
-        Ok(records)
+        Ok((records, complete))
     }
 
-    async fn tasks(&self) -> BTreeMap<String, Task> {
-        match self.parts.supervisor.list().await {
-            Ok(tasks) => tasks
-                .into_iter()
-                .map(|task| (task.id.clone(), task))
-                .collect(),
-            Err(error) => {
-                tracing::error!(%error, "the supervisor's tasks cannot be listed");
-                BTreeMap::new()
+    /// Every task the supervisor has. Without the list nothing can be told dead, so that a
+    /// supervisor that does not answer is waited for, and is an error in the end.
+    async fn tasks(&self) -> Result<BTreeMap<String, Task>, ContainerError> {
+        let start = Instant::now();
+        loop {
+            match self.parts.supervisor.list().await {
+                Ok(tasks) => {
+                    return Ok(tasks
+                        .into_iter()
+                        .map(|task| (task.id.clone(), task))
+                        .collect());
+                }
+                Err(error) if start.elapsed() < SUPERVISOR_LIMIT => {
+                    tracing::warn!(%error, "the supervisor's tasks cannot be listed yet");
+                    tokio::time::sleep(SUPERVISOR_RETRY).await;
+                }
+                Err(source) => {
+                    return Err(ContainerError::Runtime {
+                        step: "list the supervisor's tasks",
+                        source,
+                    });
+                }
             }
         }
     }
