@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
+use gantry_errors::chain;
 use gantry_proto::uds;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::wrappers::UnixListenerStream;
@@ -26,6 +27,8 @@ use crate::task::{Context, Table};
 const WORKERS: usize = 2;
 /// The socket is for root and its group, as containerd's.
 const SOCKET_MODE: u32 = 0o660;
+/// How often expired leases are looked for.
+const LEASES_EVERY: Duration = Duration::from_secs(600);
 /// How many calls one connection may have under way.
 const STREAMS: u32 = 4096;
 
@@ -72,6 +75,7 @@ async fn run(config: Config) -> Result<()> {
         tasks = found,
         "serving"
     );
+    tokio::spawn(expire_leases(Arc::clone(&supervisor)));
     let serving = Server::builder()
         .max_concurrent_streams(STREAMS)
         .add_routes(routes)
@@ -82,6 +86,21 @@ async fn run(config: Config) -> Result<()> {
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping, containers run on"),
     }
     Ok(())
+}
+
+/// Ends leases that were left behind, now and from time to time.
+async fn expire_leases(supervisor: Arc<Supervisor>) {
+    loop {
+        match supervisor.store.expire_leases(jiff::Timestamp::now()).await {
+            Ok(0) => {}
+            Ok(leases) => tracing::info!(leases, "leases have expired"),
+            Err(error) => {
+                let error = chain(&error).to_string();
+                tracing::warn!(error, "leases could not be looked through");
+            }
+        }
+        tokio::time::sleep(LEASES_EVERY).await;
+    }
 }
 
 fn build(config: &Config) -> Result<Supervisor> {

@@ -136,6 +136,33 @@ impl Store {
         .await
     }
 
+    /// Ends the leases whose time (containerd's label `containerd.io/gc.expire`, RFC 3339) has come:
+    /// their clients died before they could. Gives how many.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub(crate) async fn expire_leases(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let expired: Vec<String> = {
+            let read = self.database.begin_read().map_err(database)?;
+            let table = read.open_table(LEASES).map_err(database)?;
+            let all = scan::<Lease>(&table, "")?.into_iter();
+            all.filter(|(_, lease)| lease.expires().is_some_and(|at| at <= now))
+                .map(|(key, _)| key)
+                .collect()
+        };
+        if expired.is_empty() {
+            return Ok(0);
+        }
+        let change = move |write: &WriteTransaction| {
+            let mut table = write.open_table(LEASES).map_err(database)?;
+            for key in &expired {
+                table.remove(key.as_str()).map_err(database)?;
+            }
+            Ok(expired.len())
+        };
+        self.writer.write(change).await
+    }
+
     async fn change_lease(
         &self,
         namespace: Namespace,

@@ -108,6 +108,13 @@ pub(crate) struct Lease {
     pub(super) resources: Vec<super::leases::Resource>,
 }
 
+impl Lease {
+    /// When it ends by itself.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        self.labels.get("containerd.io/gc.expire")?.parse().ok()
+    }
+}
+
 impl Fields for Lease {
     fn field(&self, path: &[&str]) -> Option<Cow<'_, str>> {
         match path {

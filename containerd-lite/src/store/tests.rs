@@ -160,6 +160,28 @@ async fn only_an_empty_namespace_is_deleted() {
 }
 
 #[tokio::test]
+async fn a_lease_ends_when_its_time_has_come() {
+    let root = tempfile::tempdir().expect("temporary directory");
+    let store = Store::open(root.path()).expect("new store");
+    let label = "containerd.io/gc.expire";
+    for (id, labels) in [
+        ("past", labels(&[(label, "2026-01-01T00:00:00Z")])),
+        ("future", labels(&[(label, "2026-03-01T00:00:00+01:00")])),
+        ("odd", labels(&[(label, "soon")])),
+        ("forever", labels(&[])),
+    ] {
+        let made = store.create_lease(namespace("ns"), id.into(), labels);
+        made.await.expect("created");
+    }
+    let now = "2026-02-01T00:00:00Z".parse().expect("a time");
+    assert_eq!(store.expire_leases(now).await.expect("expired"), 1);
+    assert_eq!(store.expire_leases(now).await.expect("expired"), 0);
+    let left = store.leases(&namespace("ns")).expect("list").into_iter();
+    let left: Vec<_> = left.map(|lease| lease.id).collect();
+    assert_eq!(left, ["forever", "future", "odd"]);
+}
+
+#[tokio::test]
 async fn leases_hold_resources_once() {
     let root = tempfile::tempdir().expect("temporary directory");
     let store = Store::open(root.path()).expect("new store");
