@@ -16,6 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use gantry_linux::clone::{CloneOptions, spawn};
+use gantry_telemetry::trace;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -60,6 +61,7 @@ pub(crate) struct Inheritance {
 
 /// Leaves a server behind and answers on stdout.
 pub(crate) fn start(arguments: Arguments) -> Result<(), BootstrapError> {
+    let _phase = trace::phase("shim start");
     let bundle = arguments
         .bundle
         .map_or_else(std::env::current_dir, Ok)

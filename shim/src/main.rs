@@ -27,6 +27,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use gantry_errors::chain;
+use gantry_telemetry::trace;
 
 use arguments::{Action, Arguments};
 
@@ -46,6 +47,8 @@ fn fail(error: &dyn Error) -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    // A trace that cannot be written is no reason not to run a container.
+    let _ = trace::open("containerd-shim-lite-v2", None);
     match arguments.action {
         Action::Start => Ok(bootstrap::start(arguments)?),
         Action::Delete => Ok(cleanup::delete(&arguments)?),

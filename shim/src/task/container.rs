@@ -11,6 +11,7 @@ use gantry_proto::containerd::events::{
 use gantry_proto::containerd::types;
 use gantry_proto::convert::time;
 use gantry_proto::topic;
+use gantry_telemetry::trace;
 use rustix::process::Pid;
 
 use super::error::TaskError;
@@ -58,7 +59,9 @@ pub(super) async fn create(
     let path = task.bundle.join("shim.json");
     cleanup::keep(&new.runtime).map_err(|source| TaskError::Bundle { path, source })?;
     let root = task.bundle.join("rootfs");
+    let mounting = trace::phase("mount rootfs");
     rootfs::mount_all(&new.rootfs, &root)?;
+    drop(mounting);
     let init = Arc::new(init);
     let result = create_process(task, &new, &init, root.clone()).await;
     if result.is_err() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use gantry_proto::containerd::events::{TaskExit, TaskOom};
 use gantry_proto::convert::time;
 use gantry_proto::topic;
+use gantry_telemetry::trace;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -47,7 +48,9 @@ pub(super) fn follow(
             kill_the_rest(&task, &container).await;
             report_oom(&task, &container);
         }
+        let draining = trace::phase("drain output");
         let _ = timeout(DRAIN, process.streams.drained()).await;
+        drop(draining);
         let announcing = process.announcing.lock().await;
         let event = TaskExit {
             container_id: task.id.clone(),

@@ -15,3 +15,4 @@ mod resources;
 mod shim;
 mod supervisor;
 mod terminal;
+mod trace;
