@@ -10,7 +10,7 @@ use std::{
 
 use gantry_ids::{ContainerId, EngineId, ImageId};
 use gantry_image::{ContainerUse, ImageStore};
-use gantry_network::Networks;
+use gantry_network::{Endpoint, Networks};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -96,6 +96,23 @@ impl Parts {
         );
         self.events
             .publish(EventKind::Container, action, record.id.as_str(), attributes);
+    }
+
+    /// Tells the world that a container has joined or left a network.
+    pub fn announce_network(&self, action: &str, endpoint: &Endpoint) {
+        let driver = self.networks.inspect(&endpoint.network_name);
+        let attributes = [
+            ("container", endpoint.container.to_string()),
+            ("name", endpoint.network_name.clone()),
+            (
+                "type",
+                driver.map(|network| network.driver).unwrap_or_default(),
+            ),
+        ];
+        let attributes = attributes.map(|(key, value)| (key.to_owned(), value));
+        let network = endpoint.network.as_str();
+        self.events
+            .publish(EventKind::Network, action, network, attributes);
     }
 }
 

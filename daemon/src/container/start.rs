@@ -214,7 +214,15 @@ impl Actor {
     pub(super) async fn release_network(&self) {
         let parts = self.parts();
         let id = self.record.id.clone();
-        let released = blocking(move || Ok(parts.networks.release(&id)?)).await;
+        let released = blocking(move || {
+            let endpoints = parts.networks.endpoints(&id);
+            parts.networks.release(&id)?;
+            for endpoint in &endpoints {
+                parts.announce_network("disconnect", endpoint);
+            }
+            Ok(())
+        });
+        let released = released.await;
         if let Err(error) = released {
             let error = gantry_errors::chain(&error).to_string();
             tracing::warn!(container.id = %self.record.id, error, "the network was not released");
@@ -329,6 +337,7 @@ fn connect(parts: &Parts, record: &Record) -> Result<Option<Endpoint>, Container
     parts
         .networks
         .connect(&request)
+        .inspect(|endpoint| parts.announce_network("connect", endpoint))
         .map(Some)
         .map_err(ContainerError::Connect)
 }
