@@ -97,6 +97,8 @@ impl Output {
 /// A bundle and the place of its containers.
 pub(crate) struct Bundle {
     pub(crate) runtime: Runtime,
+    /// Looked for once, before there is anything to clean up.
+    binary: PathBuf,
     directory: TempDir,
     pub(crate) config: Value,
     pub(crate) id: String,
@@ -112,6 +114,7 @@ impl Bundle {
     }
 
     fn new(runtime: Runtime) -> Self {
+        let binary = runtime.path();
         let directory = tempfile::Builder::new().prefix("rlt-").tempdir().unwrap();
         let unique = directory
             .path()
@@ -124,6 +127,7 @@ impl Bundle {
         config["root"]["path"] = json!("rootfs");
         let bundle = Self {
             runtime,
+            binary,
             directory,
             config,
             id: unique,
@@ -191,7 +195,7 @@ impl Bundle {
 
     /// The runtime's command line, in the bundle.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(self.runtime.path());
+        let mut command = Command::new(&self.binary);
         command
             .current_dir(self.path())
             .arg("--root")
