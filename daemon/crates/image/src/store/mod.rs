@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
 
 use gantry_ids::{ContainerId, ImageId};
 use gantry_layer::{ChainId, DirectoryLayers, LayerStore, Limits};
@@ -276,6 +277,9 @@ impl<L: LayerStore> ImageStore<L> {
     }
 }
 
+/// How long another engine is given to go away before it counts as alive.
+const LOCK_LIMIT: Duration = Duration::from_secs(1);
+
 /// Takes the store's lock, which the kernel gives back when this process ends.
 fn lock(root: &Path) -> Result<File, ImageError> {
     let path = root.join("lock");
@@ -285,11 +289,20 @@ fn lock(root: &Path) -> Result<File, ImageError> {
         .write(true)
         .open(&path);
     let file = open.map_err(failed("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(ImageError::InUse {
-            root: root.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(failed("lock", path)(error)),
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // An engine that was just killed keeps its lock until the kernel has ended it.
+            Err(TryLockError::WouldBlock) if start.elapsed() < LOCK_LIMIT => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(ImageError::InUse {
+                    root: root.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed("lock", path)(error)),
+        }
     }
 }
