@@ -17,7 +17,7 @@ use crate::edge;
 use crate::event::Journal;
 use crate::keeper;
 use crate::lock::Lock;
-use crate::recover::recover;
+use crate::recover::{recover, sweep_late};
 use crate::shim::{Binary, Launcher, Layout};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
@@ -76,6 +76,7 @@ async fn run(config: Config) -> Result<()> {
         "serving"
     );
     tokio::spawn(expire_leases(Arc::clone(&supervisor)));
+    tokio::spawn(sweep_late(Arc::clone(&supervisor.context)));
     let serving = Server::builder()
         .max_concurrent_streams(STREAMS)
         .add_routes(routes)

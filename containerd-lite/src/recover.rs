@@ -10,6 +10,7 @@ use gantry_errors::chain;
 use gantry_proto::uds;
 
 use crate::names::Key;
+use crate::shim::START_LIMIT;
 use crate::shim::{BundleError, dismiss};
 use crate::task::{Claim, Context, Record};
 
@@ -52,6 +53,47 @@ async fn sweep_sockets(directory: &Path, known: &BTreeSet<PathBuf>) {
             }
         }
     }
+}
+
+/// Ends shims that came up too late for the first sweep: the supervisor before was killed while it
+/// started them, and nobody will ever create a task in them.
+///
+/// A shim that this supervisor starts is unknown too until its socket is noted, which takes less than a
+/// start may take: only one that is unknown twice, that long apart, is a stray.
+pub(crate) async fn sweep_late(context: Arc<Context>) {
+    tokio::time::sleep(START_LIMIT).await;
+    let before = strays(&context);
+    if before.is_empty() {
+        return;
+    }
+    tokio::time::sleep(START_LIMIT).await;
+    for socket in strays(&context).intersection(&before) {
+        tracing::warn!(socket = %socket.display(), "ending a shim that has no bundle");
+        dismiss(socket.clone()).await;
+    }
+}
+
+/// Sockets of no bundle.
+fn strays(context: &Context) -> BTreeSet<PathBuf> {
+    let mut sockets: BTreeSet<PathBuf> = std::fs::read_dir(context.launcher.sockets())
+        .map(|entries| {
+            entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .collect()
+        })
+        .unwrap_or_default();
+    for key in context.layout.all().unwrap_or_default() {
+        let bundle = context.layout.bundle(&key);
+        let record = Record::read(bundle.path()).ok().flatten();
+        for socket in record
+            .and_then(|r| r.socket)
+            .into_iter()
+            .chain(bundle.address())
+        {
+            sockets.remove(&socket);
+        }
+    }
+    sockets
 }
 
 /// A damaged record is like none: the task is one whose creation nobody was told of.

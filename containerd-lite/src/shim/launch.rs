@@ -22,7 +22,7 @@ use crate::task::Exit;
 use crate::typed::Typed;
 
 /// How long `start` and `delete` may take.
-const LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(10);
 /// Longest answer that is read, in bytes.
 const ANSWER_LIMIT: u64 = 64 << 10;
 /// How much of the shim's log an error quotes, in bytes.
@@ -63,7 +63,7 @@ pub(crate) enum LaunchError {
         source: io::Error,
     },
     /// It took too long.
-    #[error("shim {verb} did not end within {} s", LIMIT.as_secs())]
+    #[error("shim {verb} did not end within {} s", START_LIMIT.as_secs())]
     Deadline {
         /// Which call.
         verb: &'static str,
@@ -180,7 +180,7 @@ impl Launcher {
             }
             bootstrap(&mut child, bundle).await
         };
-        let answer = tokio::time::timeout(LIMIT, talk).await;
+        let answer = tokio::time::timeout(START_LIMIT, talk).await;
         let answer = answer.map_err(|_| LaunchError::Deadline { verb: "start" })??;
         if answer.protocol != "grpc" {
             return Err(LaunchError::Protocol(answer.protocol));
@@ -202,7 +202,7 @@ impl Launcher {
         let mut command = self.command(binary, key, bundle)?;
         command.arg("-bundle").arg(bundle.path()).arg("delete");
         let child = run(binary, command.stdin(Stdio::null()).kill_on_drop(true))?;
-        let ended = tokio::time::timeout(LIMIT, child.wait_with_output()).await;
+        let ended = tokio::time::timeout(START_LIMIT, child.wait_with_output()).await;
         let output = ended
             .map_err(|_| LaunchError::Deadline { verb: "delete" })?
             .map_err(|source| LaunchError::Pipe {

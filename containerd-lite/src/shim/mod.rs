@@ -13,7 +13,7 @@ pub(crate) use alive::Alive;
 pub(crate) use bundle::{Bundle, BundleError, Layout};
 pub(crate) use client::{Client, CreateCall, dismiss};
 pub(crate) use error::ShimError;
-pub(crate) use launch::{Binary, LaunchError, Launcher, find};
+pub(crate) use launch::{Binary, LaunchError, Launcher, START_LIMIT, find};
 pub(crate) use spool::drain;
 
 /// A shim that answered: where, and which process.
