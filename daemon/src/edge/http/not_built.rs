@@ -38,6 +38,7 @@ pub const OPERATIONS: &[(&str, &str, &str)] = &[
         "/containers/*/attach/ws",
         "attaching through a websocket",
     ),
+    ("GET", "/containers/*/changes", "docker diff"),
     ("GET", "/containers/*/checkpoints", "checkpoints"),
     ("POST", "/containers/*/checkpoints", "checkpoints"),
     ("DELETE", "/containers/*/checkpoints/*", "checkpoints"),
