@@ -34,7 +34,15 @@ pub(super) fn merge(config: &mut ContainerConfig, image: &RunConfig) {
         .iter()
         .filter(|entry| !asked.contains(&name(entry)));
     let env: Vec<String> = config.env.iter().chain(inherited).cloned().collect();
-    config.env = List::from(env);
+    // Nothing is told as nil, as dockerd does.
+    config.env = if env.is_empty() {
+        List::default()
+    } else {
+        List::from(env)
+    };
+    if config.volumes.is_empty() {
+        config.volumes = gantry_engine_api::Map::default();
+    }
     for (key, value) in &image.labels {
         config
             .labels

@@ -49,6 +49,9 @@ pub fn resources(host: &mut HostConfig, machine: &Machine) -> Result<Vec<String>
         warnings.push("the kernel has no limit on kernel memory any more. Discarded.".to_owned());
         limits.kernel_memory = 0;
     }
+    // "No limit" and "the kernel's default" are told as nothing.
+    limits.pids_limit = limits.pids_limit.filter(|limit| *limit != 0);
+    limits.memory_swappiness = limits.memory_swappiness.filter(|value| *value != -1);
     if machine.cgroup_v2 {
         discard_on_v2(&mut limits, &mut warnings);
     }
