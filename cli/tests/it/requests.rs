@@ -36,7 +36,7 @@ fn stripped(value: &Value) -> Option<Value> {
                     Value::Object(empty) if empty.is_empty() => Some((key.clone(), field.clone())),
                     _ => Some((key.clone(), stripped(field)?)),
                 })
-                .filter(|(key, field)| !(is_empty(field) && !key.contains('/')))
+                .filter(|(key, field)| !is_empty(field) || key.contains('/'))
                 .collect();
             Some(Value::Object(kept.into_iter().collect()))
         }

@@ -197,7 +197,10 @@ impl Running {
         let watch = move || {
             let mut descriptors = [PollFd::new(&exit, PollFlags::IN)];
             let polled = rustix::io::retry_on_intr(|| poll(&mut descriptors, None));
-            drop(polled.map(|_| ended.send(())));
+            if polled.is_ok() {
+                // Nobody waits for it any more once the daemon drains.
+                let _ = ended.send(());
+            }
         };
         let thread = std::thread::Builder::new().name("supervisor".to_owned());
         thread.spawn(watch).ok()?;
