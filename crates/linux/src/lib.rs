@@ -13,6 +13,7 @@ pub mod bpf;
 pub mod clone;
 pub mod detach;
 pub mod exec;
+pub mod fork;
 pub mod keyring;
 pub mod loopback;
 pub mod mount_attr;

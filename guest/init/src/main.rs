@@ -14,7 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use gantry_linux::clone::{Child, CloneOptions, spawn};
+use gantry_linux::clone::Child;
+use gantry_linux::fork::fork;
 use gantry_linux::signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -57,7 +58,7 @@ fn fail(code: u8, message: &str) -> ExitCode {
 fn run(command: &[OsString]) -> io::Result<u8> {
     // Before the fork, so that no signal is missed between it and the first look.
     let signals = signal::all_as_descriptor()?;
-    let child = spawn(&CloneOptions::default(), || become_program(command))?;
+    let child = fork(|| become_program(command))?;
     loop {
         let mut ready = [PollFd::new(&signals, PollFlags::IN)];
         match poll(&mut ready, None) {
