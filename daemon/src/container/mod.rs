@@ -6,6 +6,7 @@
 
 mod accounts;
 mod actor;
+mod api_socket;
 pub mod archive;
 mod attach;
 mod census;

@@ -110,6 +110,7 @@ impl Actor {
             files.write_hosts(&record, &parts, Some(IpAddr::V4(address)))?;
         }
         failpoint(failpoints::START_CREATED)?;
+        super::api_socket::keep_with_shim(&parts, &record).await;
         self.hand_over_pending().await?;
         let pid = parts
             .supervisor

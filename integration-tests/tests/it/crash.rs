@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use integration_tests::image::BUSYBOX;
-use integration_tests::{Client, Engine, Kind, eventually};
+use integration_tests::{Client, Engine, Kind, eventually, programs};
 
 /// How many times something is killed.
 const KILLS: usize = 50;
@@ -203,5 +203,49 @@ fn a_published_port_answers_while_the_daemons_are_dead() {
         (answer.expect("busybox runs").stdout == b"served\n").then_some(())
     });
     engine.start_daemon();
+    engine.finish();
+}
+
+#[test]
+fn the_engines_socket_inside_a_container_answers_again() {
+    let mut engine = Engine::start();
+    if engine.kind() == Kind::Stock {
+        // Stock dockerd makes a new socket at each start; the container holds the old one.
+        return engine.finish();
+    }
+    let docker = programs::stock("docker");
+    let peers = docker
+        .parent()
+        .and_then(std::path::Path::parent)
+        .expect("a folder");
+    let stock = format!("{0}:{0}:ro", peers.display());
+    let socket = format!("{}:/var/run/docker.sock", engine.socket().display());
+    let run = [
+        "run", "-d", "--name", "inside", "-v", &socket, "-v", &stock, BUSYBOX, "sleep", "1000",
+    ];
+    engine.docker().run(&run).ok();
+    let ask = |engine: &Engine| {
+        let docker = docker.to_string_lossy();
+        let ps = [
+            &docker,
+            "-H",
+            "unix:///var/run/docker.sock",
+            "ps",
+            "--format",
+            "{{.Names}}",
+        ];
+        engine
+            .docker()
+            .run(&[&["exec", "inside"], &ps[..]].concat())
+            .ok()
+    };
+    assert_eq!(ask(&engine), "inside");
+    engine.kill_daemon();
+    engine.kill_supervisor();
+    engine.start_daemon();
+    assert_eq!(ask(&engine), "inside", "after both were killed");
+    engine.stop_daemon();
+    engine.start_daemon();
+    assert_eq!(ask(&engine), "inside", "after the daemon was stopped");
     engine.finish();
 }
