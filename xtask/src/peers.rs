@@ -5,6 +5,7 @@
 //! an rpath of its own), so that it runs beside this machine's libraries.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -118,7 +119,8 @@ fn bind_all(dir: &Path) -> Result<()> {
     );
     for (names, sub) in [(PROGRAMS, "bin"), (PLUGINS, "cli-plugins")] {
         for name in names {
-            let from = named(name).with_context(|| format!("{SUITE} has no {name}"))?;
+            let from = files.iter().find(|f| is_program(f, name));
+            let from = from.with_context(|| format!("{SUITE} has no {name}"))?;
             bind(from, &dir.join(sub).join(name), loader, &libraries)?;
         }
     }
@@ -126,6 +128,12 @@ fn bind_all(dir: &Path) -> Result<()> {
         .or_else(|| named("tini"))
         .context("the packages hold no tini")?;
     bind(init, &dir.join("bin/docker-init"), loader, &libraries)
+}
+
+/// A program of that name, and not its completion or its AppArmor profile.
+fn is_program(file: &Path, name: &str) -> bool {
+    let executable = |m: fs::Metadata| m.permissions().mode() & 0o111 != 0;
+    file.file_name().is_some_and(|n| n == name) && fs::metadata(file).is_ok_and(executable)
 }
 
 /// Copies a program and gives it the loader and libraries it came with; a static one stays as it is.
