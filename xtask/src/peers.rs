@@ -100,6 +100,7 @@ pub(crate) fn remove(dir: &Path) -> Result<()> {
 fn bind_all(dir: &Path) -> Result<()> {
     let mut files = Vec::new();
     walk(&dir.join("root"), &mut files)?;
+    let usr = dir.join("root/usr");
     let named = |name: &str| {
         files
             .iter()
@@ -119,7 +120,9 @@ fn bind_all(dir: &Path) -> Result<()> {
     );
     for (names, sub) in [(PROGRAMS, "bin"), (PLUGINS, "cli-plugins")] {
         for name in names {
-            let from = files.iter().find(|f| is_program(f, name));
+            let from = files
+                .iter()
+                .find(|f| f.starts_with(&usr) && is_program(f, name));
             let from = from.with_context(|| format!("{SUITE} has no {name}"))?;
             bind(from, &dir.join(sub).join(name), loader, &libraries)?;
         }
@@ -130,7 +133,8 @@ fn bind_all(dir: &Path) -> Result<()> {
     bind(init, &dir.join("bin/docker-init"), loader, &libraries)
 }
 
-/// A program of that name, and not its completion or its AppArmor profile.
+/// A program of that name, and not its completion, its AppArmor profile or (outside /usr) the script
+/// that starts it as a service.
 fn is_program(file: &Path, name: &str) -> bool {
     let executable = |m: fs::Metadata| m.permissions().mode() & 0o111 != 0;
     file.file_name().is_some_and(|n| n == name) && fs::metadata(file).is_ok_and(executable)
