@@ -53,23 +53,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if quick || word.is_some() {
         return Ok(());
     }
-    for runtime in ["runc", "crun"] {
-        step(&format!("the whole stack's tests with {runtime}"), || {
-            let mut cargo = workspace::cargo();
-            cargo.args([
-                "test",
-                "--package",
-                "integration-tests",
-                "--test",
-                "it",
-                "--no-fail-fast",
-            ]);
-            environment(&mut cargo, &peers, &programs);
-            clients(&mut cargo)?;
-            command::run(cargo.env("GANTRY_TEST_RUNTIME", runtime))
-        })?;
-    }
-    Ok(())
+    step("the whole stack's tests with runc", || {
+        let mut cargo = workspace::cargo();
+        cargo.args([
+            "test",
+            "--package",
+            "integration-tests",
+            "--test",
+            "it",
+            "--no-fail-fast",
+        ]);
+        environment(&mut cargo, &peers, &programs);
+        clients(&mut cargo)?;
+        command::run(cargo.env("GANTRY_TEST_RUNTIME", "runc"))
+    })
 }
 
 fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Result<()> {

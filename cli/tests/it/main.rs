@@ -9,6 +9,7 @@
 mod engine;
 mod golden;
 mod help;
+#[cfg(feature = "live")]
 mod live;
 mod local_engine;
 mod requests;
