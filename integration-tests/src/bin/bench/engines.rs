@@ -32,7 +32,7 @@ pub(crate) fn measure() -> Vec<Figure> {
             of: "dockerd",
             at_most,
         };
-        interleaved(name, "ms", RUNS, contenders, Some(target))
+        interleaved(name, "ms", RUNS, contenders, &[target])
     };
     let mut figures = vec![
         both("run --rm --network none true", 0.25, |e| {
@@ -97,7 +97,7 @@ fn detached(ours: &Engine, stock: &Engine) -> Vec<Figure> {
             of: "dockerd",
             at_most: 1.0 / 3.0,
         };
-        interleaved(name, "ms", RUNS, contenders, Some(target))
+        interleaved(name, "ms", RUNS, contenders, &[target])
     };
     vec![
         measured("run -d, bridge", 0),
@@ -133,7 +133,7 @@ fn inside(engine: &Engine) -> Figure {
         "ms",
         30,
         contenders,
-        Some(Target::AtMost(20.0)),
+        &[Target::AtMost(20.0)],
     )
 }
 
@@ -181,10 +181,10 @@ fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
             "s",
             3,
             contenders,
-            Some(Target::Share {
+            &[Target::Share {
                 of: "dockerd",
                 at_most,
-            }),
+            }],
         )
     };
     vec![

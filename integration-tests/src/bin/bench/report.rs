@@ -95,17 +95,17 @@ fn markdown(figures: &[Figure]) -> String {
             .skip(1)
             .filter_map(|(name, _)| Some(format!("{name} {:.2}", figure.median(name)?)))
             .collect();
-        let (ratio, target) = match &figure.target {
-            Some(Target::Share { of, at_most }) => (
+        let told = figure.targets.iter().map(|target| match target {
+            Target::Share { of, at_most } => (
                 figure
                     .median(of)
                     .map(|m| format!("{:.2} × {of}", ours / m))
                     .unwrap_or_default(),
                 format!("≤ {at_most:.2} × {of}"),
             ),
-            Some(Target::AtMost(limit)) => (String::new(), format!("≤ {limit}")),
-            None => (String::new(), String::new()),
-        };
+            Target::AtMost(limit) => (String::new(), format!("≤ {limit}")),
+        });
+        let (ratios, targets): (Vec<String>, Vec<String>) = told.unzip();
         let verdict = match figure.holds() {
             Some(true) => "holds",
             Some(false) => "**missed**",
@@ -113,10 +113,12 @@ fn markdown(figures: &[Figure]) -> String {
         };
         let _ = writeln!(
             text,
-            "| {}, {} | {ours:.2} | {} | {ratio} | {target} | {verdict} |",
+            "| {}, {} | {ours:.2} | {} | {} | {} | {verdict} |",
             figure.name,
             figure.unit,
-            others.join(", ")
+            others.join(", "),
+            ratios.join(", "),
+            targets.join(", ")
         );
     }
     text

@@ -26,10 +26,10 @@ pub(crate) fn measure() -> Vec<Figure> {
             "s",
             3,
             contenders,
-            Some(Target::Share {
+            &[Target::Share {
                 of: "dockerd",
                 at_most,
-            }),
+            }],
         )
     };
     vec![
