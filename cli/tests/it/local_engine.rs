@@ -146,7 +146,10 @@ fn units_are_written_beneath_a_root() {
     assert!(dry.status.success());
     assert!(!units.exists(), "a dry run writes nothing");
     assert!(String::from_utf8_lossy(&dry.stdout).contains("KillMode=process"));
-    assert!(install(&["--docker-socket"]).status.success());
+    let installed = install(&["--docker-socket"]);
+    assert!(installed.status.success());
+    let talk = String::from_utf8_lossy(&installed.stderr).into_owned();
+    assert!(talk.contains("groupadd --system docker"), "{talk}");
     let service = fs::read_to_string(units.join("gantryd.service")).unwrap();
     assert!(service.contains("ExecStart=/opt/gantry/bin/gantryd"));
     assert!(
@@ -154,6 +157,11 @@ fn units_are_written_beneath_a_root() {
             .unwrap()
             .contains("/run/docker.sock")
     );
+    let socket = || fs::read_to_string(units.join("gantryd.socket")).unwrap();
+    assert!(socket().contains("SocketGroup=root\n"));
+    fs::write(root.path().join("etc/group"), "root:x:0:\ndocker:x:990:\n").unwrap();
+    assert!(install(&[]).status.success());
+    assert!(socket().contains("SocketGroup=docker\n"));
     // Where Docker is, its socket stays its own.
     fs::create_dir_all(root.path().join("usr/bin")).unwrap();
     fs::write(root.path().join("usr/bin/dockerd"), "").unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::units::units;
+use super::units::{Choice, GROUP, units};
 use crate::context::Context;
 use crate::dispatch::Execute;
 use crate::exit::Exit;
@@ -47,7 +47,11 @@ impl Execute for Install {
             );
         }
         let folder = self.root.join(FOLDER);
-        for (name, text) in units(&bin, self.docker_socket) {
+        let choice = Choice {
+            docker_socket: self.docker_socket,
+            has_group: has_group(&self.root),
+        };
+        for (name, text) in units(&bin, choice) {
             let path = folder.join(name);
             if self.dry_run {
                 cx.printer.line(format!("# {}\n{text}", path.display()))?;
@@ -59,11 +63,22 @@ impl Execute for Install {
         if !self.dry_run {
             cx.printer.say("next: systemctl daemon-reload && systemctl enable --now gantryd.socket gantryd.service gantry-shutdown.service");
         }
+        if !choice.has_group {
+            cx.printer.say(format!("there is no group {GROUP} here, so only root may use the engine; for others: groupadd --system {GROUP}, and install again"));
+        }
         if docker.is_none() && !self.docker_socket {
             cx.printer.say("no Docker is installed here: with --docker-socket its clients find Gantry at /run/docker.sock without any setting");
         }
         Ok(Exit::SUCCESS)
     }
+}
+
+/// Whether the machine has the group the socket is to belong to.
+fn has_group(root: &Path) -> bool {
+    let groups = fs::read_to_string(root.join("etc/group")).unwrap_or_default();
+    groups
+        .lines()
+        .any(|line| line.split(':').next() == Some(GROUP))
 }
 
 /// A sign of an installed Docker.

@@ -7,11 +7,23 @@
 
 use std::path::Path;
 
-/// The units' names and texts, for programs in `bin`; `docker_socket` adds docker's address.
-pub(super) fn units(bin: &Path, docker_socket: bool) -> [(&'static str, String); 3] {
+/// The group whose members may use the engine, as docker's.
+pub(super) const GROUP: &str = "docker";
+
+/// What differs from machine to machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// Docker's address is served too.
+    pub(super) docker_socket: bool,
+    /// The machine has [`GROUP`]: systemd refuses a socket of a group that is not there.
+    pub(super) has_group: bool,
+}
+
+/// The units' names and texts, for programs in `bin`.
+pub(super) fn units(bin: &Path, choice: Choice) -> [(&'static str, String); 3] {
     [
         ("gantryd.service", service(bin)),
-        ("gantryd.socket", socket(docker_socket)),
+        ("gantryd.socket", socket(choice)),
         ("gantry-shutdown.service", shutdown(bin)),
     ]
 }
@@ -48,12 +60,13 @@ WantedBy=multi-user.target
     )
 }
 
-fn socket(docker_socket: bool) -> String {
-    let second = if docker_socket {
+fn socket(choice: Choice) -> String {
+    let second = if choice.docker_socket {
         "ListenStream=/run/docker.sock\n"
     } else {
         ""
     };
+    let group = if choice.has_group { GROUP } else { "root" };
     format!(
         "[Unit]
 Description=Gantry engine API socket
@@ -62,7 +75,7 @@ Description=Gantry engine API socket
 ListenStream=/run/gantry/gantry.sock
 {second}SocketMode=0660
 SocketUser=root
-SocketGroup=docker
+SocketGroup={group}
 
 [Install]
 WantedBy=sockets.target
@@ -96,9 +109,14 @@ WantedBy=multi-user.target
 mod tests {
     use super::*;
 
+    const PLAIN: Choice = Choice {
+        docker_socket: false,
+        has_group: true,
+    };
+
     #[test]
     fn a_restart_of_the_engine_leaves_containers_alone() {
-        let [service, _, shutdown] = units(Path::new("/opt/g/bin"), false);
+        let [service, _, shutdown] = units(Path::new("/opt/g/bin"), PLAIN);
         assert!(service.1.contains("\nKillMode=process\nDelegate=yes\n"));
         assert!(service.1.contains("ExecStart=/opt/g/bin/gantryd -H fd://"));
         assert!(!shutdown.1.contains("Requires="));
@@ -108,8 +126,21 @@ mod tests {
 
     #[test]
     fn dockers_socket_is_added_only_when_asked_for() {
-        let socket = |wanted| units(Path::new("/b"), wanted)[1].1.clone();
-        assert!(!socket(false).contains("docker.sock"));
-        assert!(socket(true).contains("ListenStream=/run/docker.sock\n"));
+        let with = Choice {
+            docker_socket: true,
+            ..PLAIN
+        };
+        assert!(!socket(PLAIN).contains("docker.sock"));
+        assert!(socket(with).contains("ListenStream=/run/docker.sock\n"));
+    }
+
+    #[test]
+    fn the_socket_is_roots_where_the_group_is_not() {
+        let without = Choice {
+            has_group: false,
+            ..PLAIN
+        };
+        assert!(socket(PLAIN).contains("SocketGroup=docker\n"));
+        assert!(socket(without).contains("SocketGroup=root\n"));
     }
 }
