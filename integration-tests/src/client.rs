@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// No command of a test takes longer than this, on a busy machine.
+use crate::patience;
+
+/// No command of a test takes longer than this, on a busy machine ([`patience`]).
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a command answered.
@@ -40,7 +42,9 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(program: PathBuf, host: String, home: PathBuf) -> Self {
+    /// `program` with the engine at `host`, its configuration in `home`.
+    #[must_use]
+    pub fn new(program: PathBuf, host: String, home: PathBuf) -> Self {
         Self {
             program,
             host,
@@ -124,16 +128,16 @@ pub fn finish(mut child: Child, shown: &[&str]) -> Answer {
     };
     let out = read(child.stdout.take().map(|p| Box::new(p) as _));
     let err = read(child.stderr.take().map(|p| Box::new(p) as _));
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), patience(LIMIT));
     let status = loop {
         if let Some(status) = child.try_wait().expect("the command can be waited for") {
             break status;
         }
-        if start.elapsed() > LIMIT {
+        if start.elapsed() > limit {
             child.kill().expect("the command can be killed");
             child.wait().expect("a killed command ends");
             let (out, err) = (out.join(), err.join());
-            panic!("{shown:?} did not end in {LIMIT:?}; stdout {out:?}, stderr {err:?}");
+            panic!("{shown:?} did not end in {limit:?}; stdout {out:?}, stderr {err:?}");
         }
         std::thread::sleep(Duration::from_millis(2));
     };

@@ -41,7 +41,7 @@ impl Http {
     pub fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).expect("the engine listens");
         stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
+            .set_read_timeout(Some(crate::patience(Duration::from_secs(60))))
             .expect("a timeout");
         Self {
             stream: BufReader::with_capacity(1 << 16, stream),

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::patience;
+
 /// How long the kernel's objects may take to go after their container (DESIGN: teardown queue).
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -65,7 +67,7 @@ pub fn eventually_clean(name: &str, dir: &Path, exec_root: &Path) -> String {
     let start = Instant::now();
     loop {
         let left = of_containers(name, dir, exec_root);
-        if left.is_empty() || start.elapsed() > GONE_WITHIN {
+        if left.is_empty() || start.elapsed() > patience(GONE_WITHIN) {
             return left;
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -159,7 +161,7 @@ pub fn end_processes(dir: &Path) {
     let start = Instant::now();
     loop {
         let left = processes(dir);
-        if left.is_empty() || start.elapsed() > GONE_WITHIN {
+        if left.is_empty() || start.elapsed() > patience(GONE_WITHIN) {
             return;
         }
         for (pid, _) in left {
@@ -188,7 +190,7 @@ pub fn unmount_below(dir: &Path) {
 /// Removes the cgroups that bear the name, the deepest first.
 pub fn remove_cgroups(name: &str) {
     let start = Instant::now();
-    while start.elapsed() < GONE_WITHIN {
+    while start.elapsed() < patience(GONE_WITHIN) {
         let groups = cgroups(name);
         if groups.is_empty() {
             return;

@@ -15,4 +15,4 @@ pub mod wait;
 
 pub use client::{Answer, Client};
 pub use engine::{Engine, Kind};
-pub use wait::eventually;
+pub use wait::{eventually, patience};

@@ -1,16 +1,32 @@
 //! Waiting for a state by asking for it.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// How often a state is asked for.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// Asks until `state` gives something, at most for `limit`.
+/// A limit meant for an ordinary machine, on this one: `GANTRY_TEST_SLOWNESS` times as long. An
+/// emulated machine sets it; nothing is measured by it.
+///
+/// # Panics
+/// When the variable is not a whole number.
+#[must_use]
+pub fn patience(limit: Duration) -> Duration {
+    static SLOWNESS: OnceLock<u32> = OnceLock::new();
+    let slowness = SLOWNESS.get_or_init(|| match std::env::var("GANTRY_TEST_SLOWNESS") {
+        Ok(factor) => factor.parse().expect("GANTRY_TEST_SLOWNESS is a number"),
+        Err(_) => 1,
+    });
+    limit * *slowness
+}
+
+/// Asks until `state` gives something, at most for `limit` (see [`patience`]).
 ///
 /// # Panics
 /// With `what` when the limit is over.
 pub fn eventually<T>(what: &str, limit: Duration, mut state: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
+    let (start, limit) = (Instant::now(), patience(limit));
     loop {
         if let Some(value) = state() {
             return value;

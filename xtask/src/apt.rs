@@ -112,6 +112,25 @@ pub(crate) fn unpack(suite: Option<&str>, packages: &[&str], root: &Path) -> Res
     peers::remove(&state)
 }
 
+/// Makes a tree of this machine's own suite, Debian's minimum and these packages, with the
+/// `mmdebstrap` that was unpacked into `tools`.
+pub(crate) fn tree(tools: &Path, packages: &[&str], root: &Path) -> Result<()> {
+    let release = fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
+    let suite = release
+        .lines()
+        .find_map(|l| l.strip_prefix("VERSION_CODENAME="))
+        .context("/etc/os-release names no VERSION_CODENAME")?;
+    // It is a script, which uses this machine's apt and perl.
+    let mut build = Command::new("perl");
+    build.arg(tools.join("usr/bin/mmdebstrap"));
+    build.args(["--mode=root", "--variant=minbase", "--quiet"]);
+    build.arg("--aptopt=APT::Install-Recommends \"false\"");
+    build.arg("--aptopt=Acquire::Retries \"3\"");
+    build.arg(format!("--include={}", packages.join(",")));
+    build.arg(suite).arg(root).arg(mirror()?);
+    command::output(&mut build).map(|_| ())
+}
+
 /// The Debian mirror this machine uses, from its apt sources (one-line and deb822 form).
 pub(crate) fn mirror() -> Result<String> {
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];

@@ -1,7 +1,8 @@
 //! `cargo xtask deny`: licences, doubled crates and sources of what comes into the tree, by
 //! cargo-deny, built once under `target/tools`.
 //!
-//! Advisories are left to whoever has the database at hand: `cargo deny check advisories`.
+//! Not part of the tests, because it takes minutes to build; `dependencies` checks there what can be
+//! read off cargo's own description. Advisories are left to whoever has the database at hand: `cargo deny check advisories`.
 
 use std::process::Command;
 

@@ -11,6 +11,7 @@ mod apt;
 mod build;
 mod command;
 mod deny;
+mod dependencies;
 mod engine;
 mod image;
 mod machine;
@@ -28,13 +29,15 @@ cargo xtask COMMAND
   build                 build all programs in release, the embedded image too
   run [ARGS…]           build, start an engine under target/engine if none runs, run `gantry ARGS`;
                         without ARGS, a container from the embedded image
-  test [--quick] [WORD] install what the tests need and run all of them (WORD: only those it names);
+  test [WORD]           install what the tests need and run all of them (WORD: only those it names);
+                        --quick: on debug programs, fewer instants, no virtual machine
                         --oracle: the tests of the whole stack on stock dockerd instead
+                        --vm: only what runs in the virtual machine (with --oracle: on stock)
   bench [SECTION]       measure beside the stock engines; all sections: write docs/benchmarks.md
   peers                 unpack the newest stock engines under target/peers, for comparison
   vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…
                         run COMMAND as root in a small virtual machine with pure cgroup v2
-  deny                  check licences and sources of the dependencies
+  deny                  licences, sources, doubled crates by cargo-deny, built at its first use
   tidy                  check the arrows between crates and the sizes of files
 ";
 

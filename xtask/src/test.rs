@@ -1,138 +1,217 @@
 //! `cargo xtask test`: installs what the tests need and runs all of them.
 //!
-//! In this order, so that what is cheap fails first: formatting, tidy, lints, unit and crate tests,
-//! the programs built as users get them, the whole stack. `--quick` leaves out the comparison with
-//! stock engines and the whole-stack tests that take minutes.
+//! In this order, so that what is cheap fails first: formatting, tidy, lints, the programs built as
+//! users get them, the tests of all crates and of the whole stack, the whole stack's again with
+//! runc, and what needs a machine of its own in the virtual one.
+//!
+//! `--quick` leaves out the last two, builds the programs with the tests' profile, and tells tests
+//! that try many instants to try a few.
 
-use std::path::Path;
+mod built;
+mod guest;
+
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::{apt, build, command, peers, python, sshd, tidy, workspace};
+use self::built::Built;
+use crate::{apt, build, command, dependencies, peers, python, sshd, tidy, workspace};
 
-/// Runs it all; `args` may hold `--quick` and one word that tests' names must contain.
-pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (mut quick, mut oracle, mut word) = (false, false, None);
-    for arg in args {
-        match arg.as_str() {
-            "--quick" => quick = true,
-            "--oracle" => oracle = true,
-            flag if flag.starts_with('-') => bail!("`cargo xtask test` has no {flag}"),
-            name => word = Some(name),
+/// What the command line asks for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Order {
+    quick: bool,
+    /// Stock dockerd is under test.
+    oracle: bool,
+    /// Only what runs in the virtual machine.
+    vm: bool,
+    /// Only tests whose name holds it.
+    word: Option<String>,
+}
+
+impl Order {
+    fn parse(args: &[String]) -> Result<Self> {
+        let mut order = Self::default();
+        for arg in args {
+            match arg.as_str() {
+                "--quick" => order.quick = true,
+                "--oracle" => order.oracle = true,
+                "--vm" => order.vm = true,
+                flag if flag.starts_with('-') => {
+                    bail!("`cargo xtask test` has no {flag}: it has --quick, --oracle and --vm")
+                }
+                name if order.word.is_none() => order.word = Some(name.to_owned()),
+                name => bail!("`cargo xtask test` takes one word of tests' names, not {name} too"),
+            }
         }
+        if order.quick && (order.oracle || order.vm) {
+            bail!("--quick is for the tests of ours on this machine: not with --oracle or --vm");
+        }
+        Ok(order)
     }
+}
+
+/// What the tests stand on.
+struct Suite {
+    /// The folder of the stock programs.
+    peers: PathBuf,
+    /// The folder of ours; none where stock dockerd is under test.
+    programs: Option<PathBuf>,
+    quick: bool,
+}
+
+impl Suite {
+    /// How tests find the programs, and what they are told.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![("GANTRY_PEERS", self.peers.display().to_string())];
+        match &self.programs {
+            Some(programs) => variables.push(("GANTRY_PROGRAMS", programs.display().to_string())),
+            None => variables.push(("GANTRY_ORACLE", "1".to_owned())),
+        }
+        if self.quick {
+            variables.push(("GANTRY_TEST_QUICK", "1".to_owned()));
+        }
+        variables
+    }
+
+    /// `cargo test` of these packages.
+    fn cargo_test(&self, packages: &[&str], word: Option<&str>) -> Result<Command> {
+        let mut cargo = workspace::cargo();
+        cargo.args(["test", "--no-fail-fast"]).args(packages);
+        cargo.args(word).envs(self.variables()).envs(clients()?);
+        Ok(cargo)
+    }
+}
+
+/// Runs what `args` ask for.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let order = Order::parse(args)?;
+    let word = order.word.as_deref();
     apt::install()?;
-    if oracle {
-        let peers = peers::fetch()?;
+    if word.is_none() && !order.oracle && !order.vm {
+        without_running()?;
+    }
+    let suite = Suite {
+        peers: peers::fetch()?,
+        programs: programs(&order)?,
+        quick: order.quick,
+    };
+    if order.vm {
+        return guest::run(&suite, word);
+    }
+    if order.oracle {
         return step("the whole stack's tests on stock dockerd", || {
-            on_stock(&peers, word)
+            command::run(&mut suite.cargo_test(&["--package", "integration-tests"], word)?)
         });
     }
-    if word.is_none() {
-        step("formatting", || {
-            command::run(workspace::cargo().args(["fmt", "--all", "--", "--check"]))
-        })?;
-        step("tidy", tidy::check)?;
-        step("lints", || {
-            let flags = [
-                "clippy",
-                "--quiet",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-Dwarnings",
-            ];
-            command::run(workspace::cargo().args(flags))
-        })?;
-    }
-    let peers = peers::fetch()?;
-    let programs = step("programs", build::all)?;
-    step("tests", || tests(&peers, &programs, quick, word))?;
-    if quick || word.is_some() {
+    step("tests", || {
+        let mut cargo = suite.cargo_test(&["--workspace"], word)?;
+        if order.quick {
+            // The same as the programs were built with: nothing is built twice.
+            cargo.envs(build::debug_embedded()?);
+        }
+        command::run(&mut cargo)
+    })?;
+    if order.quick || word.is_some() {
         return Ok(());
     }
-    step("the whole stack's tests with runc", || {
-        let mut cargo = workspace::cargo();
-        cargo.args([
-            "test",
-            "--package",
-            "integration-tests",
-            "--test",
-            "it",
-            "--no-fail-fast",
-        ]);
-        environment(&mut cargo, &peers, &programs);
-        clients(&mut cargo)?;
-        command::run(cargo.env("GANTRY_TEST_RUNTIME", "runc"))
+    step("the whole stack's tests with runc", || with_runc(&suite))?;
+    guest::run(&suite, None)
+}
+
+fn with_runc(suite: &Suite) -> Result<()> {
+    let it = Built::of(&["it"])?.binary("integration-tests", "it")?;
+    let mut it = Command::new(it);
+    it.current_dir(workspace::root().join("integration-tests"));
+    it.envs(suite.variables()).envs(clients()?);
+    command::run(it.env("GANTRY_TEST_RUNTIME", "runc"))
+}
+
+/// What the tests drive the engine with, besides command lines.
+fn clients() -> Result<[(&'static str, PathBuf); 2]> {
+    Ok([
+        ("GANTRY_PYTHON", python::environment()?),
+        ("GANTRY_SSHD", sshd::fetch()?),
+    ])
+}
+
+/// What the text alone tells.
+fn without_running() -> Result<()> {
+    step("formatting", || {
+        command::run(workspace::cargo().args(["fmt", "--all", "--", "--check"]))
+    })?;
+    step("tidy", tidy::check)?;
+    step("dependencies", dependencies::check)?;
+    step("lints", || {
+        let clippy = ["clippy", "--quiet"];
+        let strict = ["--", "-Dwarnings"];
+        for what in [
+            &["--workspace", "--all-targets"][..],
+            // No default target: it needs a machine of its own.
+            &["--package", "integration-tests", "--test", "vm"],
+        ] {
+            command::run(workspace::cargo().args(clippy).args(what).args(strict))?;
+        }
+        Ok(())
     })
 }
 
-fn tests(peers: &Path, programs: &Path, quick: bool, word: Option<&str>) -> Result<()> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]);
-    cargo.args(word);
-    environment(&mut cargo, peers, programs);
-    clients(&mut cargo)?;
-    if quick {
-        cargo.env("GANTRY_TEST_QUICK", "1");
+/// The programs under test, built as users get them, or fast where that is asked for.
+fn programs(order: &Order) -> Result<Option<PathBuf>> {
+    if order.oracle {
+        return Ok(None);
     }
-    command::run(&mut cargo)
-}
-
-/// The tests of the whole stack, on stock dockerd: what they expect is proved there.
-fn on_stock(peers: &Path, word: Option<&str>) -> Result<()> {
-    let mut cargo = workspace::cargo();
-    cargo
-        .args(["test", "--package", "integration-tests", "--no-fail-fast"])
-        .args(word);
-    clients(&mut cargo)?;
-    command::run(cargo.env("GANTRY_PEERS", peers).env("GANTRY_ORACLE", "1"))
-}
-
-/// What the tests drive the engine with, besides the command lines.
-fn clients(cargo: &mut Command) -> Result<()> {
-    cargo
-        .env("GANTRY_PYTHON", python::environment()?)
-        .env("GANTRY_SSHD", sshd::fetch()?);
-    Ok(())
+    let build = if order.quick {
+        build::debug
+    } else {
+        build::all
+    };
+    step("programs", build).map(Some)
 }
 
 /// `cargo xtask bench`: the same preparation, then the measurements.
 pub(crate) fn bench(sections: &[String]) -> Result<()> {
     apt::install()?;
-    let peers = peers::fetch()?;
-    let programs = build::all()?;
+    let suite = Suite {
+        peers: peers::fetch()?,
+        programs: Some(build::all()?),
+        quick: false,
+    };
     let mut cargo = workspace::cargo();
-    cargo.args([
-        "run",
-        "--quiet",
-        "--release",
-        "--package",
-        "integration-tests",
-        "--bin",
-        "bench",
-    ]);
-    cargo.arg("--").args(sections);
-    environment(&mut cargo, &peers, &programs);
-    command::run(&mut cargo)
-}
-
-/// How tests find the stock engines and the built programs.
-fn environment(cargo: &mut Command, peers: &Path, programs: &Path) {
-    cargo
-        .env("GANTRY_PEERS", peers)
-        .env("GANTRY_PROGRAMS", programs);
+    cargo.args(["run", "--quiet", "--release", "--bin", "bench"]);
+    cargo.args(["--package", "integration-tests", "--"]);
+    command::run(cargo.args(sections).envs(suite.variables()))
 }
 
 fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     command::say(&format!("== {name}"));
     let start = Instant::now();
     let result = work();
-    command::say(&format!(
-        "== {name}: {:.1} s",
-        start.elapsed().as_secs_f64()
-    ));
+    let seconds = start.elapsed().as_secs_f64();
+    let end = if result.is_ok() { "" } else { ": FAILED" };
+    command::say(&format!("== {name}: {seconds:.1} s{end}"));
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Order;
+
+    fn parse(line: &str) -> Result<Order, String> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        Order::parse(&words).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let order = parse("--vm limits --oracle").expect("parses");
+        assert!(order.vm && order.oracle && !order.quick);
+        assert_eq!(order.word.as_deref(), Some("limits"));
+        assert_eq!(parse(""), Ok(Order::default()));
+        for wrong in ["--fast", "one two", "--quick --vm"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
 }

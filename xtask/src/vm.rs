@@ -20,14 +20,15 @@ use crate::workspace;
 
 /// What a run was asked for.
 #[derive(Debug, PartialEq, Eq)]
-struct Order {
-    systemd: bool,
+pub(crate) struct Order {
+    pub(crate) systemd: bool,
     /// Folders shared besides the workspace, the target folder and the working directory.
-    shares: Vec<PathBuf>,
-    timeout: Duration,
+    pub(crate) shares: Vec<PathBuf>,
+    /// How long the command may take.
+    pub(crate) timeout: Duration,
     /// A name under which the root disk is kept between runs: a machine that reboots.
-    disk: Option<String>,
-    command: Vec<String>,
+    pub(crate) disk: Option<String>,
+    pub(crate) command: Vec<String>,
 }
 
 /// Builds what is missing, runs the command, and gives its exit code.
@@ -35,11 +36,35 @@ struct Order {
 /// # Errors
 /// When the machine cannot be built or does not come up, with the end of its console.
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
-    let order = parse(args)?;
-    let home = workspace::target()?.join("vm");
+    Ok(ExitCode::from(execute(&parse(args)?)?))
+}
+
+/// The same for the project's own tests; the exit code as it is.
+///
+/// # Errors
+/// As `run`.
+pub(crate) fn execute(order: &Order) -> Result<u8> {
+    let home = home()?;
     let parts = build::all(&home)?;
-    let code = machine::run(&home, &parts, &order)?;
-    Ok(ExitCode::from(code))
+    machine::run(&home, &parts, order)
+}
+
+/// Removes a kept disk, so that the next run with its name begins with a clean one.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub(crate) fn forget_disk(name: &str) -> Result<()> {
+    let disk = machine::disk_path(&home()?, name)?;
+    match std::fs::remove_file(&disk) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e).with_context(|| format!("cannot remove {}", disk.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn home() -> Result<PathBuf> {
+    Ok(workspace::target()?.join("vm"))
 }
 
 fn parse(args: &[String]) -> Result<Order> {

@@ -13,6 +13,8 @@ setsid sh $job/command </dev/null >>$job/out 2>>$job/err
 echo $? >$job/exit.new
 mv $job/exit.new $job/exit
 sync
+# A kept disk is one of a machine that goes down as a user's does, services first.
+[ -e $job/keep ] && [ -e $job/systemd ] && { systemctl poweroff; sleep 1000; }
 echo 1 >/proc/sys/kernel/sysrq
 [ -e $job/keep ] && { echo u >/proc/sysrq-trigger; sync; }
 echo b >/proc/sysrq-trigger

@@ -9,9 +9,15 @@ use std::time::{Duration, Instant};
 use integration_tests::image::BUSYBOX;
 use integration_tests::{Client, Engine, Kind, eventually, programs};
 
-/// How many times something is killed.
+/// How many times something is killed, and how often where a quick answer is asked for.
 const KILLS: usize = 50;
+const QUICK_KILLS: usize = 8;
 const LINES: usize = 200_000;
+
+fn kills() -> usize {
+    let quick = std::env::var_os("GANTRY_TEST_QUICK").is_some();
+    if quick { QUICK_KILLS } else { KILLS }
+}
 
 /// A small generator; a run is replayed by its seed.
 struct Chance(u64);
@@ -91,7 +97,7 @@ fn nothing_is_lost_when_daemons_are_killed() {
     let mut killed = Vec::new();
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| work(&docker, &phase, &done));
-        for _ in 0..KILLS {
+        for _ in 0..kills() {
             let pause = Duration::from_millis(chance.below(250));
             let start = Instant::now();
             while start.elapsed() < pause && !worker.is_finished() {

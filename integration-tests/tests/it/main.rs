@@ -6,6 +6,7 @@ mod crash;
 mod docker_py;
 mod exec;
 mod lifecycle;
+mod limits;
 mod logs;
 mod network;
 mod run;

@@ -152,49 +152,6 @@ fn files_and_kernel_settings_are_the_containers_own() {
 }
 
 #[test]
-fn limits_reach_the_cgroup() {
-    let engine = Engine::start();
-    let docker = engine.docker();
-    let memory = docker.run(&[
-        "run",
-        "--rm",
-        "-m",
-        "64m",
-        "--pids-limit",
-        "50",
-        "--cpus",
-        "0.5",
-        BUSYBOX,
-        "sh",
-        "-c",
-        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; \
-         cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null",
-    ]);
-    assert_eq!(memory.out, "67108864\n50\n", "{memory:?}");
-    let killed = docker.run(&[
-        "run",
-        "--name",
-        "hungry",
-        "-m",
-        "16m",
-        "--memory-swap",
-        "16m",
-        BUSYBOX,
-        "sh",
-        "-c",
-        "dd if=/dev/zero of=/dev/shm/x bs=1M count=32",
-    ]);
-    assert_eq!(killed.code, 137, "{killed:?}");
-    assert_eq!(
-        docker
-            .run(&["inspect", "-f", "{{.State.OOMKilled}}", "hungry"])
-            .ok(),
-        "true"
-    );
-    engine.finish();
-}
-
-#[test]
 fn binds_and_volumes_hold_data() {
     let engine = Engine::start();
     let docker = engine.docker();

@@ -93,30 +93,13 @@ pub(super) fn all(home: &Path) -> Result<Parts> {
     apt::unpack(None, TOOLS, &parts.tools)?;
     let root = home.join("root");
     peers::remove(&root)?;
-    install_guest(&parts, &root)?;
+    apt::tree(&parts.tools, GUEST, &root)?;
     boot_files(&parts, &root, home)?;
     prepare(&root)?;
     make_disk(&parts.disk, &root)?;
     peers::remove(&root)?;
     fs::write(&mark, wanted)?;
     Ok(parts)
-}
-
-/// mmdebstrap is a script; it uses this machine's apt and perl.
-fn install_guest(parts: &Parts, root: &Path) -> Result<()> {
-    let release = fs::read_to_string("/etc/os-release").context("/etc/os-release")?;
-    let suite = release
-        .lines()
-        .find_map(|l| l.strip_prefix("VERSION_CODENAME="))
-        .context("/etc/os-release names no VERSION_CODENAME")?;
-    let mut build = Command::new("perl");
-    build.arg(parts.tools.join("usr/bin/mmdebstrap"));
-    build.args(["--mode=root", "--variant=minbase", "--quiet"]);
-    build.arg("--aptopt=APT::Install-Recommends \"false\"");
-    build.arg("--aptopt=Acquire::Retries \"3\"");
-    build.arg(format!("--include={}", GUEST.join(",")));
-    build.arg(suite).arg(root).arg(apt::mirror()?);
-    command::output(&mut build).map(|_| ())
 }
 
 /// Takes the kernel out of the guest's root and packs the initial ram disk.

@@ -128,12 +128,17 @@ fn write_job(job: &Path, order: &Order, shares: &[(String, PathBuf)]) -> Result<
     Ok(())
 }
 
-/// The disk kept under `name`; the clean one is copied at its first use.
-fn kept_disk(home: &Path, parts: &Parts, name: &str) -> Result<PathBuf> {
+/// Where the disk kept under `name` is.
+pub(super) fn disk_path(home: &Path, name: &str) -> Result<PathBuf> {
     if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') || name.is_empty() {
         bail!("--disk: letters, digits and - only, not {name:?}");
     }
-    let disk = home.join(format!("disk-{name}.ext4"));
+    Ok(home.join(format!("disk-{name}.ext4")))
+}
+
+/// The disk kept under `name`; the clean one is copied at its first use.
+fn kept_disk(home: &Path, parts: &Parts, name: &str) -> Result<PathBuf> {
+    let disk = disk_path(home, name)?;
     if !disk.exists() {
         let mut copy = Command::new("cp");
         copy.args(["--sparse=always", "--reflink=auto"])
