@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 mod apt;
+mod bare;
 mod build;
 mod command;
 mod deny;
@@ -37,6 +38,8 @@ cargo xtask COMMAND
   peers                 unpack the newest stock engines under target/peers, for comparison
   vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…
                         run COMMAND as root in a small virtual machine with pure cgroup v2
+  bare                  prove `run` from a clean clone in a tree that has a C linker and nothing else,
+                        without any network
   deny                  licences, sources, doubled crates by cargo-deny, built at its first use
   tidy                  check the arrows between crates and the sizes of files
 ";
@@ -67,6 +70,7 @@ fn run() -> Result<ExitCode> {
             ExitCode::SUCCESS
         }),
         "vm" => vm::run(&rest),
+        "bare" => bare::prove(&rest).map(|()| ExitCode::SUCCESS),
         "tidy" => tidy::check().map(|()| ExitCode::SUCCESS),
         "help" | "-h" | "--help" => {
             command::say(HELP);
