@@ -147,10 +147,10 @@ impl Engine {
         self.dir().join("api.sock")
     }
 
-    /// The stock docker command line.
+    /// The command line that tests drive the engine with.
     #[must_use]
     pub fn docker(&self) -> Client {
-        self.client(programs::stock("docker"))
+        self.client(programs::client())
     }
 
     /// Our command line.

@@ -20,6 +20,19 @@ pub fn stock(name: &str) -> PathBuf {
     find("GANTRY_PEERS", "bin", name)
 }
 
+/// The command line that tests drive the engine with: the stock docker's, or ours where
+/// `GANTRY_TEST_CLIENT` is `gantry`.
+///
+/// # Panics
+/// As `stock`.
+#[must_use]
+pub fn client() -> PathBuf {
+    match std::env::var_os("GANTRY_TEST_CLIENT") {
+        Some(name) if name == "gantry" => ours("gantry"),
+        _ => stock("docker"),
+    }
+}
+
 /// The folder of the docker command line's plug-ins (buildx, compose).
 ///
 /// # Panics

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: installs what the tests need and runs all of them.
 //!
 //! In this order, so that what is cheap fails first: formatting, tidy, lints, the programs built as
-//! users get them, the tests of all crates and of the whole stack, the whole stack's again with
-//! runc, and what needs a machine of its own in the virtual one.
+//! users get them, the tests of all crates and of the whole stack, the whole stack's again with runc
+//! below it and gantry above it, and what needs a machine of its own in the virtual one.
 //!
 //! `--quick` leaves out the last two, builds the programs with the tests' profile, and tells tests
 //! that try many instants to try a few.
@@ -117,16 +117,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if order.quick || word.is_some() {
         return Ok(());
     }
-    step("the whole stack's tests with runc", || with_runc(&suite))?;
+    step("the whole stack's tests with runc, by gantry", || {
+        with_other_parts(&suite)
+    })?;
     guest::run(&suite, None)
 }
 
-fn with_runc(suite: &Suite) -> Result<()> {
+/// The same tests with both ends changed: the stock runtime below, our command line above.
+fn with_other_parts(suite: &Suite) -> Result<()> {
     let it = Built::of(&["it"])?.binary("integration-tests", "it")?;
     let mut it = Command::new(it);
     it.current_dir(workspace::root().join("integration-tests"));
     it.envs(suite.variables()).envs(clients()?);
-    command::run(it.env("GANTRY_TEST_RUNTIME", "runc"))
+    it.env("GANTRY_TEST_RUNTIME", "runc");
+    command::run(it.env("GANTRY_TEST_CLIENT", "gantry"))
 }
 
 /// What the tests drive the engine with, besides command lines.

@@ -50,7 +50,7 @@ impl Service {
 
     fn docker(&self) -> Client {
         let host = format!("unix://{}", self.socket);
-        Client::new(programs::stock("docker"), host, "/root".into())
+        Client::new(programs::client(), host, "/root".into())
     }
 
     /// The name of the cgroup that holds the containers'.
