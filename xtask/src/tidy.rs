@@ -24,6 +24,7 @@ const LEVELS: &[(u8, &[&str])] = &[
             "gantry-linux",
             "gantry-netlink",
             "gantry-network",
+            "gantry-resolver",
             "gantry-stdio",
             "gantry-telemetry",
         ],
