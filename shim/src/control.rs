@@ -1,5 +1,6 @@
 //! The stdio socket (`docs/protocols/stdio.md`): clients are attached, descriptors parked and
-//! fetched. Whoever asks may die at any time; sessions and parked descriptors stay.
+//! fetched, the container's name server started. Whoever asks may die at any time; sessions, parked
+//! descriptors and the name server stay.
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -7,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gantry_errors::chain;
-use gantry_stdio::{Answer, Attach, Connection, Listener, Request, SocketError};
+use gantry_resolver::serve::{Server, Service, Sockets};
+use gantry_stdio::{Answer, Attach, Connection, Listener, NAMES_TCP, Request, SocketError};
 use rustix::io::Errno;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::stdio::Session;
 use crate::task::Task;
@@ -23,6 +26,8 @@ pub(crate) struct Control {
     sessions: watch::Sender<usize>,
     bound: Mutex<Vec<PathBuf>>,
     parked: Mutex<HashMap<String, OwnedFd>>,
+    /// The container's name server.
+    names: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Default for Control {
@@ -31,6 +36,7 @@ impl Default for Control {
             sessions: watch::Sender::new(0),
             bound: Mutex::default(),
             parked: Mutex::default(),
+            names: Mutex::default(),
         }
     }
 }
@@ -80,6 +86,29 @@ impl Control {
         Answer::Ok(true)
     }
 
+    /// Serves names from now on, on `udp` and on the listener parked before, for as long as the shim
+    /// lives.
+    fn serve_names(&self, service: Service, udp: Option<OwnedFd>) -> Answer {
+        let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(udp), Some(tcp)) = (udp, parked.remove(NAMES_TCP)) else {
+            return Answer::Error("names need two sockets".to_owned());
+        };
+        let sockets = Sockets {
+            udp: udp.into(),
+            tcp: tcp.into(),
+        };
+        let server = match Server::open(sockets, &service) {
+            Ok(server) => server,
+            Err(error) => return Answer::Error(format!("serve names: {error}")),
+        };
+        let serving = tokio::spawn(server.run());
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = names.replace(serving) {
+            before.abort();
+        }
+        Answer::Ok(true)
+    }
+
     fn fetch(&self, name: &str, connection: &Connection) -> Result<(), SocketError> {
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         match parked.get(name) {
@@ -122,6 +151,12 @@ async fn serve(connection: Connection, task: Arc<Task>) {
         Request::Attach(attach) => serve_attach(connection, &task, attach, descriptor).await,
         Request::Park { name } => {
             let _ = connection.send_answer(&task.control.park(name, descriptor), None);
+        }
+        Request::Names { table, namespace } => {
+            let answer = task
+                .control
+                .serve_names(Service { table, namespace }, descriptor);
+            let _ = connection.send_answer(&answer, None);
         }
         Request::Fetch { name } => drop(task.control.fetch(&name, connection)),
     }

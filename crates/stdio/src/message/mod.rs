@@ -1,5 +1,7 @@
 //! The messages of the stdio socket: one JSON object a datagram (`SOCK_SEQPACKET`).
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// What a peer asks for. One connection carries one request.
@@ -18,7 +20,18 @@ pub enum Request {
         /// The name it was parked under.
         name: String,
     },
+    /// Serve names to the container, on the UDP socket sent along and on the TCP listener parked as
+    /// [`NAMES_TCP`], in place of what was served before.
+    Names {
+        /// The container's table of names; those of its networks lie beside it.
+        table: PathBuf,
+        /// The file of the container's network namespace.
+        namespace: PathBuf,
+    },
 }
+
+/// The name under which the listener of [`Request::Names`] is parked.
+pub const NAMES_TCP: &str = "names:tcp";
 
 /// How a client's stream is joined to a process. An absent field has the value of
 /// [`Attach::default`].
