@@ -15,7 +15,7 @@ pub use link::{
     set_up,
 };
 pub use neighbour::replace_forwarding_entry;
-pub use table::{Route, add_default_route, routes};
+pub use table::{Route, replace_default_route, routes};
 
 /// Address families in fixed headers.
 pub(crate) const AF_UNSPEC: u8 = 0;

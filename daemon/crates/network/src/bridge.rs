@@ -9,14 +9,21 @@ use ipnet::Ipv4Net;
 
 use crate::error::NetworkError;
 
-/// Makes sure that a bridge of our own is there, up, and has `address`; returns its index.
-pub(crate) fn ensure(
-    socket: &mut Socket,
-    name: &str,
-    address: Ipv4Net,
-    mtu: u32,
-) -> Result<u32, NetworkError> {
-    let index = match route::link(socket, name).map_err(NetworkError::Links)? {
+/// A bridge as it shall be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    /// The host's own address, of which the Ethernet address is made, and the subnet.
+    pub(crate) address: Ipv4Net,
+    /// Does the host get that address?
+    pub(crate) host_address: bool,
+    /// In bytes.
+    pub(crate) mtu: u32,
+}
+
+/// Makes sure that a bridge of our own is there, up, and has its address; returns its index.
+pub(crate) fn ensure(socket: &mut Socket, wanted: &Wanted<'_>) -> Result<u32, NetworkError> {
+    let index = match route::link(socket, wanted.name).map_err(NetworkError::Links)? {
         Some(link) => {
             if !link.up {
                 socket
@@ -25,24 +32,48 @@ pub(crate) fn ensure(
             }
             link.index
         }
-        None => create(socket, name, address.addr(), mtu)?,
+        None => create(socket, wanted.name, wanted.address.addr(), wanted.mtu)?,
     };
-    let wanted = route::Address {
+    let address = route::Address {
         link: index,
-        ip: address.addr(),
-        prefix: address.prefix_len(),
+        ip: wanted.address.addr(),
+        prefix: wanted.address.prefix_len(),
     };
     let present = route::addresses(socket).map_err(NetworkError::Links)?;
+    let is_wanted = |a: &route::Address| wanted.host_address && *a == address;
     let mut messages: Vec<_> = present
         .iter()
-        .filter(|a| a.link == index && **a != wanted)
+        .filter(|a| a.link == index && !is_wanted(a))
         .map(|a| route::delete_address(*a))
         .collect();
+    if wanted.host_address && !present.contains(&address) {
+        messages.push(route::add_address(address));
+    }
+    socket.request(&messages).map_err(NetworkError::Links)?;
+    Ok(index)
+}
+
+/// Uses a bridge that somebody else made: gives it `address` beside those it has, and its index.
+pub(crate) fn adopt(
+    socket: &mut Socket,
+    name: &str,
+    address: Ipv4Net,
+) -> Result<u32, NetworkError> {
+    let bad = |why: &str| NetworkError::BadBridge(format!("{name} {why}"));
+    let link = match route::link(socket, name).map_err(NetworkError::Links)? {
+        None => return Err(bad("does not exist")),
+        Some(link) if link.kind != "bridge" => return Err(bad("is not a bridge")),
+        Some(link) => link.index,
+    };
+    let (ip, prefix) = (address.addr(), address.prefix_len());
+    let wanted = route::Address { link, ip, prefix };
+    let present = route::addresses(socket).map_err(NetworkError::Links)?;
+    let mut messages = vec![route::set_up(link)];
     if !present.contains(&wanted) {
         messages.push(route::add_address(wanted));
     }
     socket.request(&messages).map_err(NetworkError::Links)?;
-    Ok(index)
+    Ok(link)
 }
 
 fn create(socket: &mut Socket, name: &str, ip: Ipv4Addr, mtu: u32) -> Result<u32, NetworkError> {

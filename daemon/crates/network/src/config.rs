@@ -69,6 +69,8 @@ pub struct NetworkConfig {
     pub netns_dir: PathBuf,
     /// Directory of endpoint records, `<exec-root>/network`, on tmpfs.
     pub state_dir: PathBuf,
+    /// Directory of tables of names, `<exec-root>/names`, on tmpfs.
+    pub names_dir: PathBuf,
     /// Machine-wide lock file under which subnets and bridge names are chosen.
     pub lock_file: PathBuf,
     /// `-b/--bridge`.
@@ -105,6 +107,7 @@ impl NetworkConfig {
             engine,
             netns_dir: exec_root.join("netns"),
             state_dir: exec_root.join("network"),
+            names_dir: exec_root.join("names"),
             lock_file: PathBuf::from("/run/lock/gantry-network.lock"),
             bridge: BridgeChoice::Own,
             bip: None,

@@ -90,8 +90,16 @@ pub struct EndpointRequest {
     pub ip: Option<Ipv4Addr>,
     /// `--mac-address`.
     pub mac: Option<MacAddr>,
-    /// `-p`.
+    /// `-p`; held by the endpoint that leads out.
     pub ports: Vec<PortRequest>,
+    /// What the container is called in this network: name, aliases, short id, host name.
+    pub names: Vec<String>,
+    /// `--link`: what the container itself calls others of this network: alias, name.
+    pub links: Vec<(String, String)>,
+    /// `--link-local-ip`.
+    pub link_local: Vec<Ipv4Addr>,
+    /// `gw-priority`: the highest leads out; among equals the first name.
+    pub gateway_priority: i64,
 }
 
 impl EndpointRequest {
@@ -105,6 +113,10 @@ impl EndpointRequest {
             ip: None,
             mac: None,
             ports: Vec::new(),
+            names: Vec::new(),
+            links: Vec::new(),
+            link_local: Vec::new(),
+            gateway_priority: 0,
         }
     }
 }
@@ -134,6 +146,27 @@ pub struct Endpoint {
     pub interface: Option<String>,
     /// Published ports with their host ports settled, in the order of the request.
     pub ports: Vec<PublishedPort>,
+    /// What the container is called in this network.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// What the container calls others: alias, name.
+    #[serde(default)]
+    pub links: Vec<(String, String)>,
+    /// Link-local addresses beside the first.
+    #[serde(default)]
+    pub link_local: Vec<Ipv4Addr>,
+    /// Among the endpoints of a container the highest leads out.
+    #[serde(default)]
+    pub gateway_priority: i64,
+}
+
+/// The endpoint that leads out: that with a gateway, the highest priority, and the first name.
+pub(crate) fn leading_out<'a>(
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+) -> Option<&'a Endpoint> {
+    endpoints
+        .filter(|e| e.gateway.is_some())
+        .max_by_key(|e| (e.gateway_priority, std::cmp::Reverse(&e.network_name)))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use gantry_errors::{Classify, ErrorKind};
 use gantry_ids::{ContainerId, EndpointId, NetworkId};
 use ipnet::Ipv4Net;
 
+use crate::definition::DefinitionError;
 use crate::port::Protocol;
 use crate::store::StoreError;
 
@@ -43,6 +44,52 @@ pub enum NetworkError {
     /// The prefix fits several networks.
     #[error("network {0} is ambiguous ({1} matches found based on ID prefix)")]
     AmbiguousNetwork(String, usize),
+    /// What was asked for cannot be meant.
+    #[error(transparent)]
+    Definition(#[from] DefinitionError),
+    /// A second network of that name.
+    #[error("network with name {0} already exists")]
+    NameTaken(String),
+    /// The wanted subnet shares addresses with another network's.
+    #[error("invalid pool request: Pool overlaps with other one on this address space")]
+    PoolOverlap,
+    /// The wanted gateway is no host's address.
+    #[error("failed to allocate gateway ({0}): Address already in use")]
+    GatewayTaken(Ipv4Addr),
+    /// A kept address is the gateway's, or no host's.
+    #[error("failed to allocate secondary ip address ({name}:{address}): Address already in use")]
+    ReservedTaken {
+        /// The user's word for it.
+        name: String,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Another network has the wanted device.
+    #[error(
+        "cannot create network {network} ({bridge}): conflicts with network {other} ({bridge}): networks have same bridge name"
+    )]
+    BridgeTaken {
+        /// The network that was to be made.
+        network: NetworkId,
+        /// The device.
+        bridge: String,
+        /// Who has it.
+        other: NetworkId,
+    },
+    /// `bridge`, `host` and `none` are always there.
+    #[error("{0} is a pre-defined network and cannot be removed")]
+    PredefinedRemoval(String),
+    /// Containers are connected.
+    #[error("error while removing network: network {network} has active endpoints ({endpoints})")]
+    ActiveEndpoints {
+        /// Network name.
+        network: String,
+        /// `name:"web" id:"0123456789ab"`, separated by commas.
+        endpoints: String,
+    },
+    /// `--link-local-ip` outside of 169.254.0.0/16.
+    #[error("invalid link local IP address: {0}")]
+    NotLinkLocal(Ipv4Addr),
     /// `connect` before `create_sandbox`.
     #[error("container {0} has no network namespace")]
     NoSandbox(ContainerId),
@@ -181,18 +228,26 @@ impl Classify for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchNetwork(_) => ErrorKind::NotFound,
+            Self::Definition(error) => error.kind(),
+            Self::NameTaken(_) => ErrorKind::AlreadyExists,
             Self::AmbiguousNetwork(..)
             | Self::AddressNeedsUserSubnet
             | Self::AddressOutside(_)
+            | Self::NotLinkLocal(_)
             | Self::BadBridge(_) => ErrorKind::InvalidArgument,
-            Self::NotConnected { .. } | Self::AlreadyConnected { .. } => {
-                ErrorKind::PermissionDenied
-            }
-            Self::AddressInUse(_) => ErrorKind::Conflict,
+            Self::AlreadyConnected { .. }
+            | Self::AddressInUse(_)
+            | Self::PoolOverlap
+            | Self::BridgeTaken { .. }
+            | Self::PredefinedRemoval(_)
+            | Self::ActiveEndpoints { .. } => ErrorKind::PermissionDenied,
             Self::NoAddressLeft { .. } | Self::PoolsExhausted | Self::SubnetTaken { .. } => {
                 ErrorKind::ResourceExhausted
             }
             Self::NoSandbox(_)
+            | Self::NotConnected { .. }
+            | Self::GatewayTaken(_)
+            | Self::ReservedTaken { .. }
             | Self::PortAllocated { .. }
             | Self::HostPort { .. }
             | Self::NoPortLeft { .. }

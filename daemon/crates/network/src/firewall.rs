@@ -13,6 +13,7 @@ use ipnet::Ipv4Net;
 use crate::names;
 
 mod published;
+pub(crate) mod redirect;
 
 pub(crate) use published::Publication;
 
@@ -20,6 +21,8 @@ pub(crate) use published::Publication;
 const FROM_BRIDGE: &str = "from_bridge";
 /// Interface of a bridge → what may be forwarded to its containers.
 const TO_BRIDGE: &str = "to_bridge";
+/// Interface of an internal network's bridge → what of it may be forwarded.
+const INSIDE: &str = "inside";
 /// Interface of a bridge → whose source is hidden on the way to its containers.
 const HAIRPIN: &str = "hairpin";
 /// Subnet → whose source is hidden on the way out.
@@ -39,6 +42,8 @@ pub(crate) struct NetworkRules {
     pub(crate) icc: bool,
     /// Hide containers behind the host's addresses?
     pub(crate) masquerade: bool,
+    /// Is nothing forwarded out of it or into it?
+    pub(crate) internal: bool,
     /// Is the bridge the engine's own? Others may carry networks that the host routes to elsewhere.
     pub(crate) own_bridge: bool,
 }
@@ -75,7 +80,7 @@ pub(crate) fn unpublish(engine: EngineId, published: &[Publication]) -> Batch {
 }
 
 fn add_maps(batch: &mut Batch) {
-    for name in [FROM_BRIDGE, TO_BRIDGE, HAIRPIN] {
+    for name in [FROM_BRIDGE, TO_BRIDGE, INSIDE, HAIRPIN] {
         batch.add_set(&Set {
             name,
             key: &[DataType::Interface],
@@ -107,6 +112,7 @@ fn add_base_chains(batch: &mut Batch) {
         "prerouting",
         &by_interface(MetaKey::InputInterface, FROM_BRIDGE),
     );
+    batch.add_rule("forward", &by_interface(MetaKey::InputInterface, INSIDE));
     batch.add_rule(
         "forward",
         &by_interface(MetaKey::OutputInterface, TO_BRIDGE),
@@ -158,6 +164,15 @@ fn add_network(batch: &mut Batch, network: &NetworkRules) {
         );
     }
     let bridge = [Value::Interface(network.bridge.clone())];
+    if network.internal {
+        let inside = chain("inside");
+        let elsewhere = Expression::output_is_not(&network.bridge);
+        batch.add_chain(&inside).add_rule(
+            &inside,
+            &with(&elsewhere, Expression::Decide(Verdict::Drop)),
+        );
+        batch.add_elements(INSIDE, &[Element::verdict(&bridge, Verdict::Jump(inside))]);
+    }
     for (map, chain) in [(FROM_BRIDGE, from), (TO_BRIDGE, to), (HAIRPIN, hairpin)] {
         batch.add_elements(map, &[Element::verdict(&bridge, Verdict::Jump(chain))]);
     }
@@ -204,11 +219,18 @@ fn to_bridge(network: &NetworkRules) -> Vec<Vec<Expression>> {
     ]
     .concat();
     let published = Expression::ct_has(CtKey::Status, CtKey::DESTINATION_CHANGED);
-    let mut rules = vec![
+    let mut rules = Vec::new();
+    if network.internal {
+        rules.push(with(
+            &Expression::input_is_not(&network.bridge),
+            decide(Verdict::Drop),
+        ));
+    }
+    rules.extend([
         with(&established(), decide(Verdict::Accept)),
         with(&foreign_source, decide(Verdict::Drop)),
         with(&published, decide(Verdict::Accept)),
-    ];
+    ]);
     if network.icc {
         rules.push(with(
             &Expression::input_is(&network.bridge),

@@ -21,6 +21,12 @@ impl HostEntry {
         };
         Self { address, names }
     }
+
+    /// The line that it is, with its end.
+    #[must_use]
+    pub fn line(&self) -> String {
+        format!("{}\t{}\n", self.address, self.names)
+    }
 }
 
 const LOOPBACK: &str = "127.0.0.1\tlocalhost
@@ -31,14 +37,11 @@ ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 ";
 
-/// The loopback names, `--add-host` entries in their order, then the container's own address if it has
-/// one. A container in the host's namespace without `--add-host` gets the host's file instead.
+/// The loopback names, `--add-host` entries in their order, then the container's own addresses if it has
+/// any. A container in the host's namespace without `--add-host` gets the host's file instead.
 #[must_use]
-pub fn hosts_file(own: Option<&HostEntry>, extra: &[HostEntry]) -> String {
-    let entries = extra
-        .iter()
-        .chain(own)
-        .map(|e| format!("{}\t{}\n", e.address, e.names));
+pub fn hosts_file(own: &[HostEntry], extra: &[HostEntry]) -> String {
+    let entries = extra.iter().chain(own).map(HostEntry::line);
     std::iter::once(LOOPBACK.to_owned())
         .chain(entries)
         .collect()
@@ -56,12 +59,12 @@ mod tests {
             address: "1.2.3.4".parse().unwrap(),
             names: "foo".to_owned(),
         };
-        let text = hosts_file(Some(&own), &[extra]);
+        let text = hosts_file(&[own], &[extra]);
         assert!(
             text.starts_with("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
         );
         assert!(text.ends_with("\n1.2.3.4\tfoo\n172.17.0.2\th1.example.com h1\n"));
         assert_eq!(HostEntry::own("::1".parse().unwrap(), "web").names, "web");
-        assert_eq!(hosts_file(None, &[]), LOOPBACK);
+        assert_eq!(hosts_file(&[], &[]), LOOPBACK);
     }
 }

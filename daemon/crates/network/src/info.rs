@@ -22,12 +22,18 @@ pub struct NetworkInfo {
     pub created: SystemTime,
     /// No way out.
     pub internal: bool,
+    /// `--attachable`.
+    pub attachable: bool,
+    /// Was the subnet given by a user? Only then may containers ask for an address.
+    pub user_subnet: bool,
     /// Has IPv4 addresses.
     pub ipv4: bool,
     /// Has IPv6 addresses.
     pub ipv6: bool,
     /// Subnets (`IPAM.Config`); empty for `host` and `none`.
     pub ipam: Vec<IpamInfo>,
+    /// Options of the address driver, if the request had any map of them.
+    pub ipam_options: Option<BTreeMap<String, String>>,
     /// Driver options (`com.docker.network.bridge.*`).
     pub options: BTreeMap<String, String>,
     /// Labels.
@@ -45,6 +51,8 @@ pub struct IpamInfo {
     pub ip_range: Option<Ipv4Net>,
     /// The host's own address in it, or what the administrator named.
     pub gateway: Option<Ipv4Addr>,
+    /// Addresses that containers do not get, by name.
+    pub reserved: BTreeMap<String, Ipv4Addr>,
 }
 
 /// One entry of `Containers`.
@@ -60,4 +68,18 @@ pub struct EndpointInfo {
     pub mac: Option<MacAddr>,
     /// Address with the subnet's prefix length.
     pub ipv4: Option<Ipv4Net>,
+}
+
+impl NetworkInfo {
+    /// One of the three that are always there and that nobody can remove.
+    #[must_use]
+    pub fn is_builtin(&self) -> bool {
+        is_builtin(&self.name)
+    }
+}
+
+/// Is this the name of a network that is always there?
+#[must_use]
+pub fn is_builtin(name: &str) -> bool {
+    matches!(name, "bridge" | "host" | "none")
 }

@@ -20,6 +20,7 @@
 mod address_book;
 mod bridge;
 mod config;
+mod definition;
 mod endpoint;
 mod error;
 mod firewall;
@@ -38,11 +39,12 @@ mod subnet;
 mod teardown;
 
 pub use config::{AddressPool, BridgeChoice, DnsConfig, NetworkConfig};
+pub use definition::{DefinitionError, Findings, NetworkRequest, PoolError, SubnetRequest};
 pub use endpoint::{Endpoint, EndpointRequest, InvalidMac, MacAddr, Sandbox};
 pub use error::{BindFailure, NetworkError, Publisher};
 pub use hosts::{HostEntry, hosts_file};
-pub use info::{EndpointInfo, IpamInfo, NetworkInfo};
-pub use networks::{Networks, Recovery};
+pub use info::{EndpointInfo, IpamInfo, NetworkInfo, is_builtin};
+pub use networks::{NameSockets, Networks, Recovery};
 pub use port::{HostPort, PortRequest, PortSyntaxError, Protocol, PublishedPort};
 pub use resolv::{Reach, ResolvConf, resolv_conf};
 pub use store::{MemoryStore, NetworkRecord, NetworkStore, RedbStore, StoreError};

@@ -8,6 +8,16 @@ pub(crate) fn bridge(engine: EngineId) -> String {
     format!("gantry{engine}")
 }
 
+/// The bridge of a user-defined network: `b`, the engine's id, six digits of the network's: 15 bytes.
+pub(crate) fn network_bridge(engine: EngineId, network: &NetworkId) -> String {
+    format!("b{engine}{}", &network.as_str()[..6])
+}
+
+/// Is this the name of a bridge that this engine made for a user-defined network?
+pub(crate) fn is_network_bridge_of(engine: EngineId, name: &str) -> bool {
+    is_numbered(engine, name, 'b')
+}
+
 /// The host's end of a veth pair: `v`, the engine's id, six digits of the endpoint's: 15 bytes.
 pub(crate) fn veth(engine: EngineId, endpoint: &EndpointId) -> String {
     format!("v{engine}{}", &endpoint.as_str()[..6])
@@ -15,8 +25,12 @@ pub(crate) fn veth(engine: EngineId, endpoint: &EndpointId) -> String {
 
 /// Is this the name of a veth of this engine?
 pub(crate) fn is_veth_of(engine: EngineId, name: &str) -> bool {
+    is_numbered(engine, name, 'v')
+}
+
+fn is_numbered(engine: EngineId, name: &str, kind: char) -> bool {
     let rest = name
-        .strip_prefix('v')
+        .strip_prefix(kind)
         .and_then(|rest| rest.strip_prefix(engine.as_str()));
     rest.is_some_and(|rest| rest.len() == 6 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
@@ -57,5 +71,9 @@ mod tests {
         assert!(is_veth_of(one, &name) && !is_veth_of(two, &name));
         assert!(!is_veth_of(one, &format!("v{one}eth0")) && !is_veth_of(one, "veth123456"));
         assert_ne!(dying_group(one), dying_group(two));
+        let bridge = network_bridge(one, &NetworkId::generate());
+        assert_eq!(bridge.len(), 15);
+        assert!(is_network_bridge_of(one, &bridge) && !is_network_bridge_of(two, &bridge));
+        assert!(!is_veth_of(one, &bridge));
     }
 }

@@ -20,33 +20,38 @@ use crate::firewall::{self, NetworkRules, Publication};
 use crate::info::NetworkInfo;
 use crate::namespace;
 use crate::port_book::PortBook;
-use crate::records::Records;
+use crate::records::{Naming, Records};
 use crate::reservation::Reservation;
 use crate::resolv::{Reach, ResolvConf, host_resolv_conf, render};
 use crate::store::{NetworkRecord, NetworkStore};
 use crate::teardown::Teardown;
 
 mod connect;
+mod default_route;
 mod defaults;
+mod define;
 mod describe;
 mod links;
+mod naming;
 mod open;
 mod recover;
 mod release;
+mod settings;
 
+pub use naming::NameSockets;
 pub use recover::Recovery;
 
 /// All networks of one engine. `Send + Sync`; every method may block for some milliseconds.
 #[derive(Debug)]
 pub struct Networks {
     config: NetworkConfig,
-    #[expect(
-        dead_code,
-        reason = "user-defined networks write to it; the default ones at open only"
-    )]
     store: Arc<dyn NetworkStore>,
     records: Records,
     state: Mutex<State>,
+    /// Held while a network comes or goes.
+    defining: Mutex<()>,
+    /// Held while tables of names are written.
+    naming: Mutex<()>,
     route: Mutex<Socket>,
     netfilter: Mutex<Socket>,
     teardown: Teardown,
@@ -74,13 +79,15 @@ struct Network {
 struct Attached {
     sandbox: bool,
     endpoints: Vec<Held>,
+    naming: Naming,
 }
 
 /// An endpoint and the sockets that hold its ports.
 #[derive(Debug)]
 struct Held {
     endpoint: Endpoint,
-    _ports: Reservation,
+    /// Bound until dropped.
+    ports: Reservation,
 }
 
 impl Networks {
@@ -115,11 +122,12 @@ impl Networks {
         let path = self.sandbox_path(container);
         self.teardown.reclaim(&path);
         namespace::create(&path)?;
-        self.state()
-            .containers
-            .entry(container.clone())
-            .or_default()
-            .sandbox = true;
+        {
+            let mut state = self.state();
+            let attached = state.containers.entry(container.clone()).or_default();
+            attached.sandbox = true;
+            attached.naming = Naming::default();
+        }
         Ok(Sandbox {
             container: container.clone(),
             path,
@@ -155,11 +163,16 @@ impl Networks {
     /// The container has a new name, for `network inspect`. No error if it has nothing.
     pub fn rename(&self, container: &ContainerId, name: &str) -> Result<(), NetworkError> {
         if let Some(attached) = self.state().containers.get_mut(container) {
-            for held in &mut attached.endpoints {
-                name.clone_into(&mut held.endpoint.container_name);
+            for endpoint in attached.endpoints.iter_mut().map(|h| &mut h.endpoint) {
+                name.clone_into(&mut endpoint.container_name);
+                if let Some(own) = endpoint.names.first_mut() {
+                    name.clone_into(own);
+                }
             }
         }
-        self.write_record(container)
+        self.write_record(container)?;
+        self.write_names(&self.endpoints(container));
+        Ok(())
     }
 
     /// What `host-gateway` stands for: `--host-gateway-ip`, else the default bridge's address.
@@ -202,8 +215,11 @@ impl Networks {
                 .iter()
                 .map(|h| h.endpoint.clone())
                 .collect();
-            self.records
-                .record(container.clone(), attached.sandbox, endpoints)
+            let mut record = self
+                .records
+                .record(container.clone(), attached.sandbox, endpoints);
+            record.naming.clone_from(&attached.naming);
+            record
         });
         match record {
             Some(record) => self.records.write(&record),
@@ -220,11 +236,7 @@ impl Networks {
         let mut socket = lock(&self.netfilter);
         let batch = {
             let state = self.state();
-            firewall::table(
-                self.config.engine,
-                &state.rules(&self.config),
-                &state.publications(),
-            )
+            firewall::table(self.config.engine, &state.rules(), &state.publications())
         };
         batch.commit(&mut socket).map_err(NetworkError::Firewall)
     }
@@ -255,10 +267,10 @@ impl State {
         self.networks.iter_mut().find(|n| n.record.id == *id)
     }
 
-    fn rules(&self, config: &NetworkConfig) -> Vec<NetworkRules> {
+    fn rules(&self) -> Vec<NetworkRules> {
         self.networks
             .iter()
-            .filter_map(|network| defaults::rules(&network.record, config))
+            .filter_map(|network| settings::rules(&network.record))
             .collect()
     }
 

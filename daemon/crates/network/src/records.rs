@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use gantry_ids::ContainerId;
@@ -27,6 +28,20 @@ pub(crate) struct Record {
     /// Has it a namespace of its own?
     pub(crate) sandbox: bool,
     pub(crate) endpoints: Vec<Endpoint>,
+    /// How it asks for names.
+    #[serde(default)]
+    pub(crate) naming: Naming,
+}
+
+/// How a container on user-defined networks asks for names.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Naming {
+    /// Whom it asks what no network knows; the host's own servers if empty.
+    pub(crate) servers: Vec<IpAddr>,
+    /// Are names without a dot never asked elsewhere?
+    pub(crate) single_label_is_local: bool,
+    /// Does a server answer in its namespace?
+    pub(crate) served: bool,
 }
 
 /// The folder of records.
@@ -67,6 +82,7 @@ impl Records {
             container,
             sandbox,
             endpoints,
+            naming: Naming::default(),
         }
     }
 

@@ -20,7 +20,6 @@ const HELD_PER_ENDPOINT: usize = 256;
 /// The sockets of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
-    #[expect(dead_code, reason = "bound until dropped")]
     sockets: Vec<OwnedFd>,
 }
 
@@ -32,6 +31,11 @@ pub(crate) struct Refused {
 }
 
 impl Reservation {
+    /// Takes another's sockets over.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.sockets.extend(other.sockets);
+    }
+
     /// Binds every port, or none.
     pub(crate) fn bind(ports: &[PublishedPort]) -> Result<Self, Refused> {
         let mut held = Vec::new();

@@ -23,6 +23,8 @@ pub enum Reach {
     OwnNamespace,
     /// The host's namespace (`host`): all of them.
     Host,
+    /// A user-defined network: the name server at 127.0.0.11, which asks those of the host.
+    Named,
 }
 
 /// Docker's public defaults, where the host names only servers that a container cannot reach.
@@ -98,21 +100,67 @@ pub(crate) fn render(path: &Path, host: &str, wanted: &DnsConfig, reach: Reach) 
         overrides.push("options");
         file.options.clone_from(&wanted.options);
     }
-    let legacy = if reach == Reach::OwnNamespace {
-        " (legacy)"
-    } else {
-        ""
+    let named = (reach == Reach::Named).then(|| name_server(&mut file, wanted));
+    let kind = match reach {
+        Reach::OwnNamespace => " (legacy)",
+        Reach::Named => " (internal resolver)",
+        Reach::Host => "",
     };
     let mut text = HEADER.to_owned() + &write(&file);
-    text += &format!("\n# Based on host file: '{}'{legacy}\n", path.display());
+    text += &format!("\n# Based on host file: '{}'{kind}\n", path.display());
     if used_default_servers {
         text += "# Used default nameservers.\n";
     }
+    if let Some(named) = &named {
+        text += &format!("# ExtServers: [{}]\n", named.asked.join(" "));
+    }
     text += &format!("# Overrides: [{}]\n", overrides.join(" "));
+    if let Some(named) = named {
+        text += &format!("# Option ndots from: {}\n", named.ndots_from);
+    }
     ResolvConf {
         text,
         used_default_servers,
     }
+}
+
+/// What the comments of a file with a name server of the engine's tell.
+struct Named {
+    /// Servers that it asks; those of the host as `host(…)`.
+    asked: Vec<String>,
+    ndots_from: &'static str,
+}
+
+/// Puts the name server in the place of those it asks. Names without a dot are asked as they are first.
+fn name_server(file: &mut Parsed, wanted: &DnsConfig) -> Named {
+    let own = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+    let servers = std::mem::replace(&mut file.servers, vec![own]);
+    let asked = servers.iter().map(|server| {
+        if wanted.servers.is_empty() {
+            format!("host({server})")
+        } else {
+            server.to_string()
+        }
+    });
+    let asked = asked.collect();
+    let has_ndots = file.options.iter().any(|o| o.starts_with(NDOTS));
+    let ndots_from = match (has_ndots, wanted.options.is_empty()) {
+        (true, true) => "host",
+        (true, false) => "override",
+        (false, _) => {
+            file.options.push(format!("{NDOTS}0"));
+            "internal"
+        }
+    };
+    Named { asked, ndots_from }
+}
+
+const NDOTS: &str = "ndots:";
+
+/// Do these options say after how many dots a name is asked as it is?
+pub(crate) fn sets_ndots(options: &[String]) -> bool {
+    let numbers = options.iter().filter_map(|o| o.strip_prefix(NDOTS));
+    numbers.filter_map(|n| n.parse::<u32>().ok()).any(|n| n > 0)
 }
 
 fn parse(text: &str) -> Parsed {
@@ -227,6 +275,36 @@ mod tests {
                 "options ndots:5 timeout:1"
             ]
         );
+    }
+
+    #[test]
+    fn user_defined_networks_have_a_name_server_of_their_own() {
+        let made = |host: &str, wanted: &DnsConfig| {
+            render(Path::new("/etc/resolv.conf"), host, wanted, Reach::Named).text
+        };
+        let none = DnsConfig::default();
+        let text = made("nameserver 10.255.255.53\noptions edns0\n", &none);
+        assert!(
+            text.contains("\nnameserver 127.0.0.11\noptions edns0 ndots:0\n"),
+            "{text}"
+        );
+        assert!(text.ends_with(
+            "\n# Based on host file: '/etc/resolv.conf' (internal resolver)\n# ExtServers: [host(10.255.255.53)]\n# Overrides: []\n# Option ndots from: internal\n"
+        ));
+        let wanted = DnsConfig {
+            search: vec!["foo.bar".to_owned()],
+            options: vec!["ndots:2".to_owned()],
+            ..servers(&["9.9.9.9"])
+        };
+        let text = made("nameserver 10.255.255.53\n", &wanted);
+        assert!(
+            text.contains("\nnameserver 127.0.0.11\nsearch foo.bar\noptions ndots:2\n"),
+            "{text}"
+        );
+        assert!(text.ends_with(
+            "# ExtServers: [9.9.9.9]\n# Overrides: [nameservers search options]\n# Option ndots from: override\n"
+        ));
+        assert!(sets_ndots(&wanted.options) && !sets_ndots(&["ndots:0".to_owned()]));
     }
 
     #[test]

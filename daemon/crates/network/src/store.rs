@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// A network as it is defined; survives power cuts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkRecord {
-    /// Version of this record's format: 1.
+    /// Version of this record's format: 2.
     pub v: u32,
     /// The network.
     pub id: NetworkId,
@@ -38,6 +38,21 @@ pub struct NetworkRecord {
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Nothing is forwarded out of it or into it (`--internal`). New in format 2, as what follows.
+    #[serde(default)]
+    pub internal: bool,
+    /// `--attachable`; told back, and without effect on a bridge.
+    #[serde(default)]
+    pub attachable: bool,
+    /// Addresses that the user keeps for other purposes, by name (`--aux-address`).
+    #[serde(default)]
+    pub reserved: BTreeMap<String, Ipv4Addr>,
+    /// Options of the address driver, told back; `None` where the request had none.
+    #[serde(default)]
+    pub ipam_options: Option<BTreeMap<String, String>>,
+    /// Somebody else made the bridge device: it stays when the network goes.
+    #[serde(default)]
+    pub foreign_bridge: bool,
 }
 
 /// The database refused or a record could not be read.
@@ -66,7 +81,7 @@ pub enum StoreError {
 }
 
 /// The format of records that this engine writes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 fn decode(id: String, value: &[u8]) -> Result<NetworkRecord, StoreError> {
     /// Read first: what else a later format holds is unknown.
@@ -82,7 +97,9 @@ fn decode(id: String, value: &[u8]) -> Result<NetworkRecord, StoreError> {
     if v > VERSION {
         return Err(StoreError::Version { id, v });
     }
-    serde_json::from_slice(value).map_err(read)
+    let mut record: NetworkRecord = serde_json::from_slice(value).map_err(read)?;
+    record.v = VERSION;
+    Ok(record)
 }
 
 /// Durable network definitions: `put` and `delete` return after the data is on disk.
@@ -205,11 +222,16 @@ mod tests {
     /// As format 1 is on disks: it must be readable for good.
     const FORMAT_1: &str = r#"{"v":1,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{}}"#;
 
+    /// The same as format 2 writes it.
+    const FORMAT_2: &str = r#"{"v":2,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{},"internal":false,"attachable":false,"reserved":{},"ipam_options":null,"foreign_bridge":false}"#;
+
     #[test]
-    fn format_1_is_read_and_written() {
+    fn older_formats_are_read_and_the_newest_is_written() {
         let record = decode("k".to_owned(), FORMAT_1.as_bytes()).unwrap();
         assert_eq!(record.subnet.unwrap().addr(), Ipv4Addr::new(172, 17, 0, 1));
-        assert_eq!(serde_json::to_string(&record).unwrap(), FORMAT_1);
+        assert_eq!(serde_json::to_string(&record).unwrap(), FORMAT_2);
+        let again = decode("k".to_owned(), FORMAT_2.as_bytes()).unwrap();
+        assert_eq!(again, record);
     }
 
     #[test]
@@ -220,10 +242,10 @@ mod tests {
                 .to_string()
         };
         assert_eq!(
-            refused(r#"{"v":2,"shape":"new"}"#),
-            "record of network k has format 2, newer than this engine knows"
+            refused(r#"{"v":3,"shape":"new"}"#),
+            "record of network k has format 3, newer than this engine knows"
         );
-        assert_eq!(refused(&FORMAT_1[..40]), "record of network k");
+        assert_eq!(refused(&FORMAT_2[..40]), "record of network k");
     }
 
     #[test]

@@ -147,6 +147,13 @@ pub enum Expression {
         /// Where to.
         to: Register,
     },
+    /// Loads bytes that are known.
+    Value {
+        /// In network byte order where they are a number of the packet.
+        bytes: Vec<u8>,
+        /// Where to.
+        to: Register,
+    },
     /// Loads from the connection.
     Ct {
         /// Which.
@@ -280,7 +287,7 @@ impl Expression {
             Self::Lookup { .. } | Self::LookupVerdict { .. } => "lookup",
             Self::DestinationNat { .. } => "nat",
             Self::Masquerade => "masq",
-            Self::Decide(_) => "immediate",
+            Self::Value { .. } | Self::Decide(_) => "immediate",
         }
     }
 
@@ -300,6 +307,10 @@ impl Expression {
                     .be32(2, *base as u32)
                     .be32(3, *offset)
                     .be32(4, *length);
+            }
+            Self::Value { bytes, to } => {
+                data.be32(1, to.number());
+                value(data, 2, bytes);
             }
             Self::Ct { key, to } => {
                 data.be32(1, to.number()).be32(2, *key as u32);

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::AF_INET;
 use crate::attribute::{Malformed, attributes, u32_of};
 use crate::error::Error;
-use crate::message::{CREATE, EXCLUSIVE, Message};
+use crate::message::{CREATE, Message, REPLACE};
 use crate::socket::Socket;
 
 const RTM_NEWROUTE: u16 = 24;
@@ -34,9 +34,9 @@ pub struct Route {
     pub gateway: Option<Ipv4Addr>,
 }
 
-/// Sends everything that has no better route to `gateway`.
+/// Sends everything that has no better route to `gateway`, whatever it was sent to before.
 #[must_use]
-pub fn add_default_route(gateway: Ipv4Addr, link: u32) -> Message {
+pub fn replace_default_route(gateway: Ipv4Addr, link: u32) -> Message {
     let header = [
         AF_INET,
         0,
@@ -51,8 +51,8 @@ pub fn add_default_route(gateway: Ipv4Addr, link: u32) -> Message {
         0,
         0,
     ];
-    let what = format!("add default route through {gateway}");
-    Message::new(RTM_NEWROUTE, CREATE | EXCLUSIVE, what, &header).with(|attributes| {
+    let what = format!("set default route through {gateway}");
+    Message::new(RTM_NEWROUTE, CREATE | REPLACE, what, &header).with(|attributes| {
         attributes
             .bytes(RTA_GATEWAY, &gateway.octets())
             .u32(RTA_OIF, link);

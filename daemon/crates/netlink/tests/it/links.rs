@@ -124,7 +124,7 @@ fn configure_inside(namespace: &std::os::fd::OwnedFd) {
                 route::loopback_up(),
                 route::add_address(address),
                 route::set_up(link),
-                route::add_default_route(gateway, link),
+                route::replace_default_route(gateway, link),
             ];
             socket.request(&messages).unwrap();
             let routes = route::routes(&mut socket).unwrap();

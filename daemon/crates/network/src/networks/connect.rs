@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use gantry_ids::EndpointId;
 
-use super::{Held, Network, Networks, State, lock, publication};
+use super::{Held, Network, Networks, State, lock, publication, settings};
 use crate::address_book::Unavailable as NoAddress;
 use crate::bridge;
 use crate::endpoint::{Endpoint, EndpointRequest, MacAddr};
@@ -33,7 +33,9 @@ impl Networks {
             self.undo(&endpoint);
             return Err(error);
         }
-        Ok(endpoint)
+        self.write_names(std::slice::from_ref(&endpoint));
+        // Its ports may have moved to it, or from it.
+        Ok(self.endpoint(&endpoint).unwrap_or(endpoint))
     }
 
     fn open_sandbox(&self, request: &EndpointRequest) -> Result<OwnedFd, NetworkError> {
@@ -55,10 +57,11 @@ impl Networks {
         if let Some(sandbox) = sandbox {
             self.make_links(network, endpoint, sandbox)?;
         }
-        self.publish(endpoint)
+        self.publish(endpoint)?;
+        self.move_ports(&endpoint.container)
     }
 
-    fn publish(&self, endpoint: &Endpoint) -> Result<(), NetworkError> {
+    pub(super) fn publish(&self, endpoint: &Endpoint) -> Result<(), NetworkError> {
         let Some(publication) = publication(endpoint).filter(|_| self.config.firewall) else {
             return Ok(());
         };
@@ -89,7 +92,7 @@ impl Networks {
         let mut endpoint = self.state().lease(network, request)?;
         loop {
             let ports = self
-                .allocate_ports(&endpoint, request, &busy)
+                .allocate_ports(network, &endpoint, request, &busy)
                 .inspect_err(|_| self.give_back(&endpoint))?;
             endpoint.ports = ports;
             let wanted = if self.config.firewall {
@@ -117,11 +120,13 @@ impl Networks {
 
     fn allocate_ports(
         &self,
+        network: &NetworkRecord,
         endpoint: &Endpoint,
         request: &EndpointRequest,
         busy: &Busy,
     ) -> Result<Vec<PublishedPort>, NetworkError> {
-        let wanted = if endpoint.ip.is_some() {
+        // What leads nowhere is not reached from outside either.
+        let wanted = if endpoint.gateway.is_some() {
             request.ports.as_slice()
         } else {
             &[]
@@ -129,7 +134,7 @@ impl Networks {
         let allocated = self
             .state()
             .ports
-            .allocate(wanted, self.config.default_binding, busy);
+            .allocate(wanted, self.default_binding(network), busy);
         allocated.map_err(|unavailable| match unavailable {
             NoPort::Allocated { address, port } => NetworkError::PortAllocated {
                 publisher: publisher(endpoint),
@@ -204,7 +209,8 @@ impl State {
                 network: network.name.clone(),
             });
         }
-        let interface = (0..).map(|n| format!("eth{n}")).find(|name| {
+        let prefix = settings::options(network).interface_prefix;
+        let interface = (0..).map(|n| format!("{prefix}{n}")).find(|name| {
             !others
                 .iter()
                 .any(|h| h.endpoint.interface.as_ref() == Some(name))
@@ -212,8 +218,11 @@ impl State {
         if request.ip.is_some() && !network.user_subnet {
             return Err(NetworkError::AddressNeedsUserSubnet);
         }
+        if let Some(foreign) = request.link_local.iter().find(|ip| !ip.is_link_local()) {
+            return Err(NetworkError::NotLinkLocal(*foreign));
+        }
         let ip = self.lease_address(network, request)?;
-        let gateway = network.gateway.or(network.subnet.map(|s| s.addr()));
+        let gateway = settings::gateway(network);
         Ok(Endpoint {
             id: EndpointId::generate(),
             network: network.id.clone(),
@@ -229,6 +238,10 @@ impl State {
             mac: ip.map(|ip| request.mac.unwrap_or(MacAddr(bridge::mac_of(ip)))),
             interface: interface.filter(|_| ip.is_some()),
             ports: Vec::new(),
+            names: request.names.clone(),
+            links: request.links.clone(),
+            link_local: request.link_local.clone(),
+            gateway_priority: request.gateway_priority,
         })
     }
 
@@ -237,11 +250,8 @@ impl State {
         network: &NetworkRecord,
         request: &EndpointRequest,
     ) -> Result<Option<Ipv4Addr>, NetworkError> {
-        let Some(Network {
-            addresses: Some(book),
-            ..
-        }) = self.by_id(&network.id)
-        else {
+        let gone = || NetworkError::NoSuchNetwork(network.name.clone());
+        let Some(book) = &mut self.by_id(&network.id).ok_or_else(gone)?.addresses else {
             return Ok(None);
         };
         let leased = match request.ip {
@@ -265,9 +275,6 @@ impl State {
             .containers
             .entry(endpoint.container.clone())
             .or_default();
-        attached.endpoints.push(Held {
-            endpoint,
-            _ports: ports,
-        });
+        attached.endpoints.push(Held { endpoint, ports });
     }
 }

@@ -9,9 +9,9 @@ use gantry_netlink::{Socket, route};
 use ipnet::Ipv4Net;
 
 use crate::bridge;
-use crate::config::{BridgeChoice, NetworkConfig};
+use crate::config::{AddressPool, BridgeChoice, NetworkConfig};
+use crate::definition::keys;
 use crate::error::NetworkError;
-use crate::firewall::NetworkRules;
 use crate::names;
 use crate::store::{self, NetworkRecord, NetworkStore};
 use crate::subnet::{self, MachineLock};
@@ -20,9 +20,6 @@ use crate::subnet::{self, MachineLock};
 pub(super) const BRIDGE: &str = "bridge";
 const HOST: &str = "host";
 const NONE: &str = "none";
-
-const ICC: &str = "com.docker.network.bridge.enable_icc";
-const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
 
 /// All definitions, the default ones made or brought up to date with the configuration. `in_use`
 /// tells whether containers have addresses of the default bridge, which then stays as it is.
@@ -71,6 +68,11 @@ fn new_record(name: &str, driver: &str) -> NetworkRecord {
         gateway: None,
         options: BTreeMap::new(),
         labels: BTreeMap::new(),
+        internal: false,
+        attachable: false,
+        reserved: BTreeMap::new(),
+        ipam_options: None,
+        foreign_bridge: false,
     }
 }
 
@@ -88,7 +90,13 @@ fn default_bridge(
             let name = names::bridge(config.engine);
             let _lock = MachineLock::acquire(&config.lock_file)?;
             let address = own_address(config, &name, record.subnet, socket, in_use)?;
-            bridge::ensure(socket, &name, address, config.mtu)?;
+            let wanted = bridge::Wanted {
+                name: &name,
+                address,
+                host_address: true,
+                mtu: config.mtu,
+            };
+            bridge::ensure(socket, &wanted)?;
             (name, address)
         }
     };
@@ -101,6 +109,7 @@ fn default_bridge(
         )));
     }
     record.options = options(config, &name);
+    record.foreign_bridge = matches!(config.bridge, BridgeChoice::Existing(_));
     record.bridge = Some(name);
     record.subnet = Some(address);
     record.ip_range = config.fixed_cidr;
@@ -116,14 +125,11 @@ fn options(config: &NetworkConfig, bridge: &str) -> BTreeMap<String, String> {
             "com.docker.network.bridge.default_bridge",
             "true".to_owned(),
         ),
-        option(ICC, config.icc.to_string()),
-        option(MASQUERADE, config.ip_masq.to_string()),
-        option(
-            "com.docker.network.bridge.host_binding_ipv4",
-            config.default_binding.to_string(),
-        ),
-        option("com.docker.network.bridge.name", bridge.to_owned()),
-        option("com.docker.network.driver.mtu", config.mtu.to_string()),
+        option(keys::ICC, config.icc.to_string()),
+        option(keys::MASQUERADE, config.ip_masq.to_string()),
+        option(keys::HOST_BINDING, config.default_binding.to_string()),
+        option(keys::NAME, bridge.to_owned()),
+        option(keys::MTU, config.mtu.to_string()),
     ])
 }
 
@@ -156,30 +162,15 @@ fn own_address(
     if let Some(stored) = stored.filter(|s| collision(*s).is_none()) {
         return Ok(stored);
     }
-    let pools = match config.address_pools.as_slice() {
-        [] => subnet::default_pools(),
-        given => given.to_vec(),
-    };
-    let chosen = subnet::choose(&pools, &taken).ok_or(NetworkError::PoolsExhausted)?;
+    let chosen = subnet::choose(&pools(config), &taken).ok_or(NetworkError::PoolsExhausted)?;
     let first = Ipv4Addr::from(u32::from(chosen.network()) + 1);
     Ok(Ipv4Net::new(first, chosen.prefix_len()).expect("a prefix length from a network"))
 }
 
-/// What the firewall has to know of a network; nothing of those without addresses.
-pub(super) fn rules(record: &NetworkRecord, config: &NetworkConfig) -> Option<NetworkRules> {
-    let is_true = |option: &str| {
-        record
-            .options
-            .get(option)
-            .is_none_or(|value| value == "true")
-    };
-    let bridge = record.bridge.clone()?;
-    Some(NetworkRules {
-        id: record.id.clone(),
-        own_bridge: config.bridge != BridgeChoice::Existing(bridge.clone()),
-        bridge,
-        subnet: record.subnet?.trunc(),
-        icc: is_true(ICC),
-        masquerade: is_true(MASQUERADE),
-    })
+/// Where subnets that nobody asked for are cut from.
+pub(super) fn pools(config: &NetworkConfig) -> Vec<AddressPool> {
+    match config.address_pools.as_slice() {
+        [] => subnet::default_pools(),
+        given => given.to_vec(),
+    }
 }

@@ -13,17 +13,24 @@ impl Networks {
         let subnet = record.subnet.map(|subnet| IpamInfo {
             subnet: subnet.trunc(),
             ip_range: record.ip_range,
-            gateway: record.gateway.or(Some(subnet.addr())),
+            // As dockerd: a gateway that was found for a user's subnet is not told.
+            gateway: record
+                .gateway
+                .or((!record.user_subnet).then(|| subnet.addr())),
+            reserved: record.reserved.clone(),
         });
         NetworkInfo {
             id: record.id.clone(),
             name: record.name.clone(),
             driver: record.driver.clone(),
             created: UNIX_EPOCH + Duration::from_nanos(record.created_ns),
-            internal: false,
+            internal: record.internal,
+            attachable: record.attachable,
+            user_subnet: record.user_subnet,
             ipv4: true,
             ipv6: false,
             ipam: subnet.into_iter().collect(),
+            ipam_options: record.ipam_options.clone(),
             options: record.options.clone(),
             labels: record.labels.clone(),
             endpoints: endpoints(state, network),

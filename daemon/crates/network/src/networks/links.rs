@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use gantry_netlink::{Protocol, Socket, route};
 use ipnet::Ipv4Net;
 
-use super::{Networks, lock};
+use super::default_route::route_through;
+use super::{Networks, defaults, lock, settings};
 use crate::bridge;
 use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
@@ -16,6 +17,8 @@ use crate::names;
 use crate::namespace;
 use crate::store::NetworkRecord;
 
+/// Of 169.254.0.0/16.
+const LINK_LOCAL_PREFIX: u8 = 16;
 /// How long a container waits for its link at most.
 const CARRIER_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -24,7 +27,7 @@ struct Inside<'a> {
     interface: &'a str,
     mac: [u8; 6],
     address: Ipv4Net,
-    gateway: Option<Ipv4Addr>,
+    link_local: &'a [Ipv4Addr],
 }
 
 fn inside(endpoint: &Endpoint) -> Option<Inside<'_>> {
@@ -32,7 +35,7 @@ fn inside(endpoint: &Endpoint) -> Option<Inside<'_>> {
         interface: endpoint.interface.as_deref()?,
         mac: endpoint.mac?.0,
         address: Ipv4Net::new(endpoint.ip?, endpoint.prefix).ok()?,
-        gateway: endpoint.gateway,
+        link_local: &endpoint.link_local,
     })
 }
 
@@ -59,16 +62,20 @@ impl Networks {
             let veth = route::VethSpec {
                 name: &name,
                 master,
-                mtu: self.config.mtu,
+                mtu: settings::mtu(network, &self.config),
                 peer,
             };
             socket
                 .request(&[route::create_veth(&veth)])
                 .map_err(NetworkError::Links)?;
-            self.settle_port(&mut socket, endpoint)?;
+            self.settle_port(&mut socket, network, endpoint)?;
         }
         let path = self.sandbox_path(&endpoint.container);
-        namespace::enter(namespace, &path, || configure_inside(&inside))?;
+        let leader = self.leader(&endpoint.container);
+        namespace::enter(namespace, &path, || {
+            configure_inside(&inside)?;
+            leader.as_ref().map_or(Ok(()), route_through)
+        })?;
         self.wait_until_operational(&name, bridge)
     }
 
@@ -82,20 +89,32 @@ impl Networks {
         if let Some(link) = route::link(socket, name).map_err(NetworkError::Links)? {
             return Ok(link.index);
         }
-        self.restore_bridge(socket, network, name)
+        self.restore_bridge(socket, network)
     }
 
+    /// Makes sure that a network's device is there, as the record says; an administrator's own must be.
     pub(super) fn restore_bridge(
         &self,
         socket: &mut Socket,
         network: &NetworkRecord,
-        name: &str,
     ) -> Result<u32, NetworkError> {
-        let (Some(address), true) = (network.subnet, name == names::bridge(self.config.engine))
-        else {
-            return bridge::existing(socket, name).map(|(index, _)| index);
+        let (Some(address), Some(name)) = (network.subnet, network.bridge.as_deref()) else {
+            let why = format!("network {} has no device", network.name);
+            return Err(NetworkError::BadBridge(why));
         };
-        let index = bridge::ensure(socket, name, address, self.config.mtu)?;
+        if network.foreign_bridge {
+            if network.name == defaults::BRIDGE {
+                return bridge::existing(socket, name).map(|(index, _)| index);
+            }
+            return bridge::adopt(socket, name, address);
+        }
+        let spec = bridge::Wanted {
+            name,
+            address,
+            host_address: settings::has_host_address(network),
+            mtu: settings::mtu(network, &self.config),
+        };
+        let index = bridge::ensure(socket, &spec)?;
         if self.config.firewall {
             bridge::allow_loopback_routing(name)?;
         }
@@ -106,6 +125,7 @@ impl Networks {
     pub(super) fn settle_port(
         &self,
         socket: &mut Socket,
+        network: &NetworkRecord,
         endpoint: &Endpoint,
     ) -> Result<(), NetworkError> {
         let name = names::veth(self.config.engine, &endpoint.id);
@@ -117,7 +137,7 @@ impl Networks {
             // Where the bridge runs the IP firewall, a container that reaches itself by a published port
             // is not routed: the frame turns round within the bridge.
             hairpin: !endpoint.ports.is_empty(),
-            isolated: !self.config.icc && !bridge::runs_ip_firewall(),
+            isolated: !settings::options(network).icc && !bridge::runs_ip_firewall(),
         };
         let messages = [
             route::replace_forwarding_entry(port.index, mac.0),
@@ -179,17 +199,13 @@ fn configure_inside(inside: &Inside<'_>) -> Result<(), NetworkError> {
         return Ok(());
     };
     disable_ipv6(inside.interface)?;
-    let address = route::Address {
-        link,
-        ip: inside.address.addr(),
-        prefix: inside.address.prefix_len(),
-    };
-    let mut messages = vec![route::add_address(address), route::set_up(link)];
-    messages.extend(
-        inside
-            .gateway
-            .map(|gateway| route::add_default_route(gateway, link)),
-    );
+    let own = (inside.address.addr(), inside.address.prefix_len());
+    let link_local = inside.link_local.iter().map(|ip| (*ip, LINK_LOCAL_PREFIX));
+    let mut messages: Vec<_> = std::iter::once(own)
+        .chain(link_local)
+        .map(|(ip, prefix)| route::add_address(route::Address { link, ip, prefix }))
+        .collect();
+    messages.push(route::set_up(link));
     socket.request(&messages).map_err(NetworkError::Links)
 }
 

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use gantry_netlink::nft::{self, Family, Hook, Policy};
-use gantry_netlink::{Protocol, Socket};
+use gantry_netlink::{Protocol, Socket, route};
 
-use super::{Attached, Held, Network, Networks, State, defaults};
-use crate::address_book::AddressBook;
+use super::define::network_of;
+use super::{Attached, Held, Network, Networks, State, defaults, lock};
 use crate::bridge;
 use crate::config::NetworkConfig;
 use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
+use crate::info::is_builtin;
 use crate::names;
 use crate::port_book::PortBook;
 use crate::records::Records;
@@ -27,20 +28,23 @@ impl Networks {
         let socket = |protocol| Socket::open(protocol).map_err(NetworkError::Links);
         let mut route = socket(Protocol::Route)?;
         let netfilter = socket(Protocol::Netfilter)?;
-        std::fs::create_dir_all(&config.netns_dir).map_err(|source| NetworkError::File {
-            step: "make the folder",
-            path: config.netns_dir.clone(),
-            source,
-        })?;
+        for folder in [&config.netns_dir, &config.names_dir] {
+            std::fs::create_dir_all(folder).map_err(|source| NetworkError::File {
+                step: "make the folder",
+                path: folder.clone(),
+                source,
+            })?;
+        }
         let records = Records::open(&config.state_dir)?;
         let attached = records.load()?;
         let in_use = attached
             .iter()
             .flat_map(|r| &r.endpoints)
             .any(|e| e.network_name == defaults::BRIDGE);
+        finish_teardown(&mut route, names::dying_group(config.engine))?;
         let definitions = defaults::ensure(&config, store.as_ref(), &mut route, in_use)?;
         let mut warnings = kernel_settings(&config, &definitions)?;
-        let networks = definitions.into_iter().map(network).collect();
+        let networks = definitions.into_iter().map(network_of).collect();
         let mut state = State {
             networks,
             containers: BTreeMap::new(),
@@ -58,6 +62,7 @@ impl Networks {
                 Attached {
                     sandbox: record.sandbox,
                     endpoints: held,
+                    naming: record.naming,
                 },
             );
         }
@@ -73,21 +78,47 @@ impl Networks {
             store,
             records,
             state: Mutex::new(state),
+            defining: Mutex::new(()),
+            naming: Mutex::new(()),
             route: Mutex::new(route),
             netfilter: Mutex::new(netfilter),
             teardown,
         };
+        networks.restore_networks();
         networks.rebuild_firewall()?;
         Ok(networks)
     }
+
+    /// The devices of user-defined networks, which are gone after a reboot. One that cannot be made is
+    /// no reason not to serve the others.
+    fn restore_networks(&self) {
+        let records: Vec<_> = self
+            .state()
+            .networks
+            .iter()
+            .map(|n| n.record.clone())
+            .filter(|record| record.bridge.is_some() && !is_builtin(&record.name))
+            .collect();
+        let mut socket = lock(&self.route);
+        for record in records {
+            if let Err(error) = self.restore_bridge(&mut socket, &record) {
+                let error = gantry_errors::chain(&error);
+                let warning = format!("network {} cannot be used: {error}", record.name);
+                self.state().warnings.push(warning);
+            }
+        }
+    }
 }
 
-fn network(record: NetworkRecord) -> Network {
-    let addresses = record.subnet.map(|subnet| {
-        let reserved = [Some(subnet.addr()), record.gateway];
-        AddressBook::new(subnet, record.ip_range, reserved.into_iter().flatten())
-    });
-    Network { record, addresses }
+/// What an earlier daemon marked for deletion and did not live to delete.
+fn finish_teardown(socket: &mut Socket, group: u32) -> Result<(), NetworkError> {
+    let left = route::links(socket).map_err(NetworkError::Links)?;
+    if left.iter().any(|link| link.group == group) {
+        socket
+            .request(&[route::delete_group(group)])
+            .map_err(NetworkError::Links)?;
+    }
+    Ok(())
 }
 
 impl State {
@@ -130,22 +161,18 @@ impl State {
         }
         Held {
             endpoint,
-            _ports: reservation,
+            ports: reservation,
         }
     }
 }
 
-/// What the kernel needs beside links: forwarding, and loopback routing for each bridge.
+/// What the kernel needs beside links: forwarding, and loopback routing for the default bridge.
 fn kernel_settings(
     config: &NetworkConfig,
     networks: &[NetworkRecord],
 ) -> Result<Vec<String>, NetworkError> {
     let mut warnings = Vec::new();
-    let bridges: Vec<_> = networks
-        .iter()
-        .filter_map(|n| n.bridge.as_deref())
-        .collect();
-    if bridges.is_empty() {
+    if networks.iter().all(|n| n.bridge.is_none()) {
         return Ok(warnings);
     }
     if config.ip_forward && bridge::enable_forwarding()? {
@@ -153,10 +180,12 @@ fn kernel_settings(
             "net.ipv4.ip_forward was off and is now on: this host forwards between all its networks unless its firewall says otherwise".to_owned(),
         );
     }
-    if config.firewall {
-        for name in bridges {
-            bridge::allow_loopback_routing(name)?;
-        }
+    let default = networks
+        .iter()
+        .find(|n| n.name == defaults::BRIDGE)
+        .and_then(|n| n.bridge.as_deref());
+    if let Some(name) = default.filter(|_| config.firewall) {
+        bridge::allow_loopback_routing(name)?;
     }
     Ok(warnings)
 }

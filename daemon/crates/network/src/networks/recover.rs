@@ -48,8 +48,18 @@ impl Networks {
             self.restore_links(&endpoint, &mut recovery)?;
         }
         self.restore_firewall(&mut recovery)?;
+        self.write_all_names();
         self.sweep(live, &released, &mut recovery)?;
         Ok(recovery)
+    }
+
+    fn bridges(&self) -> Vec<String> {
+        let state = self.state();
+        let bridges = state
+            .networks
+            .iter()
+            .filter_map(|n| n.record.bridge.clone());
+        bridges.collect()
     }
 
     fn all_endpoints(&self) -> Vec<Endpoint> {
@@ -101,7 +111,7 @@ impl Networks {
                 .map_err(NetworkError::Links)?
                 .is_none()
             {
-                self.restore_bridge(&mut socket, &record, name)?;
+                self.restore_bridge(&mut socket, &record)?;
                 recovery.repaired.push(format!("made bridge {name} again"));
             }
         }
@@ -133,7 +143,7 @@ impl Networks {
                     route::set_up(port.index),
                 ];
                 socket.request(&messages).map_err(NetworkError::Links)?;
-                self.settle_port(&mut socket, endpoint)?;
+                self.settle_port(&mut socket, &record, endpoint)?;
                 drop(socket);
                 self.wait_until_operational(&name, bridge)?;
                 recovery.repaired.push(format!(
@@ -214,13 +224,14 @@ impl Networks {
             recovery.warnings.push(warning);
         } else {
             let links = route::links(&mut lock(&self.route)).map_err(NetworkError::Links)?;
-            let orphans = links.into_iter().map(|l| l.name);
-            for name in
-                orphans.filter(|name| names::is_veth_of(engine, name) && !known.contains(name))
-            {
+            known.extend(self.bridges());
+            let orphans = links.into_iter().map(|l| l.name).filter(|name| {
+                names::is_veth_of(engine, name) || names::is_network_bridge_of(engine, name)
+            });
+            for name in orphans.filter(|name| !known.contains(name)) {
                 recovery
                     .swept
-                    .push(format!("deleted veth {name}, which has no endpoint"));
+                    .push(format!("deleted {name}, which belongs to nothing"));
                 self.condemn_links(&name)?;
                 self.teardown.push(Job {
                     links: true,

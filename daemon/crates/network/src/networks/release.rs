@@ -50,7 +50,9 @@ impl Networks {
         let condemned = links
             .iter()
             .try_for_each(|e| self.condemn_links(&names::veth(self.config.engine, &e.id)));
-        self.free(&endpoints);
+        if network.is_none() {
+            self.free(&endpoints);
+        }
         let namespace = sandbox.then(|| self.sandbox_path(container));
         if !links.is_empty() || namespace.is_some() {
             self.teardown.push(Job {
@@ -58,11 +60,20 @@ impl Networks {
                 namespace,
             });
         }
-        if network.is_some() {
-            // The container lives on: its interface is gone when this returns.
-            self.teardown.drain();
+        self.write_names(
+            &leaving
+                .iter()
+                .map(|h| h.endpoint.clone())
+                .collect::<Vec<_>>(),
+        );
+        if network.is_none() {
+            self.forget_names(container.as_str());
+            return recorded.and(condemned);
         }
-        recorded.and(condemned)
+        // The container lives on: its interface is gone when this returns, and another leads out.
+        self.teardown.drain();
+        recorded.and(condemned)?;
+        self.hand_on(container, leaving)
     }
 
     /// Out of the books of containers; addresses and ports stay taken until packets are stopped.
@@ -90,7 +101,7 @@ impl Networks {
         }
     }
 
-    fn unpublish(&self, endpoints: &[&Endpoint]) {
+    pub(super) fn unpublish(&self, endpoints: &[&Endpoint]) {
         let published: Vec<Publication> = endpoints.iter().filter_map(|e| publication(e)).collect();
         if published.is_empty() || !self.config.firewall {
             return;
@@ -109,7 +120,7 @@ impl Networks {
 
     /// Connections of an address must not reach its next owner. A kernel that cannot filter here
     /// refuses; then entries end by their timeouts.
-    fn forget_connections(&self, endpoints: &[&Endpoint]) {
+    pub(super) fn forget_connections(&self, endpoints: &[&Endpoint]) {
         let messages: Vec<_> = endpoints
             .iter()
             .filter_map(|e| e.ip)
@@ -127,7 +138,7 @@ impl Networks {
         }
     }
 
-    fn free(&self, endpoints: &[&Endpoint]) {
+    pub(super) fn free(&self, endpoints: &[&Endpoint]) {
         let mut state = self.state();
         for endpoint in endpoints {
             state.ports.release(&endpoint.ports);

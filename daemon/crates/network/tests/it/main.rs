@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 mod configuration;
+mod defined;
 mod firewall;
 mod lab;
 mod lifecycle;

@@ -1,0 +1,210 @@
+//! What a `network create` asks for, read and checked in dockerd's order and words. Pure: whether a
+//! name or a subnet is free is not known here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use gantry_errors::{Classify, ErrorKind};
+use ipnet::Ipv4Net;
+
+use crate::info::is_builtin;
+
+mod options;
+mod pool;
+
+pub(crate) use options::{BridgeOptions, keys};
+pub use pool::PoolError;
+pub(crate) use pool::{Pool, read_pools};
+
+/// A network as a client describes it (`POST /networks/create`), in the client's own texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkRequest {
+    /// Any text that is not only white space.
+    pub name: String,
+    /// `bridge` if empty.
+    pub driver: String,
+    /// Is IPv4 wanted? It is unless a client says otherwise.
+    pub ipv4: bool,
+    /// Is IPv6 wanted?
+    pub ipv6: bool,
+    /// `--internal`.
+    pub internal: bool,
+    /// `--attachable`.
+    pub attachable: bool,
+    /// Who gives addresses; `default` if empty.
+    pub ipam_driver: String,
+    /// The address driver's options.
+    pub ipam_options: Option<BTreeMap<String, String>>,
+    /// `IPAM.Config`.
+    pub subnets: Vec<SubnetRequest>,
+    /// Driver options (`-o`).
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One entry of `IPAM.Config`; empty texts ask for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubnetRequest {
+    /// `--subnet`.
+    pub subnet: String,
+    /// `--ip-range`.
+    pub ip_range: String,
+    /// `--gateway`.
+    pub gateway: String,
+    /// `--aux-address`, by name.
+    pub reserved: BTreeMap<String, String>,
+}
+
+/// A network that cannot be made. The texts are dockerd's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DefinitionError {
+    /// White space only.
+    #[error("invalid name: name is empty")]
+    NoName,
+    /// `bridge`, `host`, `none`; the blank at the end is dockerd's.
+    #[error("operation is not permitted on predefined {0} network ")]
+    Predefined(String),
+    /// `IPAM.Config` cannot be meant.
+    #[error("invalid network config:{0}")]
+    Pools(Findings<PoolError>),
+    /// Neither family.
+    #[error("IPv4 or IPv6 must be enabled")]
+    NoFamily,
+    /// A second `host` or `none`.
+    #[error("only one instance of \"{0}\" network is allowed")]
+    SingleInstance(String),
+    /// A network driver or address driver that is not there.
+    #[error("plugin \"{0}\" not found")]
+    NoPlugin(String),
+    /// Swarm's driver.
+    #[error(
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again."
+    )]
+    NoSwarm,
+    /// The address driver `null` gives a bridge none.
+    #[error("ipv4 pool is empty")]
+    NoPool,
+    /// A bridge has one subnet.
+    #[error("bridge driver doesn't support multiple subnets")]
+    ManySubnets,
+    /// A driver option whose value cannot be read.
+    #[error("failed to parse {key} value: {value} ({why})")]
+    Option {
+        /// Which option.
+        key: String,
+        /// What was given.
+        value: String,
+        /// In Go's words.
+        why: String,
+    },
+    /// An MTU below zero.
+    #[error("invalid MTU number: {0}")]
+    Mtu(i64),
+    /// An MTU that no Ethernet device has.
+    #[error("invalid argument")]
+    MtuRange,
+    /// A device name longer than 15 bytes.
+    #[error("numerical result out of range")]
+    LongBridgeName,
+    /// Known to dockerd and not to this engine.
+    #[error("{0} is not built yet in Gantry")]
+    NotBuilt(String),
+}
+
+impl Classify for DefinitionError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoName
+            | Self::Pools(_)
+            | Self::NoFamily
+            | Self::NoPool
+            | Self::Option { .. }
+            | Self::Mtu(_) => ErrorKind::InvalidArgument,
+            Self::Predefined(_) | Self::SingleInstance(_) | Self::NoSwarm | Self::ManySubnets => {
+                ErrorKind::PermissionDenied
+            }
+            Self::NoPlugin(_) => ErrorKind::NotFound,
+            Self::MtuRange | Self::LongBridgeName => ErrorKind::Internal,
+            Self::NotBuilt(_) => ErrorKind::Unimplemented,
+        }
+    }
+}
+
+/// Several findings in one text as Go joins them: one stands alone, more get a bullet each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings<E>(pub Vec<E>);
+
+impl<E: fmt::Display> fmt::Display for Findings<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bullet = if self.0.len() > 1 { "* " } else { "" };
+        self.0
+            .iter()
+            .try_for_each(|finding| write!(f, "\n{bullet}{finding}"))
+    }
+}
+
+/// A bridge network that can be made, if name, subnet and device are free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Definition {
+    /// The user's subnet; one of the engine's pools if `None`.
+    pub(crate) pool: Option<Pool>,
+    pub(crate) bridge: BridgeOptions,
+}
+
+/// What can be told from the texts alone, before it is known whether the name is taken.
+pub(crate) fn check_name_and_pools(request: &NetworkRequest) -> Result<Vec<Pool>, DefinitionError> {
+    if request.name.trim().is_empty() {
+        return Err(DefinitionError::NoName);
+    }
+    if is_builtin(&request.name) {
+        return Err(DefinitionError::Predefined(request.name.clone()));
+    }
+    read_pools(&request.subnets)
+}
+
+/// The rest, for a name that is free.
+pub(crate) fn define(
+    request: &NetworkRequest,
+    mut pools: Vec<Pool>,
+) -> Result<Definition, DefinitionError> {
+    let not_built = |what: &str| Err(DefinitionError::NotBuilt(what.to_owned()));
+    match request.driver.as_str() {
+        "" | "bridge" => {}
+        single @ ("host" | "null") => {
+            return Err(DefinitionError::SingleInstance(single.to_owned()));
+        }
+        "overlay" => return Err(DefinitionError::NoSwarm),
+        driver @ ("macvlan" | "ipvlan") => return not_built(&format!("network driver {driver}")),
+        other => return Err(DefinitionError::NoPlugin(other.to_owned())),
+    }
+    if !request.ipv4 && !request.ipv6 {
+        return Err(DefinitionError::NoFamily);
+    }
+    if request.ipv6 || !request.ipv4 || request.subnets.iter().any(|s| s.subnet.contains(':')) {
+        return not_built("IPv6 on networks");
+    }
+    match request.ipam_driver.as_str() {
+        "" | "default" => {}
+        "null" => return Err(DefinitionError::NoPool),
+        other => return Err(DefinitionError::NoPlugin(other.to_owned())),
+    }
+    if pools.len() > 1 {
+        return Err(DefinitionError::ManySubnets);
+    }
+    Ok(Definition {
+        pool: pools.pop(),
+        bridge: BridgeOptions::read(&request.options)?,
+    })
+}
+
+/// The first address of a subnet that a host may have.
+pub(crate) fn first_host(subnet: Ipv4Net) -> Ipv4Addr {
+    let first = if subnet.prefix_len() < 31 { 1 } else { 0 };
+    Ipv4Addr::from(u32::from(subnet.network()) + first)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! Networks of one's own: kept, made again, apart from each other; and many random rounds of all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use gantry_ids::ContainerId;
+use gantry_network::{EndpointRequest, NetworkRequest, SubnetRequest};
+
+use crate::lab::{Engine, Namespace, Server, ask, command, in_lab, tcp};
+
+fn named(name: &str) -> NetworkRequest {
+    NetworkRequest {
+        name: name.to_owned(),
+        ipv4: true,
+        ..NetworkRequest::default()
+    }
+}
+
+fn with_subnet(name: &str, subnet: &str) -> NetworkRequest {
+    NetworkRequest {
+        subnets: vec![SubnetRequest {
+            subnet: subnet.to_owned(),
+            ..SubnetRequest::default()
+        }],
+        ..named(name)
+    }
+}
+
+/// Joins a network, with a sandbox if there is none yet.
+fn join(engine: &Engine, id: &ContainerId, network: &str) -> Ipv4Addr {
+    if engine.networks.sandbox(id).is_none() {
+        engine.networks.create_sandbox(id).unwrap();
+    }
+    let request = EndpointRequest::new(id.clone(), &id.as_str()[..6], network);
+    engine.networks.connect(&request).unwrap().ip.unwrap()
+}
+
+fn inside(engine: &Engine, id: &ContainerId) -> Namespace {
+    Namespace::at(&engine.networks.sandbox(id).unwrap().path)
+}
+
+#[test]
+fn a_network_is_kept_and_made_again() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let made = engine
+            .networks
+            .create(&with_subnet("net", "10.5.0.0/24"))
+            .unwrap();
+        let id = ContainerId::generate();
+        assert_eq!(join(&engine, &id, "net"), Ipv4Addr::new(10, 5, 0, 2));
+        let links = command("ip -o link show type bridge");
+        assert!(links.contains(&format!(
+            "b{}{}",
+            engine.config.engine,
+            &made.id.as_str()[..6]
+        )));
+        let engine = engine.restarted();
+        let device = format!("b{}{}", engine.config.engine, &made.id.as_str()[..6]);
+        assert_eq!(engine.networks.inspect("net").unwrap().id, made.id);
+        command(&format!("ip link delete {device}"));
+        let live = BTreeSet::from([id.clone()]);
+        let repaired = engine.networks.recover(&live).unwrap().repaired;
+        assert!(!repaired.is_empty());
+        let server = Server::tcp(&inside(&engine, &id), 80);
+        ask(Ipv4Addr::new(10, 5, 0, 2), 80).expect("reached again from the host");
+        drop(server);
+        engine.networks.release(&id).unwrap();
+        engine.networks.remove("net").unwrap();
+        engine.assert_clean();
+        assert!(!command("ip -o link").contains(&device));
+        assert!(engine.networks.inspect("net").is_err());
+    });
+}
+
+#[test]
+fn networks_are_apart_and_an_internal_one_has_no_way_out() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        engine.networks.create(&named("one")).unwrap();
+        engine.networks.create(&named("two")).unwrap();
+        let internal = NetworkRequest {
+            internal: true,
+            ..named("inside")
+        };
+        engine.networks.create(&internal).unwrap();
+        let ids: Vec<_> = (0..4).map(|_| ContainerId::generate()).collect();
+        let one = join(&engine, &ids[0], "one");
+        let sibling = join(&engine, &ids[1], "one");
+        let two = join(&engine, &ids[2], "two");
+        let hidden = join(&engine, &ids[3], "inside");
+        let at = |n: usize| inside(&engine, &ids[n]);
+        let servers: Vec<_> = (0..4).map(|n| Server::tcp(&at(n), 80)).collect();
+        let reaches = |n: usize, address| at(n).run(|| ask(address, 80).is_ok());
+        assert!(reaches(0, sibling) && reaches(1, one));
+        assert!(!reaches(0, two) && !reaches(2, one));
+        assert!(!reaches(0, hidden) && !reaches(3, one));
+        let lan = Server::tcp(&lab.lan, 81);
+        assert!(at(0).run(|| ask(crate::lab::LAN, 81).is_ok()));
+        assert!(at(3).run(|| ask(crate::lab::LAN, 81).is_err()));
+        // Not even by a route that the container makes itself.
+        at(3).run(|| command("ip route add default via 172.20.0.1"));
+        assert!(at(3).run(|| ask(crate::lab::LAN, 81).is_err()));
+        assert!(!reaches(3, one));
+        drop((servers, lan));
+        for id in &ids {
+            engine.networks.release(id).unwrap();
+        }
+        for network in ["one", "two", "inside"] {
+            engine.networks.remove(network).unwrap();
+        }
+        engine.assert_clean();
+    });
+}
+
+#[test]
+fn ports_and_the_default_route_follow_who_leads_out() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        engine
+            .networks
+            .create(&with_subnet("a", "10.5.0.0/24"))
+            .unwrap();
+        engine
+            .networks
+            .create(&with_subnet("b", "10.6.0.0/24"))
+            .unwrap();
+        let id = ContainerId::generate();
+        engine.networks.create_sandbox(&id).unwrap();
+        let request = EndpointRequest {
+            ports: vec![tcp(8080, 80)],
+            ..EndpointRequest::new(id.clone(), "cc", "b")
+        };
+        engine.networks.connect(&request).unwrap();
+        let namespace = inside(&engine, &id);
+        let server = Server::tcp(&namespace, 80);
+        let route = || namespace.run(|| command("ip route show default"));
+        let leads = |network: &str| {
+            let endpoints = engine.networks.endpoints(&id);
+            let holder = endpoints.iter().find(|e| !e.ports.is_empty()).unwrap();
+            assert_eq!(holder.network_name, network);
+            lab.lan
+                .run(|| ask(crate::lab::HOST, 8080))
+                .expect("published");
+        };
+        leads("b");
+        assert!(route().contains("via 10.6.0.1"));
+        join(&engine, &id, "a");
+        leads("a");
+        assert!(route().contains("via 10.5.0.1"));
+        engine.networks.disconnect(&id, "a").unwrap();
+        leads("b");
+        assert!(route().contains("via 10.6.0.1"));
+        drop(server);
+        engine.networks.release(&id).unwrap();
+        engine.networks.remove("a").unwrap();
+        engine.networks.remove("b").unwrap();
+        engine.assert_clean();
+    });
+}
+
+/// What the test believes there is.
+#[derive(Default)]
+struct World {
+    networks: BTreeSet<String>,
+    joined: BTreeMap<ContainerId, BTreeSet<String>>,
+}
+
+impl World {
+    fn step(&mut self, engine: &Engine, chance: &mut fastrand::Rng) {
+        let network = format!("net{}", chance.u8(..4));
+        let container = chance.choice(self.joined.keys().cloned().collect::<Vec<_>>());
+        match chance.u8(..6) {
+            0 if self.networks.insert(network.clone()) => {
+                engine.networks.create(&named(&network)).unwrap();
+            }
+            1 if self.networks.contains(&network) => {
+                let used = self.joined.values().any(|n| n.contains(&network));
+                assert_eq!(engine.networks.remove(&network).is_err(), used);
+                if !used {
+                    self.networks.remove(&network);
+                }
+            }
+            2 | 3 if self.networks.contains(&network) => {
+                let id = container
+                    .filter(|_| chance.bool())
+                    .unwrap_or_else(ContainerId::generate);
+                if self
+                    .joined
+                    .entry(id.clone())
+                    .or_default()
+                    .insert(network.clone())
+                {
+                    join(engine, &id, &network);
+                }
+            }
+            4 => {
+                if let Some(id) = container {
+                    engine.networks.release(&id).unwrap();
+                    self.joined.remove(&id);
+                }
+            }
+            _ => {
+                if let Some(id) = container
+                    && let Some(left) = self.joined.get_mut(&id).and_then(BTreeSet::pop_first)
+                {
+                    engine.networks.disconnect(&id, &left).unwrap();
+                }
+            }
+        }
+    }
+
+    fn check(&self, engine: &Engine) {
+        let mut addresses = BTreeSet::new();
+        for (id, networks) in &self.joined {
+            let endpoints = engine.networks.endpoints(id);
+            assert_eq!(endpoints.len(), networks.len());
+            for endpoint in endpoints {
+                assert!(addresses.insert(endpoint.ip.unwrap()), "given twice");
+            }
+        }
+        engine.networks.drain();
+        assert_eq!(engine.veths(), addresses.len());
+    }
+}
+
+#[test]
+fn random_rounds_leave_nothing_and_give_no_address_twice() {
+    let seed = std::env::var("GANTRY_SEED").map_or(7, |text| text.parse().unwrap());
+    in_lab(|lab| {
+        let mut chance = fastrand::Rng::with_seed(seed);
+        let (mut engine, mut world) = (lab.engine(), World::default());
+        for round in 0..300 {
+            world.step(&engine, &mut chance);
+            if round % 50 == 49 {
+                engine = engine.restarted();
+                let live = world.joined.keys().cloned().collect();
+                engine.networks.recover(&live).unwrap();
+            }
+            if round % 10 == 9 {
+                world.check(&engine);
+            }
+        }
+        for id in world.joined.keys() {
+            engine.networks.release(id).unwrap();
+        }
+        for network in &world.networks {
+            engine.networks.remove(network).unwrap();
+        }
+        engine.assert_clean();
+        assert_eq!(
+            std::fs::read_dir(&engine.config.names_dir).unwrap().count(),
+            0
+        );
+        let bridges = command("ip -o link show type bridge");
+        assert!(
+            !bridges.contains(&format!("b{}", engine.config.engine)),
+            "{bridges}"
+        );
+    });
+}
