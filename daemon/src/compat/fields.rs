@@ -57,7 +57,6 @@ const fn answer(name: &'static str) -> Field {
 
 const WINDOWS: &str = "it means something on Windows only";
 const HEALTH: &str = "health checks are not built yet: a warning says that health is not watched";
-const NETWORKS: &str = "user-defined networks are not built yet";
 const IPV6: &str = "IPv6 is not built yet";
 
 /// Every field.
@@ -98,20 +97,20 @@ pub const FIELDS: &[Field] = &[
     some("DeviceRequest.Options", "no driver is built yet"),
     yes("EndpointIPAMConfig.IPv4Address"),
     no("EndpointIPAMConfig.IPv6Address", IPV6),
-    no("EndpointIPAMConfig.LinkLocalIPs", NETWORKS),
-    no("EndpointSettings.Aliases", NETWORKS),
+    yes("EndpointIPAMConfig.LinkLocalIPs"),
+    yes("EndpointSettings.Aliases"),
     answer("EndpointSettings.DNSNames"),
-    no("EndpointSettings.DriverOpts", NETWORKS),
+    moot("EndpointSettings.DriverOpts", "the bridge driver has no options of an endpoint"),
     answer("EndpointSettings.EndpointID"),
     answer("EndpointSettings.Gateway"),
     answer("EndpointSettings.GlobalIPv6Address"),
     answer("EndpointSettings.GlobalIPv6PrefixLen"),
-    moot("EndpointSettings.GwPriority", "a container has one network"),
+    yes("EndpointSettings.GwPriority"),
     yes("EndpointSettings.IPAMConfig"),
     answer("EndpointSettings.IPAddress"),
     answer("EndpointSettings.IPPrefixLen"),
     answer("EndpointSettings.IPv6Gateway"),
-    no("EndpointSettings.Links", NETWORKS),
+    yes("EndpointSettings.Links"),
     yes("EndpointSettings.MacAddress"),
     answer("EndpointSettings.NetworkID"),
     some("HealthConfig.Interval", HEALTH),
@@ -136,13 +135,13 @@ pub const FIELDS: &[Field] = &[
     yes("HostConfig.GroupAdd"),
     yes("HostConfig.IpcMode"),
     some("HostConfig.Isolation", "only \"default\""),
-    some("HostConfig.Links", "links are not built yet"),
+    some("HostConfig.Links", "lines of /etc/hosts; no environment variables"),
     yes("HostConfig.LogConfig"),
     yes("HostConfig.LogConfig.Config"),
     some("HostConfig.LogConfig.Type", "json-file and none"),
     yes("HostConfig.MaskedPaths"),
     yes("HostConfig.Mounts"),
-    some("HostConfig.NetworkMode", "bridge, host, none, container:ID"),
+    yes("HostConfig.NetworkMode"),
     yes("HostConfig.OomScoreAdj"),
     yes("HostConfig.PidMode"),
     yes("HostConfig.PortBindings"),
@@ -185,7 +184,7 @@ pub const FIELDS: &[Field] = &[
     yes("Mount.VolumeOptions.Labels"),
     yes("Mount.VolumeOptions.NoCopy"),
     yes("Mount.VolumeOptions.Subpath"),
-    some("NetworkingConfig.EndpointsConfig", "the default networks"),
+    yes("NetworkingConfig.EndpointsConfig"),
     yes("PortBinding.HostIp"),
     yes("PortBinding.HostPort"),
     yes("Resources.BlkioDeviceReadBps"),

@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     error::ContainerError,
+    membership::Join,
     model::Record,
     registry::{Containers, Handle, Parts, View},
     remove::RemoveOptions,
@@ -56,6 +57,16 @@ pub(super) enum Command {
     },
     Update {
         request: Box<UpdateRequest>,
+        reply: Reply<()>,
+    },
+    /// Join a network.
+    Connect {
+        join: Box<Join>,
+        reply: Reply<()>,
+    },
+    /// Leave the network of this name.
+    Disconnect {
+        network: String,
         reply: Reply<()>,
     },
     Remove {
@@ -143,6 +154,10 @@ impl Actor {
             Command::Unpause(reply) => drop(reply.send(self.unpause().await)),
             Command::Rename { name, reply } => drop(reply.send(self.rename(name).await)),
             Command::Update { request, reply } => drop(reply.send(self.update(&request).await)),
+            Command::Connect { join, reply } => drop(reply.send(self.connect(*join).await)),
+            Command::Disconnect { network, reply } => {
+                drop(reply.send(self.disconnect(&network).await));
+            }
             Command::Remove { options, reply } => drop(reply.send(self.remove(options).await)),
             Command::Attach {
                 attach,

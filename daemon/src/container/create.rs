@@ -1,8 +1,9 @@
 //! `create`: the request merged with the image, checked, completed; name, root file system, volumes
 //! and record, in that order, each undone when a later one fails.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
+use gantry_engine_api::network::{EndpointSettings, NetworkingConfig};
 use gantry_engine_api::{ContainerConfig, CreateRequest, HostConfig, Map};
 use gantry_ids::{ContainerId, ContainerName, random_name};
 use gantry_image::Image;
@@ -10,13 +11,14 @@ use gantry_telemetry::failpoint;
 use jiff::Timestamp;
 
 use super::{
+    endpoints,
     error::ContainerError,
     failpoints,
     merge::{command, merge},
     model::{LastRun, Record},
     mounts::{self, MountRecord, Source},
     names::LookupError,
-    registry::{Containers, Handle},
+    registry::{Containers, Handle, Parts},
     spec::namespaces::{Mode, mode},
     state::Life,
     validate,
@@ -75,6 +77,7 @@ impl Containers {
         if init && self.parts.init.is_none() && settings.containers.init_path.is_none() {
             warnings.push("this engine was built without its init".to_owned());
         }
+        let endpoints = self.endpoints(&config, &host, &networking_config)?;
         let mounts = mounts::requested(&config, &host, self.inherited(&host)?)?;
         let id = ContainerId::generate();
         self.complete_names(&mut config, &host, &id);
@@ -94,7 +97,7 @@ impl Containers {
             }),
             config,
             host,
-            endpoints: networking_config.endpoints_config,
+            endpoints,
             mounts,
             life: Life::Created,
             last: LastRun::default(),
@@ -164,7 +167,7 @@ impl Containers {
         .await?;
         for mount in &mut record.mounts {
             match &mount.source {
-                Source::Volume { .. } => self.provide_volume(mount, image).await?,
+                Source::Volume { .. } => self.provide_volume(&record.id, mount, image).await?,
                 Source::Bind { path, create, .. } => bind_source(Path::new(path), *create)?,
                 Source::Tmpfs { .. } => {}
             }
@@ -175,6 +178,7 @@ impl Containers {
     /// Finds or makes a mount's volume, and fills a new one with what the image has there.
     async fn provide_volume(
         &self,
+        id: &ContainerId,
         mount: &mut MountRecord,
         image: &Image,
     ) -> Result<(), ContainerError> {
@@ -183,17 +187,16 @@ impl Containers {
             driver,
             path,
             no_copy,
+            options,
+            labels,
             ..
         } = &mut mount.source
         else {
             return Ok(());
         };
-        let none = (Map::default(), BTreeMap::new());
-        let (volume, _) = self
-            .parts
-            .volumes
-            .ensure(name, driver, &none.0, &none.1)
-            .await?;
+        let options = Map::from(options.clone());
+        let volumes = &self.parts.volumes;
+        let (volume, _) = volumes.ensure(name, driver, &options, labels).await?;
         *name = volume.name.to_string();
         let dir = self.parts.volumes.path(&volume.name);
         *path = dir.display().to_string();
@@ -201,8 +204,15 @@ impl Containers {
             return Ok(());
         }
         let (parts, image) = (self.parts.clone(), image.id);
-        let target = mount.target.clone();
+        let (target, id) = (mount.target.clone(), id.clone());
+        let held = name.clone();
         blocking(move || {
+            parts.volumes.hold(&held, id.as_str())?;
+            let _held = Held {
+                parts: &parts,
+                volume: &held,
+                holder: id.as_str(),
+            };
             let empty = std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_none());
             if empty {
                 parts.images.copy_up(&image, Path::new(&target), &dir)?;
@@ -261,7 +271,7 @@ impl Containers {
         ))
     }
 
-    /// The containers that `container:ID` modes name must exist.
+    /// The containers that `container:ID` modes and links name must exist.
     fn check_joins(&self, host: &HostConfig) -> Result<(), ContainerError> {
         for text in [&host.ipc_mode, &host.pid_mode] {
             if let Mode::Container(other) = mode(text) {
@@ -269,7 +279,31 @@ impl Containers {
                     .map_err(|error| ContainerError::Invalid(error.to_string()))?;
             }
         }
+        for link in endpoints::legacy_links(host) {
+            let name = link.split(':').next().unwrap_or_default();
+            self.find(name).map_err(|error| {
+                ContainerError::Invalid(format!("could not get container for {name}: {error}"))
+            })?;
+        }
         Ok(())
+    }
+
+    /// The networks it is to join, checked.
+    fn endpoints(
+        &self,
+        config: &ContainerConfig,
+        host: &HostConfig,
+        asked: &NetworkingConfig,
+    ) -> Result<Map<EndpointSettings>, ContainerError> {
+        let main = &host.network_mode;
+        let asked = &asked.endpoints_config;
+        let own = asked.get(main).map_or("", |own| own.mac_address.as_str());
+        if !own.is_empty() && !config.mac_address.is_empty() && own != config.mac_address {
+            return Err(ContainerError::Invalid(
+                "the container-wide MAC address must match the endpoint-specific MAC address for the main network, or be left empty".to_owned(),
+            ));
+        }
+        endpoints::requested(&self.parts, main, asked)
     }
 
     fn inherited(&self, host: &HostConfig) -> Result<Vec<MountRecord>, ContainerError> {
@@ -297,6 +331,19 @@ impl Containers {
             }
             Mode::Default | Mode::Word(_) => id.short().to_owned(),
         };
+    }
+}
+
+/// A volume that is mounted for the moment.
+struct Held<'a> {
+    parts: &'a Parts,
+    volume: &'a str,
+    holder: &'a str,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.parts.volumes.let_go(self.volume, self.holder);
     }
 }
 

@@ -11,7 +11,7 @@ use super::{mounts::MountError, names::LookupError, restart::PolicyError, spec::
 use crate::{
     runtime::{RuntimeError, stdio::HandoverError},
     store::StoreError,
-    volume::VolumeError,
+    volume::{VolumeError, subpath::NoSubpath},
 };
 
 /// A failed operation.
@@ -62,6 +62,9 @@ pub enum ContainerError {
     /// The volumes.
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    /// A path within a volume.
+    #[error(transparent)]
+    Subpath(#[from] NoSubpath),
     /// The specification could not be made.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -132,6 +135,7 @@ impl Classify for ContainerError {
             | Self::Runtime { .. }
             | Self::Attach { .. }
             | Self::Persist { .. }
+            | Self::Subpath(_)
             | Self::File { .. }
             | Self::Injected(_) => ErrorKind::Internal,
         }

@@ -7,9 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gantry_network::{DnsConfig, HostEntry, Reach, hosts_file};
+use gantry_network::{HostEntry, Reach, hosts_file};
 
-use super::{error::ContainerError, model::Record, registry::Parts};
+use super::{
+    endpoints::{full_hostname, has_names, wanted_dns},
+    error::ContainerError,
+    model::Record,
+    registry::Parts,
+};
 
 /// Where a container's files lie.
 #[derive(Debug, Clone)]
@@ -37,19 +42,14 @@ impl Files {
     pub(super) fn write_first(&self, record: &Record, parts: &Parts) -> Result<(), ContainerError> {
         write(&self.hostname, &format!("{}\n", record.config.hostname))?;
         let own_network = record.host.network_mode != "host";
-        let reach = if own_network {
-            Reach::OwnNamespace
-        } else {
-            Reach::Host
-        };
-        write(&self.resolv_conf, &resolver(record, parts, reach))?;
+        write(&self.resolv_conf, &resolver(record, parts))?;
         if own_network || !record.host.extra_hosts.is_empty() {
-            return self.write_hosts(record, parts, None);
+            return self.write_hosts(record, parts, (&[], &[]));
         }
         write(&self.hosts, &host_file("/etc/hosts"))
     }
 
-    /// Hosts with the container's own address, once it has one.
+    /// Hosts with those it is linked to and the container's own addresses, once it has them.
     ///
     /// # Errors
     /// [`ContainerError::File`].
@@ -57,18 +57,72 @@ impl Files {
         &self,
         record: &Record,
         parts: &Parts,
-        address: Option<IpAddr>,
+        (links, addresses): (&[HostEntry], &[IpAddr]),
     ) -> Result<(), ContainerError> {
-        let config = &record.config;
-        let hostname = match config.domainname.as_str() {
-            "" => config.hostname.clone(),
-            domain => format!("{}.{domain}", config.hostname),
-        };
-        let own = address.map(|address| HostEntry::own(address, &hostname));
+        let hostname = full_hostname(record);
+        let own = addresses
+            .iter()
+            .map(|address| HostEntry::own(*address, &hostname));
         write(
             &self.hosts,
-            &hosts_file(own.as_ref(), &extra(record, parts)),
+            &hosts_file(
+                &own.collect::<Vec<_>>(),
+                &[extra(record, parts), links.to_vec()].concat(),
+            ),
         )
+    }
+
+    /// Adds the line of a network that was joined. What the container itself wrote stays.
+    ///
+    /// # Errors
+    /// [`ContainerError::File`].
+    pub(super) fn join_hosts(
+        &self,
+        record: &Record,
+        address: Option<IpAddr>,
+    ) -> Result<(), ContainerError> {
+        let Some(address) = address else {
+            return Ok(());
+        };
+        let mut text = host_file(&self.hosts);
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text += &HostEntry::own(address, &full_hostname(record)).line();
+        write(&self.hosts, &text)
+    }
+
+    /// Takes the lines of a network that was left away.
+    ///
+    /// # Errors
+    /// [`ContainerError::File`].
+    pub(super) fn leave_hosts(&self, address: Option<IpAddr>) -> Result<(), ContainerError> {
+        let Some(address) = address.map(|address| address.to_string()) else {
+            return Ok(());
+        };
+        let text = host_file(&self.hosts);
+        let others = text
+            .split_inclusive('\n')
+            .filter(|line| line.split_whitespace().next() != Some(address.as_str()));
+        write(&self.hosts, &others.collect::<String>())
+    }
+
+    /// The name server of the container's networks, where it is on one that has names only now; a
+    /// file that the container changed stays as it is.
+    ///
+    /// # Errors
+    /// [`ContainerError::File`].
+    pub(super) fn refresh_resolver(
+        &self,
+        before: &Record,
+        after: &Record,
+        parts: &Parts,
+    ) -> Result<(), ContainerError> {
+        let (was, is) = (resolver(before, parts), resolver(after, parts));
+        if was == is || host_file(&self.resolv_conf) != was {
+            return Ok(());
+        }
+        write(&self.resolv_conf, &is)
     }
 }
 
@@ -93,20 +147,19 @@ fn extra(record: &Record, parts: &Parts) -> Vec<HostEntry> {
         .collect()
 }
 
-fn resolver(record: &Record, parts: &Parts, reach: Reach) -> String {
-    let host = &record.host;
-    let servers = host.dns.iter().filter_map(|server| server.parse().ok());
-    let wanted = DnsConfig {
-        servers: servers.collect(),
-        search: host.dns_search.to_vec(),
-        options: host.dns_options.to_vec(),
-        host_gateway: None,
+fn resolver(record: &Record, parts: &Parts) -> String {
+    let reach = if record.host.network_mode == "host" {
+        Reach::Host
+    } else if has_names(record) {
+        Reach::Named
+    } else {
+        Reach::OwnNamespace
     };
-    parts.networks.resolv_conf(&wanted, reach).text
+    parts.networks.resolv_conf(&wanted_dns(record), reach).text
 }
 
-/// A file of the host that may be missing.
-fn host_file(path: &str) -> String {
+/// A file that may be missing.
+fn host_file(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 

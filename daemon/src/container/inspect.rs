@@ -12,6 +12,7 @@ use gantry_network::Endpoint;
 use jiff::Timestamp;
 
 use super::{
+    endpoints,
     error::ContainerError,
     files::Files,
     model::Record,
@@ -184,32 +185,45 @@ pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSetting
 
 /// What was asked for, with what there is now.
 fn networks(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> Map<EndpointSettings> {
-    let own = match mode(&record.host.network_mode) {
-        Mode::Container(_) => return Map::default(),
-        Mode::Default => "bridge",
-        Mode::Host => "host",
-        Mode::Word(name) => name,
-    };
-    let mut settings = record.endpoints.get(own).cloned().unwrap_or_default();
+    if let Mode::Container(_) = mode(&record.host.network_mode) {
+        return Map::default();
+    }
+    let all = record.endpoints.iter().map(|(name, settings)| {
+        let endpoint = endpoints.iter().find(|e| e.network_name == *name);
+        (
+            name.clone(),
+            described(parts, record, (name, settings), endpoint),
+        )
+    });
+    let all: Map<_> = all.collect();
+    if all.is_empty() { Map::empty() } else { all }
+}
+
+fn described(
+    parts: &Parts,
+    record: &Record,
+    (name, settings): (&str, &EndpointSettings),
+    endpoint: Option<&Endpoint>,
+) -> EndpointSettings {
+    let mut settings = settings.clone();
     let address = |ip: Option<Ipv4Addr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
-    if let Some(endpoint) = endpoints
-        .iter()
-        .find(|endpoint| endpoint.network_name == own)
-    {
+    let started = record.last.started.is_some();
+    if let Some(endpoint) = endpoint {
         settings.network_id = endpoint.network.to_string();
         settings.endpoint_id = endpoint.id.to_string();
         settings.gateway = address(endpoint.gateway);
         settings.ip_address = address(endpoint.ip);
         settings.ip_prefix_len = endpoint.prefix;
         settings.mac_address = endpoint.mac.map(|mac| mac.to_string()).unwrap_or_default();
-    } else if let Ok(network) = parts.networks.inspect(own)
-        && record.last.started.is_some()
+    } else if let Ok(network) = parts.networks.inspect(name)
+        && started
     {
         settings.network_id = network.id.to_string();
     }
-    let mut map = Map::default();
-    map.insert(own.to_owned(), settings);
-    map
+    if started && !gantry_network::is_builtin(name) {
+        settings.dns_names = endpoints::names(record, &settings).into();
+    }
+    settings
 }
 
 /// Published ports with their host side; exposed ones without.

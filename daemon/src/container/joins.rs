@@ -1,8 +1,11 @@
-//! Namespaces of other containers that a container joins (`container:ID`).
+//! Other containers that a container needs: whose namespaces it joins (`container:ID`), and to which
+//! it is linked.
 
 use gantry_ids::ContainerId;
+use gantry_network::HostEntry;
 
 use super::{
+    endpoints,
     error::ContainerError,
     files::Files,
     model::Record,
@@ -17,6 +20,8 @@ pub(super) struct Joins {
     pub(super) ipc: Option<String>,
     pub(super) pid: Option<String>,
     pub(super) files: Option<Files>,
+    /// Lines of hosts for containers of the default bridge that it is linked to.
+    pub(super) links: Vec<HostEntry>,
 }
 
 impl Containers {
@@ -36,7 +41,35 @@ impl Containers {
             let (_, pid) = self.running(other, &record.id, "PID namespace of")?;
             joins.pid = Some(format!("/proc/{pid}/ns/pid"));
         }
+        for link in endpoints::legacy_links(&record.host) {
+            joins.links.extend(self.linked(record, link)?);
+        }
         Ok(joins)
+    }
+
+    /// `NAME[:ALIAS]`: the other's address on the default bridge and all it is called.
+    fn linked(&self, record: &Record, link: &str) -> Result<Option<HostEntry>, ContainerError> {
+        let (name, alias) = link.split_once(':').unwrap_or((link, link));
+        let other = self.find(name)?.record();
+        if !other.life.has_process() {
+            return Err(ContainerError::Conflict(format!(
+                "Cannot link to a non running container: /{} AS /{}/{alias}",
+                other.name, record.name
+            )));
+        }
+        let endpoints = self.parts.networks.endpoints(&other.id);
+        let address = endpoints
+            .iter()
+            .find(|endpoint| endpoint.network_name == "bridge")
+            .and_then(|endpoint| endpoint.ip);
+        let mut names = format!("{alias} {}", other.id.short());
+        if other.name.as_str() != alias {
+            names = format!("{names} {}", other.name);
+        }
+        Ok(address.map(|address| HostEntry {
+            address: address.into(),
+            names,
+        }))
     }
 
     fn running(

@@ -122,6 +122,11 @@ impl Containers {
     async fn settle_disk(&self, records: &[Record], live: BTreeSet<gantry_ids::ContainerId>) {
         let parts = self.parts.clone();
         let ids: Vec<_> = records.iter().map(|r| (r.id.clone(), r.chain)).collect();
+        let running: Vec<_> = records
+            .iter()
+            .filter(|record| live.contains(&record.id))
+            .cloned()
+            .collect();
         let settled = super::create::blocking(move || {
             match parts.networks.recover(&live) {
                 Ok(recovery) => {
@@ -137,6 +142,7 @@ impl Containers {
                     tracing::error!(error, "networks were not reconciled");
                 }
             }
+            super::volumes::settle(&parts, running.iter());
             for (id, chain) in &ids {
                 if let Err(error) = parts.images.adopt_rootfs(id, chain.as_ref(), &parts.rw(id)) {
                     let error = gantry_errors::chain(&error).to_string();

@@ -10,19 +10,18 @@
 
 use std::{net::IpAddr, path::Path, sync::Arc};
 
-use gantry_network::{Endpoint, EndpointRequest};
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
 
 use super::{
     actor::Actor,
     create::{bind_source, blocking},
+    endpoints,
     error::ContainerError,
     failpoints,
     files::Files,
     model::Record,
     mounts::Source,
-    ports,
     registry::Parts,
     spec::{
         self, devices,
@@ -30,6 +29,7 @@ use super::{
     },
     state::{Event, Exit, Life, Rejected, may_start, step},
     task::new_task,
+    volumes,
 };
 use crate::runtime::RuntimeError;
 
@@ -89,7 +89,8 @@ impl Actor {
 
     async fn launch(&mut self, by_user: bool) -> Result<(), ContainerError> {
         let parts = self.parts();
-        let joins = self.all.joins(&self.record)?;
+        let mut joins = self.all.joins(&self.record)?;
+        let links = std::mem::take(&mut joins.links);
         let record = Arc::new(self.record.clone());
         let prepared = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
@@ -97,19 +98,29 @@ impl Actor {
         };
         failpoint(failpoints::START_SANDBOX)?;
         let files = prepared.files.clone();
-        let task = new_task(&parts, &record, prepared, joins)?;
+        let (shown, subpaths) = {
+            let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
+            blocking(move || volumes::bind_subpaths(&parts, &record)).await?
+        };
+        let task = new_task(&parts, &shown, prepared, joins)?;
         self.task_left = true;
         let connect = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
-            blocking(move || connect(&parts, &record))
+            blocking(move || endpoints::connect_all(&parts, &record))
         };
-        let (created, endpoint) = tokio::join!(parts.supervisor.create(task), connect);
+        let (created, endpoints) = tokio::join!(parts.supervisor.create(task), connect);
+        // The container has mounts of its own now.
+        drop(subpaths);
         created.map_err(|error| runtime_refused("create", &error))?;
-        let endpoint = endpoint?;
-        if let (Some(files), Some(address)) = (files, endpoint.and_then(|e| e.ip)) {
-            files.write_hosts(&record, &parts, Some(IpAddr::V4(address)))?;
+        let addresses: Vec<_> = endpoints?
+            .iter()
+            .filter_map(|endpoint| endpoint.ip.map(IpAddr::V4))
+            .collect();
+        if let (Some(files), false) = (files, addresses.is_empty()) {
+            files.write_hosts(&record, &parts, (&links, &addresses))?;
         }
         failpoint(failpoints::START_CREATED)?;
+        super::membership::serve_names(&parts, &record).await;
         super::api_socket::keep_with_shim(&parts, &record).await;
         self.hand_over_pending().await?;
         let pid = parts
@@ -211,11 +222,13 @@ impl Actor {
         Ok(())
     }
 
-    /// Frees the container's addresses and ports.
+    /// Frees the container's addresses and ports, and lets its volumes go.
     pub(super) async fn release_network(&self) {
         let parts = self.parts();
         let id = self.record.id.clone();
+        let record = self.record.clone();
         let released = blocking(move || {
+            volumes::let_go(&parts, &record);
             let endpoints = parts.networks.endpoints(&id);
             parts.networks.release(&id)?;
             for endpoint in &endpoints {
@@ -265,6 +278,7 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
             Source::Tmpfs { .. } => {}
         }
     }
+    volumes::hold(parts, record)?;
     let rootfs =
         parts
             .images
@@ -279,11 +293,9 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
     let sandbox = match network {
         Mode::Host | Mode::Container(_) => None,
         Mode::Default | Mode::Word(_) => {
-            if let Mode::Word(name) = network {
-                parts
-                    .networks
-                    .inspect(name)
-                    .map_err(ContainerError::Connect)?;
+            for name in record.endpoints.keys() {
+                let found = parts.networks.inspect(name);
+                found.map_err(ContainerError::Connect)?;
             }
             let sandbox = parts.networks.create_sandbox(&record.id)?;
             Some(sandbox.path.display().to_string())
@@ -297,50 +309,6 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
         rootfs: rootfs.mounts,
         sandbox,
     })
-}
-
-/// Joins the container's network; nothing to do where it uses another's.
-fn connect(parts: &Parts, record: &Record) -> Result<Option<Endpoint>, ContainerError> {
-    if let Mode::Container(_) = mode(&record.host.network_mode) {
-        return Ok(None);
-    }
-    let network = record.host.network_mode.clone();
-    let settings = record.endpoints.get(&network).cloned().unwrap_or_default();
-    let mac = [&settings.mac_address, &record.config.mac_address]
-        .into_iter()
-        .find(|text| !text.is_empty())
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|_| {
-            ContainerError::Invalid(format!(
-                "invalid config for network {network}: invalid MAC address {}",
-                settings.mac_address
-            ))
-        })?;
-    let ip = settings
-        .ipam_config
-        .as_ref()
-        .map(|ipam| ipam.ipv4_address.as_str())
-        .filter(|text| !text.is_empty())
-        .and_then(|text| text.parse().ok());
-    let published = match network.as_str() {
-        "host" | "none" => Vec::new(),
-        _ => ports::requests(&record.config, &record.host)?,
-    };
-    let request = EndpointRequest {
-        container: record.id.clone(),
-        container_name: record.name.to_string(),
-        network,
-        ip,
-        mac,
-        ports: published,
-    };
-    parts
-        .networks
-        .connect(&request)
-        .inspect(|endpoint| parts.announce_network("connect", endpoint))
-        .map(Some)
-        .map_err(ContainerError::Connect)
 }
 
 #[cfg(test)]

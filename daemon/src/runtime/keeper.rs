@@ -7,11 +7,12 @@
 //! pool.
 
 use std::{
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
-use gantry_stdio::{Answer, Connection, Request, SocketError};
+use gantry_network::NameSockets;
+use gantry_stdio::{Answer, Connection, NAMES_TCP, Request, SocketError};
 
 /// Why a descriptor could not be parked or fetched.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +70,19 @@ pub fn fetch(keeper: &Path, name: &str) -> Result<OwnedFd, KeeperError> {
     })
 }
 
+/// Has a container's shim serve names on these sockets for as long as it lives.
+///
+/// # Errors
+/// [`KeeperError`]; [`KeeperError::Refused`] where the shim cannot.
+pub fn serve_names(shim: &Path, sockets: &NameSockets) -> Result<(), KeeperError> {
+    park(shim, NAMES_TCP, sockets.tcp.as_fd())?;
+    let request = Request::Names {
+        table: sockets.table.clone(),
+        namespace: sockets.namespace.clone(),
+    };
+    ask(shim, "names", &request, Some(sockets.udp.as_fd())).map(drop)
+}
+
 /// Asks each keeper in turn: containerd-lite first, then the shims. The first that has it wins.
 #[must_use]
 pub fn fetch_anywhere(keepers: &[PathBuf], name: &str) -> Option<OwnedFd> {
@@ -121,7 +135,7 @@ fn ask(
 
 #[cfg(test)]
 mod tests {
-    use std::{os::fd::AsFd, os::unix::net::UnixListener, thread};
+    use std::{os::unix::net::UnixListener, thread};
 
     use gantry_stdio::Listener;
 
@@ -156,7 +170,7 @@ mod tests {
                     Request::Fetch { .. } => connection
                         .send_answer(&Answer::Ok(true), kept.as_ref().map(AsFd::as_fd))
                         .unwrap(),
-                    Request::Attach(_) => panic!("not asked for"),
+                    Request::Attach(_) | Request::Names { .. } => panic!("not asked for"),
                 }
             }
         })

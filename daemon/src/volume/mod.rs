@@ -1,15 +1,15 @@
 //! Volumes of the local driver: directories that outlive containers.
 //!
 //! `<data-root>/volumes/<name>/_data`, with a record each. Listings answer from memory. Who uses a
-//! volume is told by the caller (the containers' records are the truth); options that make a volume a
-//! mount of its own (`type`, `device`, `o`) are refused until a later issue.
+//! volume is told by the caller (the containers' records are the truth). A volume with options
+//! (`type`, `device`, `o`) is a mount of its own while containers that use it run ([`local`]).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use gantry_engine_api::{List, Map, volume::Volume};
@@ -22,6 +22,12 @@ use crate::{
     events::{EventBus, EventKind},
     store::{Batch, Store, StoreError, Table},
 };
+
+mod holding;
+pub mod local;
+pub mod subpath;
+
+use local::{MountFailed, OptionError};
 
 /// The label that marks a volume whose name the engine made up.
 pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
@@ -49,9 +55,20 @@ pub enum VolumeError {
         "create {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
     )]
     Driver { name: String, driver: String },
-    /// Options that are not built.
-    #[error("create {0}: options of the local driver are not built yet in Gantry")]
-    Options(String),
+    /// Options that cannot be used.
+    #[error("create {name}")]
+    Options {
+        name: String,
+        #[source]
+        source: OptionError,
+    },
+    /// Its own mount.
+    #[error("error while mounting volume '{path}'", path = path.display())]
+    Mount {
+        path: PathBuf,
+        #[source]
+        source: MountFailed,
+    },
     /// Its directory.
     #[error("{step} volume {name}")]
     Directory {
@@ -81,11 +98,11 @@ impl Classify for VolumeError {
         match self {
             Self::NoSuchVolume(_) | Self::Driver { .. } => ErrorKind::NotFound,
             Self::InUse { .. } => ErrorKind::Conflict,
-            Self::Name { .. } => ErrorKind::InvalidArgument,
-            Self::Options(_) => ErrorKind::Unimplemented,
-            Self::Directory { .. } | Self::Persist { .. } | Self::Record { .. } => {
-                ErrorKind::Internal
-            }
+            Self::Name { .. } | Self::Options { .. } => ErrorKind::InvalidArgument,
+            Self::Mount { .. }
+            | Self::Directory { .. }
+            | Self::Persist { .. }
+            | Self::Record { .. } => ErrorKind::Internal,
         }
     }
 }
@@ -100,6 +117,9 @@ pub struct VolumeRecord {
     pub labels: BTreeMap<String, String>,
     /// The engine made up its name.
     pub anonymous: bool,
+    /// Options of the local driver, if any.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
 }
 
 /// The engine's volumes; clones share them.
@@ -109,6 +129,8 @@ pub struct Volumes {
     store: Store,
     events: Arc<EventBus>,
     map: Arc<RwLock<BTreeMap<VolumeName, Arc<VolumeRecord>>>>,
+    /// For which containers volumes with a mount of their own are mounted.
+    holders: Arc<Mutex<BTreeMap<VolumeName, BTreeSet<String>>>>,
 }
 
 impl Volumes {
@@ -134,6 +156,7 @@ impl Volumes {
             store,
             events,
             map: Arc::new(RwLock::new(map)),
+            holders: Arc::default(),
         })
     }
 
@@ -168,9 +191,6 @@ impl Volumes {
             let (name, driver) = (name.to_owned(), driver.to_owned());
             return Err(VolumeError::Driver { name, driver });
         }
-        if !options.is_empty() {
-            return Err(VolumeError::Options(name.to_owned()));
-        }
         let anonymous = name.is_empty();
         let parsed = if anonymous {
             VolumeName::generate()
@@ -184,6 +204,11 @@ impl Volumes {
         if let Some(found) = self.lookup(parsed.as_str()) {
             return Ok((found, false));
         }
+        let options = options.clone().into_inner();
+        local::check(&options).map_err(|source| VolumeError::Options {
+            name: name.to_owned(),
+            source,
+        })?;
         let mut labels = labels.clone();
         if anonymous {
             labels.insert(ANONYMOUS_LABEL.to_owned(), String::new());
@@ -194,6 +219,7 @@ impl Volumes {
             created: Timestamp::now(),
             labels,
             anonymous,
+            options,
         };
         self.add(record).await
     }
@@ -273,6 +299,14 @@ impl Volumes {
             name: name.to_owned(),
             source,
         };
+        // What is mounted there is not the engine's to remove.
+        let failed = |source| VolumeError::Directory {
+            step: "unmount",
+            name: name.to_owned(),
+            source,
+        };
+        let data = self.path(&record.name);
+        local::unmount(&data).map_err(failed)?;
         // The record goes last: a removal that was cut short can be repeated.
         let dir = self.root.join(record.name.as_str());
         let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(dir)).await;
@@ -313,6 +347,9 @@ impl Volumes {
         if !record.labels.is_empty() {
             volume.labels = record.labels.clone().into();
         }
+        if !record.options.is_empty() {
+            volume.options = record.options.clone().into();
+        }
         volume
     }
 
@@ -338,52 +375,4 @@ fn make(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn volumes(root: &Path) -> Volumes {
-        let store = Store::open(&root.join("db.redb")).unwrap();
-        Volumes::open(root.join("volumes"), store, Arc::default()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_volume_is_made_once_and_removed_when_unused() {
-        let dir = tempfile::tempdir().unwrap();
-        let volumes = volumes(dir.path());
-        let none = (Map::default(), BTreeMap::new());
-        let (first, new) = volumes.ensure("data", "", &none.0, &none.1).await.unwrap();
-        assert!(new && volumes.path(&first.name).is_dir());
-        let (_, again) = volumes
-            .ensure("data", "local", &none.0, &none.1)
-            .await
-            .unwrap();
-        assert!(!again);
-        let (anonymous, _) = volumes.ensure("", "", &none.0, &none.1).await.unwrap();
-        assert!(anonymous.anonymous && anonymous.name.as_str().len() == 64);
-        let error = volumes
-            .remove("data", &["c1".to_owned()])
-            .await
-            .unwrap_err();
-        assert_eq!(error.to_string(), "remove data: volume is in use - [c1]");
-        volumes.remove("data", &[]).await.unwrap();
-        assert!(!dir.path().join("volumes/data").exists());
-        let error = volumes.remove("data", &[]).await.unwrap_err();
-        assert_eq!(error.to_string(), "get data: no such volume");
-    }
-
-    #[tokio::test]
-    async fn what_is_not_local_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let volumes = volumes(dir.path());
-        let none = (Map::default(), BTreeMap::new());
-        let driver = volumes
-            .ensure("v1", "foo", &none.0, &none.1)
-            .await
-            .unwrap_err();
-        assert_eq!(
-            driver.to_string(),
-            "create v1: error looking up volume plugin foo: plugin \"foo\" not found"
-        );
-        assert!(volumes.ensure("a b", "", &none.0, &none.1).await.is_err());
-    }
-}
+mod tests;

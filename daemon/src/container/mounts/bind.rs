@@ -1,9 +1,12 @@
 //! One `-v` specification, one `--mount`.
 
+use std::collections::BTreeMap;
+
 use gantry_engine_api::mount::Mount;
 use gantry_ids::VolumeName;
 
 use super::{MountError, MountRecord, ReadOnlyDepth, Source, clean};
+use crate::volume::subpath;
 
 const PROPAGATIONS: [&str; 6] = [
     "private", "rprivate", "shared", "rshared", "slave", "rslave",
@@ -139,6 +142,8 @@ fn volume(name: &str, driver: &str, no_copy: bool) -> Result<Source, MountError>
         anonymous: name.is_empty(),
         no_copy,
         subpath: String::new(),
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
     })
 }
 
@@ -171,7 +176,7 @@ pub(super) fn parse_mount(mount: &Mount) -> Result<MountRecord, MountError> {
     }
     let source = match kind {
         "bind" => bind_source(mount, &config)?,
-        "volume" => volume_source(mount)?,
+        "volume" => volume_source(mount, &config)?,
         _ => tmpfs_source(mount, &config)?,
     };
     Ok(MountRecord {
@@ -237,15 +242,23 @@ fn bind_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<Sou
     })
 }
 
-fn volume_source(mount: &Mount) -> Result<Source, MountError> {
-    let options = mount.volume_options.clone().unwrap_or_default();
-    let driver = options
-        .driver_config
-        .map(|driver| driver.name)
-        .unwrap_or_default();
-    let mut source = volume(&mount.source, &driver, options.no_copy)?;
-    if let Source::Volume { subpath, .. } = &mut source {
-        *subpath = options.subpath;
+fn volume_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<Source, MountError> {
+    let asked = mount.volume_options.clone().unwrap_or_default();
+    if !subpath::is_within(&asked.subpath) {
+        return Err(config("subpath must be a relative path within the volume"));
+    }
+    let driver = asked.driver_config.unwrap_or_default();
+    let mut source = volume(&mount.source, &driver.name, asked.no_copy)?;
+    if let Source::Volume {
+        subpath,
+        options,
+        labels,
+        ..
+    } = &mut source
+    {
+        *subpath = asked.subpath;
+        *options = driver.options.into_inner();
+        *labels = asked.labels.into_inner();
     }
     Ok(source)
 }

@@ -54,6 +54,11 @@ pub enum Source {
         no_copy: bool,
         /// A directory within it.
         subpath: String,
+        /// What it is made with, where it is not there yet.
+        #[serde(default)]
+        options: BTreeMap<String, String>,
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
     },
     /// Memory.
     Tmpfs {
@@ -209,6 +214,8 @@ pub fn requested(
                 anonymous: true,
                 no_copy: false,
                 subpath: String::new(),
+                options: BTreeMap::new(),
+                labels: BTreeMap::new(),
             },
             writable: true,
             mode: String::new(),

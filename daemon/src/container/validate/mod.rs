@@ -218,11 +218,11 @@ fn addresses(host: &HostConfig) -> Check {
             return invalid(format!("invalid IP address in add-host: \"{address}\""));
         }
     }
-    if let Some(link) = host.links.first() {
-        let name = link.split(':').next().unwrap_or_default();
-        return invalid(format!(
-            "could not get container for {name}: links are not built yet in Gantry"
-        ));
+    if !host.links.is_empty() && mode(&host.network_mode) == Mode::Host {
+        return invalid(
+            "conflicting options: host type networking can't be used with links. \
+                        This would result in undefined behavior",
+        );
     }
     Ok(())
 }

@@ -14,7 +14,6 @@ use crate::engine::Engine;
 
 const SWARM: &str = "swarm mode";
 const PLUGINS: &str = "engine plugins";
-const NETWORKS: &str = "user-defined networks";
 const REGISTRY: &str = "talking to registries (pull, push, login, search)";
 /// What is left of it beside the two entries that `super::build` refuses.
 const BUILD: &str = "docker build";
@@ -42,10 +41,6 @@ pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("GET", "/containers/*/checkpoints", "checkpoints"),
     ("POST", "/containers/*/checkpoints", "checkpoints"),
     ("DELETE", "/containers/*/checkpoints/*", "checkpoints"),
-    ("POST", "/networks/create", NETWORKS),
-    ("POST", "/networks/prune", NETWORKS),
-    ("POST", "/networks/*/connect", NETWORKS),
-    ("POST", "/networks/*/disconnect", NETWORKS),
     ("PUT", "/volumes/*", "cluster volumes"),
     ("GET", "/plugins/privileges", PLUGINS),
     ("POST", "/plugins/pull", PLUGINS),

@@ -1,13 +1,13 @@
-//! Routes under `/networks`: list and inspect. User-defined networks are not built yet.
+//! Routes under `/networks`: list and inspect here, coming and going in [`define`], who is on them in
+//! [`membership`].
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::get;
+use axum::routing::{get, post};
 use gantry_engine_api::network::{Ipam, IpamConfig, Network, NetworkContainer};
 use gantry_engine_api::{ApiVersion, Filters, List, Map};
-use gantry_errors::ErrorKind;
 use gantry_network::{EndpointInfo, NetworkInfo};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -18,11 +18,18 @@ use super::extract::{Params, Version};
 use super::json;
 use crate::engine::Engine;
 
+mod define;
+mod membership;
+
 /// The routes.
 pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/networks", get(list))
-        .route("/networks/{id}", get(inspect).delete(remove))
+        .route("/networks/create", post(define::create))
+        .route("/networks/prune", post(define::prune))
+        .route("/networks/{id}", get(inspect).delete(define::remove))
+        .route("/networks/{id}/connect", post(membership::connect))
+        .route("/networks/{id}/disconnect", post(membership::disconnect))
 }
 
 const FILTERS: &[&str] = &["dangling", "driver", "id", "label", "name", "scope", "type"];
@@ -63,29 +70,18 @@ async fn inspect(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
     Version(version): Version,
+    params: Params,
 ) -> ApiResult {
+    if !matches!(params.text("scope"), "" | "local") {
+        return Err(ApiError::not_found(format!("network {id} not found")));
+    }
     let network = engine.containers.parts.networks.inspect(&id)?;
     Ok(json(StatusCode::OK, &gated(&describe(&network), version)))
 }
 
-/// Only user-defined networks can be removed, and there are none yet.
-async fn remove(State(engine): State<Arc<Engine>>, Path(id): Path<String>) -> ApiError {
-    match engine.containers.parts.networks.inspect(&id) {
-        Ok(network) if is_builtin(&network) => {
-            let message = format!(
-                "{} is a pre-defined network and cannot be removed",
-                network.name
-            );
-            ApiError::new(ErrorKind::PermissionDenied, message)
-        }
-        Ok(_) => ApiError::not_built("user-defined networks"),
-        Err(error) => error.into(),
-    }
-}
-
 fn wants(filters: &Filters, dangling: Option<bool>, network: &NetworkInfo) -> bool {
     let label = |key: &str| network.labels.get(key).map(String::as_str);
-    let builtin = is_builtin(network);
+    let builtin = network.is_builtin();
     let unused = network.endpoints.is_empty() && !builtin;
     filters.allows("driver", &network.driver)
         && filters.allows("scope", "local")
@@ -94,10 +90,6 @@ fn wants(filters: &Filters, dangling: Option<bool>, network: &NetworkInfo) -> bo
         && filters.allows_by("type", |kind| (kind == "builtin") == builtin)
         && filters.allows_labels("label", label)
         && dangling.is_none_or(|dangling| dangling == unused)
-}
-
-fn is_builtin(network: &NetworkInfo) -> bool {
-    matches!(network.name.as_str(), "bridge" | "host" | "none")
 }
 
 fn describe(network: &NetworkInfo) -> Network {
@@ -112,7 +104,11 @@ fn describe(network: &NetworkInfo) -> Network {
             .gateway
             .map(|gateway| gateway.to_string())
             .unwrap_or_default(),
-        auxiliary_addresses: Map::default(),
+        auxiliary_addresses: subnet
+            .reserved
+            .iter()
+            .map(|(name, address)| (name.clone(), address.to_string()))
+            .collect(),
     });
     let config = if network.ipam.is_empty() {
         List::default()
@@ -129,10 +125,15 @@ fn describe(network: &NetworkInfo) -> Network {
         enable_ipv6: network.ipv6,
         ipam: Ipam {
             driver: "default".to_owned(),
-            options: Map::default(),
+            options: network
+                .ipam_options
+                .clone()
+                .map(Map::from)
+                .unwrap_or_default(),
             config,
         },
         internal: network.internal,
+        attachable: network.attachable,
         containers: network.endpoints.iter().map(container).collect(),
         options: network.options.clone().into(),
         labels: network.labels.clone().into(),

@@ -1,0 +1,154 @@
+//! A directory or file within a volume as a mount of its own (`volume-subpath`).
+//!
+//! Containers write into volumes, so that a path in one may be a link to anywhere by the time it is
+//! mounted. It is therefore resolved beneath the volume by the kernel (`openat2(2)`), and what was found
+//! is bound to a place that no container sees; the runtime binds from there, after which the place is
+//! not needed any more.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
+
+/// A path that leads nowhere within its volume.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot access path {path}")]
+pub struct NoSubpath {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// A bound subpath; taken away when dropped.
+#[derive(Debug)]
+pub struct Subpath(PathBuf);
+
+impl Subpath {
+    /// Binds `subpath` of `volume` to `place`, which must not exist and whose folder must.
+    ///
+    /// # Errors
+    /// [`NoSubpath`] if there is no such thing, or it leads out of the volume.
+    pub fn bind(volume: &Path, subpath: &str, place: &Path) -> Result<Self, NoSubpath> {
+        bind(volume, subpath, place)
+            .map(|()| Self(place.to_owned()))
+            .map_err(|source| NoSubpath {
+                path: volume.join(subpath),
+                source,
+            })
+    }
+
+    /// Where it is bound.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Subpath {
+    fn drop(&mut self) {
+        take_away(&self.0);
+    }
+}
+
+fn bind(volume: &Path, subpath: &str, place: &Path) -> io::Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let root = rustix::fs::open(volume, flags | OFlags::DIRECTORY, Mode::empty())?;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let found = rustix::fs::openat2(&root, subpath, flags, Mode::empty(), beneath)?;
+    make_place(&found, place)?;
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH
+        | OpenTreeFlags::AT_RECURSIVE;
+    let moved = rustix::mount::open_tree(&found, "", clone).and_then(|tree| {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        rustix::mount::move_mount(&tree, "", rustix::fs::CWD, place, flags)
+    });
+    if moved.is_err() {
+        take_away(place);
+    }
+    Ok(moved?)
+}
+
+/// A mount point of the same kind.
+fn make_place(found: &OwnedFd, place: &Path) -> io::Result<()> {
+    let mode = rustix::fs::fstat(found)?.st_mode;
+    if FileType::from_raw_mode(mode) == FileType::Directory {
+        fs::create_dir(place)
+    } else {
+        fs::File::create_new(place).map(drop)
+    }
+}
+
+/// The mount and its mount point; never anything beneath it.
+fn take_away(place: &Path) {
+    // There is none where a killed daemon had not come further than its place.
+    let _ = rustix::mount::unmount(place, UnmountFlags::DETACH);
+    drop(fs::remove_dir(place).or_else(|_| fs::remove_file(place)));
+}
+
+/// Takes away what a killed daemon left in the folder of places.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        take_away(&entry.path());
+    }
+}
+
+/// Whether a subpath may be one at all: relative, and not above where it starts.
+#[must_use]
+pub fn is_within(subpath: &str) -> bool {
+    let mut depth = 0_usize;
+    for part in subpath.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return false,
+            },
+            _ => depth += 1,
+        }
+    }
+    !subpath.starts_with('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subpath_is_bound_and_a_link_out_of_the_volume_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (volume, place) = (dir.path().join("v"), dir.path().join("p"));
+        fs::create_dir_all(volume.join("a/b")).unwrap();
+        fs::write(volume.join("a/b/file"), "x").unwrap();
+        std::os::unix::fs::symlink("/", volume.join("out")).unwrap();
+        std::os::unix::fs::symlink("a", volume.join("in")).unwrap();
+        for path in ["a/b", "in/b"] {
+            let bound = Subpath::bind(&volume, path, &place).unwrap();
+            assert_eq!(fs::read_to_string(bound.path().join("file")).unwrap(), "x");
+            drop(bound);
+            assert!(!place.exists());
+        }
+        let file = Subpath::bind(&volume, "a/b/file", &place).unwrap();
+        assert_eq!(fs::read_to_string(file.path()).unwrap(), "x");
+        drop(file);
+        for path in ["out", "out/etc", "none"] {
+            assert!(Subpath::bind(&volume, path, &place).is_err(), "{path}");
+            assert!(!place.exists());
+        }
+        assert_eq!(fs::read_to_string(volume.join("a/b/file")).unwrap(), "x");
+    }
+
+    #[test]
+    fn paths_that_leave_are_known_by_their_words() {
+        for path in ["a", "a/../b", "./a", ""] {
+            assert!(is_within(path), "{path}");
+        }
+        for path in ["..", "a/../../b", "/a"] {
+            assert!(!is_within(path), "{path}");
+        }
+    }
+}
