@@ -45,13 +45,6 @@ pub(super) const VERBS: &[Verb] = &[
     unbuilt(&["checkpoint"], "Manage checkpoints"),
     unbuilt(&["config"], "Manage Swarm configs"),
     unbuilt(&["manifest"], "Manage image manifests and manifest lists"),
-    unbuilt(&["network connect"], "Connect a container to a network"),
-    unbuilt(&["network create"], "Create a network"),
-    unbuilt(
-        &["network disconnect"],
-        "Disconnect a container from a network",
-    ),
-    unbuilt(&["network prune"], "Remove all unused networks"),
     unbuilt(&["node"], "Manage Swarm nodes"),
     unbuilt(&["plugin"], "Manage plugins"),
     unbuilt(&["secret"], "Manage Swarm secrets"),

@@ -70,7 +70,7 @@ fn what_is_not_built_says_so() {
         &["push", "x"][..],
         &["swarm", "init"],
         &["build", "."],
-        &["network", "create", "n"],
+        &["volume", "update", "v"],
     ] {
         let said = run(program, NOWHERE, words);
         assert_eq!(said.code, 1, "{words:?}");

@@ -79,7 +79,7 @@ fn what_is_not_built_says_so() {
     for (method, path) in [
         ("POST", "/images/create?fromImage=x"),
         ("POST", "/build"),
-        ("POST", "/networks/create"),
+        ("POST", "/swarm/join"),
         ("POST", "/swarm/init"),
     ] {
         let answer = http.call(method, path, "{}");

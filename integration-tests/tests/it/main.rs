@@ -2,6 +2,7 @@
 //! tests run on stock dockerd.
 
 mod api;
+mod compose;
 mod crash;
 mod docker_py;
 mod exec;
@@ -9,6 +10,8 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod network;
+mod networks;
 mod run;
 mod ssh;
 mod streams;
+mod volumes;

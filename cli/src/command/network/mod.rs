@@ -1,13 +1,35 @@
-//! `gantry network …`. Networks of one's own come with a later engine; what the API offers today
-//! is listed and inspected, the rest passes through to engines that have it.
+//! `gantry network …`.
 
 use crate::command::inspect::InspectNetwork;
 use crate::dispatch::{Arity, Verb};
 
+mod create;
 mod ls;
+mod membership;
+mod prune;
 mod rm;
 
+pub(crate) use prune::prune;
+
 pub(super) const VERBS: &[Verb] = &[
+    Verb::new::<membership::Connect>(
+        &["network connect"],
+        "[OPTIONS] NETWORK CONTAINER",
+        "Connect a container to a network",
+        Arity::Exactly(2),
+    ),
+    Verb::new::<create::Create>(
+        &["network create"],
+        "[OPTIONS] NETWORK",
+        "Create a network",
+        Arity::Exactly(1),
+    ),
+    Verb::new::<membership::Disconnect>(
+        &["network disconnect"],
+        "[OPTIONS] NETWORK CONTAINER",
+        "Disconnect a container from a network",
+        Arity::Exactly(2),
+    ),
     Verb::new::<InspectNetwork>(
         &["network inspect"],
         "[OPTIONS] NETWORK [NETWORK...]",
@@ -18,6 +40,12 @@ pub(super) const VERBS: &[Verb] = &[
         &["network ls", "network list"],
         "[OPTIONS]",
         "List networks",
+        Arity::Exactly(0),
+    ),
+    Verb::new::<prune::Prune>(
+        &["network prune"],
+        "[OPTIONS]",
+        "Remove all unused networks",
         Arity::Exactly(0),
     ),
     Verb::new::<rm::Rm>(

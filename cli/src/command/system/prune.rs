@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use crate::client::ClientError;
 use crate::command::confirm::confirm;
-use crate::command::{container, image, volume};
+use crate::command::{container, image, network, volume};
 use crate::context::Context;
 use crate::dispatch::Execute;
 use crate::exit::Exit;
-use crate::flags::{Filter, filters};
+use crate::flags::Filter;
 use crate::format::decimal_size;
 
 /// Remove unused data
@@ -39,7 +39,7 @@ impl Execute for Prune {
         }
         let (text, mut freed) = container::prune(cx, &self.filter).await?;
         cx.printer.raw(text.as_bytes())?;
-        let text = allowed(networks(cx, &self.filter).await)?;
+        let text = allowed(network::prune(cx, &self.filter).await)?;
         cx.printer.raw(text.unwrap_or_default().as_bytes())?;
         if self.volumes {
             let (text, bytes) = volume::prune(cx, false, &self.filter).await?;
@@ -62,21 +62,6 @@ fn allowed<T>(end: Result<T, ClientError>) -> Result<Option<T>> {
         Err(error) if matches!(error.status(), Some(404 | 501)) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-async fn networks(cx: &Context, filter: &[Filter]) -> Result<String, ClientError> {
-    let call = cx
-        .client()
-        .post("/networks/prune")
-        .maybe("filters", filters(filter));
-    let pruned: Value = call.fetch().await?;
-    let names = pruned["NetworksDeleted"].as_array().into_iter().flatten();
-    let names: Vec<&str> = names.filter_map(Value::as_str).collect();
-    Ok(if names.is_empty() {
-        String::new()
-    } else {
-        format!("Deleted Networks:\n{}\n\n", names.join("\n"))
-    })
 }
 
 async fn build_cache(cx: &Context, all: bool) -> Result<f64, ClientError> {
