@@ -14,7 +14,15 @@ const MAX_LINES: usize = 400;
 /// Crates by level; an arrow may only point to the same level or a lower one, and the programs
 /// (level 3) never depend on each other. A crate that is not listed is an error.
 const LEVELS: &[(u8, &[&str])] = &[
-    (0, &["gantry-engine-api", "gantry-errors", "gantry-ids"]),
+    (
+        0,
+        &[
+            "gantry-capabilities",
+            "gantry-engine-api",
+            "gantry-errors",
+            "gantry-ids",
+        ],
+    ),
     (
         1,
         &[
@@ -47,6 +55,11 @@ const LEVELS: &[(u8, &[&str])] = &[
 
 /// Crates that a level, or a program, must do without, and why.
 const ABSENT: &[(&str, &[&str], &str)] = &[
+    (
+        "gantry-capabilities",
+        &["rustix", "libc", "nix", "tokio"],
+        "level 0 is pure",
+    ),
     (
         "gantry-errors",
         &["rustix", "libc", "nix", "tokio"],

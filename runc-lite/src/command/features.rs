@@ -6,7 +6,7 @@ use crate::cli::{Global, Parsed};
 use crate::command::state::print;
 use crate::command::{Count, HELP, Verb, container};
 use crate::error::RunError;
-use crate::plan::{CAPABILITY_NAMES, MOUNT_OPTION_NAMES};
+use crate::plan::MOUNT_OPTION_NAMES;
 use crate::seccomp;
 
 pub(crate) const FEATURES: Verb = Verb {
@@ -40,9 +40,9 @@ fn document() -> Value {
         "mountOptions": &MOUNT_OPTION_NAMES[..],
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
-            "capabilities": &CAPABILITY_NAMES[..],
+            "capabilities": &gantry_capabilities::NAMES[..],
             "cgroup": {
-                "v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": true,
+                "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true,
             },
             "seccomp": {
                 "enabled": true,

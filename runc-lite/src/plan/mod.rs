@@ -18,7 +18,7 @@ use oci_spec::runtime::Hook;
 use crate::seccomp;
 use crate::spec::Spec;
 
-pub(crate) use capabilities::{CapabilitySets, NAMES as CAPABILITY_NAMES};
+pub(crate) use capabilities::CapabilitySets;
 pub(crate) use mount_options::{MountChange, NAMES as MOUNT_OPTION_NAMES};
 pub(crate) use namespaces::{IdMap, NamespacePlan, kind_of as namespace_kind};
 pub(crate) use process::{ProcessPlan, Terminal, plan as plan_process};

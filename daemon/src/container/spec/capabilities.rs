@@ -1,50 +1,7 @@
 //! Which capabilities a container has: Docker's default fourteen, `--cap-add`, `--cap-drop`,
 //! `--privileged`.
 
-/// Capabilities of the kernel (`linux/capability.h`), in their numbers' order.
-pub const ALL: [&str; 41] = [
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-];
+use gantry_capabilities::NAMES;
 
 /// What a container gets when nothing is asked for.
 pub const DEFAULT: [&str; 14] = [
@@ -92,7 +49,7 @@ pub fn parse(list: &'static str, names: &[String]) -> Result<Vec<String>, Unknow
         .iter()
         .map(|name| {
             let normal = normalise(name);
-            if normal == "ALL" || ALL.contains(&normal.as_str()) {
+            if normal == "ALL" || NAMES.contains(&normal.as_str()) {
                 Ok(normal)
             } else {
                 Err(UnknownCapability { list, name: normal })
@@ -104,7 +61,12 @@ pub fn parse(list: &'static str, names: &[String]) -> Result<Vec<String>, Unknow
 /// The container's set, in dockerd's order.
 #[must_use]
 pub fn effective(privileged: bool, add: &[String], drop: &[String]) -> Vec<String> {
-    let all = || ALL.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let all = || {
+        NAMES
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect::<Vec<_>>()
+    };
     let has_all = |list: &[String]| list.iter().any(|name| name == "ALL");
     if privileged {
         return all();
@@ -160,10 +122,10 @@ mod tests {
     #[test]
     fn sets_follow_dockerd() {
         assert_eq!(effective(false, &[], &[]), DEFAULT);
-        assert_eq!(effective(true, &[], &list(&["CHOWN"])).len(), ALL.len());
+        assert_eq!(effective(true, &[], &list(&["CHOWN"])).len(), NAMES.len());
         assert_eq!(
             effective(false, &list(&["ALL"]), &list(&["CHOWN"])).len(),
-            ALL.len() - 1
+            NAMES.len() - 1
         );
         assert_eq!(
             effective(false, &list(&["BPF"]), &list(&["ALL"])),
