@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io;
 
-use gantry_cgroup::CgroupError;
+use gantry_cgroup::{CgroupError, SystemdError};
 use gantry_errors::chain;
 
 use crate::hooks::HookError;
@@ -28,6 +28,8 @@ pub(crate) enum RunError {
     Launch(#[from] LaunchError),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    #[error(transparent)]
+    Systemd(#[from] SystemdError),
     #[error(transparent)]
     Hook(#[from] HookError),
     #[error(transparent)]

@@ -43,7 +43,7 @@ impl Access {
         Self(bit('m', Self::MKNOD) | bit('r', Self::READ) | bit('w', Self::WRITE))
     }
 
-    fn letters(self) -> String {
+    pub(crate) fn letters(self) -> String {
         [(Self::READ, 'r'), (Self::WRITE, 'w'), (Self::MKNOD, 'm')]
             .iter()
             .filter(|(bit, _)| self.0 & bit.0 != 0)

@@ -9,12 +9,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
 
 use crate::group::Directories;
-use crate::{Cgroup, CgroupError};
+use crate::{Cgroup, CgroupError, file};
 
 /// The open way into a group.
 #[derive(Debug)]
@@ -53,6 +54,24 @@ impl Cgroup {
                     })
             }
         }
+    }
+}
+
+impl Cgroup {
+    /// Puts another process, with all its threads, into every hierarchy of the group it is not in yet
+    /// (`cgroup.procs`). Slow on v1: see above.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`].
+    pub fn add(&self, process: Pid) -> Result<(), CgroupError> {
+        let number = process.as_raw_nonzero().to_string();
+        let paths: Vec<&Path> = match self.directories() {
+            Directories::V1(directories) => directories.iter().map(|d| d.path.as_path()).collect(),
+            Directories::V2 { path, .. } => vec![path],
+        };
+        paths
+            .into_iter()
+            .try_for_each(|path| file::write(&path.join("cgroup.procs"), &number))
     }
 }
 

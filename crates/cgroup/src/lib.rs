@@ -7,6 +7,7 @@
 //! Deliberately not here: who may have which limits (the caller's policy), and any notification
 //! loop (the counters are cheap to poll; inotify instances are scarce).
 
+mod dbus;
 mod device_filter;
 mod devices;
 mod error;
@@ -22,7 +23,9 @@ mod limits_v2;
 mod stats;
 mod stats_v1;
 mod stats_v2;
+mod systemd;
 
+pub use dbus::BusError;
 pub use error::CgroupError;
 pub use group::Cgroup;
 pub use join::Joiner;
@@ -31,3 +34,4 @@ pub use stats::{
     CpuStats, HugetlbStats, IoOperation, IoRecord, IoStats, MemoryStats, PidsStats, Stats,
     Throttling,
 };
+pub use systemd::{SystemdError, Unit, Value as UnitProperty, extra_properties, is_booted};

@@ -171,7 +171,7 @@ fn throttles(block: &LinuxBlockIo) -> [Throttle<'_>; 4] {
     clippy::cast_sign_loss,
     reason = "the argument is below 2^18 and the result between 1 and 10000"
 )]
-fn weight_of_shares(shares: u64) -> u64 {
+pub(crate) fn weight_of_shares(shares: u64) -> u64 {
     if shares <= 2 {
         return 1;
     }
@@ -190,7 +190,7 @@ fn weight_of_blkio(weight: u16) -> u64 {
 }
 
 /// v1 counts memory and swap together, v2 swap alone.
-fn swap_alone(limit: Option<i64>, both: Option<i64>) -> Option<String> {
+pub(crate) fn swap_alone(limit: Option<i64>, both: Option<i64>) -> Option<String> {
     match (limit, both?) {
         (_, -1) => Some("max".to_owned()),
         (Some(limit), both) if limit > 0 && both >= limit => Some((both - limit).to_string()),

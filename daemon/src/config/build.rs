@@ -203,12 +203,10 @@ fn cgroup_driver(values: &Values) -> Result<String, ConfigError> {
     for option in values.list("exec-opt") {
         match option.split_once('=') {
             Some(("native.cgroupdriver", "cgroupfs")) => "cgroupfs".clone_into(&mut driver),
-            Some(("native.cgroupdriver", "systemd")) => {
-                let reason = "the systemd cgroup driver is not built yet in Gantry";
-                return Err(ConfigError::Refused { option, reason });
-            }
+            Some(("native.cgroupdriver", "systemd")) => "systemd".clone_into(&mut driver),
             Some(("native.cgroupdriver", _)) => {
-                return Err(invalid("exec-opt", format!("{option}: expected cgroupfs")));
+                let reason = format!("{option}: expected cgroupfs or systemd");
+                return Err(invalid("exec-opt", reason));
             }
             _ => return Err(invalid("exec-opt", format!("unknown option \"{option}\""))),
         }

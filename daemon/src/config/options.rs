@@ -111,7 +111,7 @@ pub const OPTIONS: &[Opt] = &[
     opt("dns", "dns", List, H, "DNS servers of containers"),
     opt("dns-opt", "dns-opts", List, H, "DNS options of containers"),
     opt("dns-search", "dns-search", List, H, "DNS search domains of containers"),
-    opt("exec-opt", "exec-opts", List, H, "Options of the runtime: native.cgroupdriver=cgroupfs"),
+    opt("exec-opt", "exec-opts", List, H, "Options of the runtime: native.cgroupdriver=cgroupfs or systemd"),
     opt("exec-root", "exec-root", Text, H, "Directory of run-time state (default /run/gantry)"),
     opt("experimental", "experimental", Bool, moot("nothing is experimental"), "Enable experimental features"),
     opt("feature", "features", Map, moot("no feature can be switched"), "Switch a feature on or off"),

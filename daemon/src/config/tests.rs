@@ -109,9 +109,9 @@ fn what_is_wrong_is_said_in_dockerds_words() {
         (&["-b=br0", "--bip=10.0.0.1/8"], "", "mutually exclusive"),
         (&["--label=x"], "", "bad attribute format: x"),
         (
-            &["--exec-opt=native.cgroupdriver=systemd"],
+            &["--exec-opt=native.cgroupdriver=x"],
             "",
-            "systemd cgroup driver is not built yet",
+            "native.cgroupdriver=x: expected cgroupfs or systemd",
         ),
         (
             &["--userns-remap=default"],

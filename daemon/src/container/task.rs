@@ -121,6 +121,7 @@ pub(super) fn runtime_choice(parts: &Parts, name: &str) -> Result<RuntimeChoice,
             .join(format!("runtime-{name}"))
             .display()
             .to_string(),
+        systemd_cgroup: config.cgroup_driver == "systemd",
         shim: SHIM.to_owned(),
     })
 }

@@ -45,6 +45,7 @@ impl Supervisor {
         let options = any::pack(&gantry_proto::containerd::runc::v1::Options {
             binary_name: task.runtime.binary.clone(),
             root: task.runtime.root.clone(),
+            systemd_cgroup: task.runtime.systemd_cgroup,
             ..Default::default()
         });
         self.define(&task, options.clone()).await?;

@@ -96,6 +96,8 @@ pub struct RuntimeChoice {
     pub binary: String,
     /// Its state directory.
     pub root: String,
+    /// Control groups are made by systemd.
+    pub systemd_cgroup: bool,
     /// The shim, in containerd's naming.
     pub shim: String,
 }

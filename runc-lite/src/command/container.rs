@@ -1,9 +1,8 @@
 //! What several verbs do with one container.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use gantry_cgroup::{Cgroup, Layout};
+use gantry_cgroup::{Cgroup, Layout, Unit};
 
 use crate::cli::Global;
 use crate::error::RunError;
@@ -19,25 +18,20 @@ pub(crate) fn find(global: &Global, id: &str) -> Result<(ContainerDirectory, Rec
     Ok(Store::new(global.root.clone()).load(id)?)
 }
 
-/// The control group that a configuration asks for.
+/// The control group that a configuration asks for, and the unit it belongs to where systemd makes it.
 pub(crate) fn cgroup_of(
     spec: &Spec,
     id: &str,
     layout: &Layout,
     systemd: bool,
-) -> Result<Cgroup, RunError> {
+) -> Result<(Cgroup, Option<Unit>), RunError> {
     let path = spec.linux.cgroups_path.as_str();
     if systemd {
-        return Err(RunError::Unsupported {
-            verb: "--systemd-cgroup",
-        });
+        let unit = Unit::parse(path, id)?;
+        return Ok((Cgroup::at(layout, &unit.path()?)?, Some(unit)));
     }
-    let path = if path.is_empty() {
-        PathBuf::from(id)
-    } else {
-        PathBuf::from(path)
-    };
-    Ok(Cgroup::at(layout, &path)?)
+    let path = Path::new(if path.is_empty() { id } else { path });
+    Ok((Cgroup::at(layout, path)?, None))
 }
 
 /// What hooks are told of a container.
@@ -84,10 +78,7 @@ pub(crate) fn new_record(id: &str, spec: &Spec, bundle: &Path, cgroup: &Cgroup) 
         created: jiff::Timestamp::now().to_string(),
         owner: rustix::process::getuid().as_raw(),
         annotations: spec.annotations.clone(),
-        cgroups: paths(cgroup),
+        cgroups: cgroup.paths(),
+        unit: None,
     }
-}
-
-fn paths(cgroup: &Cgroup) -> BTreeMap<String, PathBuf> {
-    cgroup.paths()
 }

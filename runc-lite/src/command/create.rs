@@ -3,9 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use gantry_cgroup::{Cgroup, Layout};
+use gantry_cgroup::{Cgroup, CgroupError, Layout, Unit};
 use gantry_linux::exec;
 use rustix::io::Errno;
+use rustix::process::Pid;
 
 use crate::cli::{Flag, Global, Parsed};
 use crate::command::foreground::{self, Console};
@@ -13,7 +14,7 @@ use crate::command::sockets::Sockets;
 use crate::command::{Count, Failure, HELP, Verb, container, delete};
 use crate::error::RunError;
 use crate::hooks::{self, HookKind};
-use crate::launch::{Birth, Launched, Request, Start, launch};
+use crate::launch::{Birth, LaunchError, Launched, Place, Request, Start, launch};
 use crate::log;
 use crate::plan::{self, ContainerPlan, Options};
 use crate::spec::{self, Spec};
@@ -93,12 +94,16 @@ struct Made {
 struct Undo<'a> {
     directory: Option<&'a ContainerDirectory>,
     cgroup: &'a Cgroup,
+    unit: Option<&'a Unit>,
 }
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
         if let Some(directory) = self.directory {
-            for error in [self.cgroup.remove().err()].into_iter().flatten() {
+            if let Some(Err(error)) = self.unit.map(Unit::stop) {
+                log::warning(&crate::error::tell(&error));
+            }
+            if let Err(error) = self.cgroup.remove() {
                 log::warning(&crate::error::tell(&error));
             }
             if let Err(error) = directory.remove() {
@@ -149,6 +154,7 @@ struct Prepared {
     plan: ContainerPlan,
     layout: Layout,
     cgroup: Cgroup,
+    unit: Option<Unit>,
     sockets: Sockets,
     store: Store,
     record: Record,
@@ -180,9 +186,10 @@ fn prepare(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Prepared, R
     let plan = plan::plan(&spec, id, options)?;
     plan.warnings.iter().for_each(|text| log::warning(text));
     let sockets = Sockets::open(parsed, &current, plan.process.terminal.is_some(), is_run)?;
-    let cgroup = container::cgroup_of(&spec, id, &layout, global.systemd_cgroup)?;
+    let (cgroup, unit) = container::cgroup_of(&spec, id, &layout, global.systemd_cgroup)?;
     let mut record = container::new_record(id, &spec, &bundle, &cgroup);
     record.rootfs = rootfs;
+    record.unit = unit.as_ref().map(|unit| unit.name().to_owned());
     let pid_file = parsed.get("pid-file").map(|path| current.join(path));
     // Programs that hooks start, and relative paths in the configuration, begin at the bundle.
     let chdir = |source: Errno| RunError::Io {
@@ -196,6 +203,7 @@ fn prepare(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Prepared, R
         plan,
         layout,
         cgroup,
+        unit,
         sockets,
         store,
         record,
@@ -206,17 +214,17 @@ fn prepare(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Prepared, R
 fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError> {
     let mut prepared = prepare(global, parsed, is_run)?;
     let directory = prepared.store.create(parsed.id())?;
-    let cgroup = prepared.cgroup.clone();
+    let (cgroup, unit) = (prepared.cgroup.clone(), prepared.unit.clone());
     refuse_others(&cgroup, &directory)?;
     let mut undo = Undo {
         directory: Some(&directory),
         cgroup: &cgroup,
+        unit: unit.as_ref(),
     };
     directory.keep_config(&prepared.bytes)?;
     // Already now, without a process: whoever finds this after the runtime was killed half-way knows
     // where its processes are.
     directory.write(&prepared.record)?;
-    limit(&cgroup, &prepared.spec)?;
     let start = if is_run {
         Start::Told
     } else {
@@ -251,10 +259,17 @@ fn give_birth(prepared: &Prepared, start: Start, preserved: u32) -> Result<Launc
         plan,
         layout,
         cgroup,
+        unit,
         record,
         ..
     } = prepared;
-    let joiner = cgroup.joiner()?;
+    let joiner = match unit {
+        Some(_) => None,
+        None => {
+            limit(cgroup, spec)?;
+            Some(cgroup.joiner()?)
+        }
+    };
     let start_hooks = spec
         .hooks
         .as_ref()
@@ -265,7 +280,7 @@ fn give_birth(prepared: &Prepared, start: Start, preserved: u32) -> Result<Launc
         joined: Vec::new(),
         steps: &plan.steps,
         process: &plan.process,
-        joiner: Some(&joiner),
+        place: joiner.as_ref().map_or(Place::Asks, Place::Joins),
         cgroup: Some((layout, cgroup)),
         start,
         start_hooks: start_hooks.as_deref().unwrap_or_default(),
@@ -277,9 +292,23 @@ fn give_birth(prepared: &Prepared, start: Start, preserved: u32) -> Result<Launc
     let prefix = "unable to start container process: error during container init: ";
     Ok(launch(Request {
         birth,
+        placer: &|process| match unit {
+            Some(unit) => place(unit, process, prepared),
+            None => Ok(()),
+        },
         hooks: Some((&plan.hooks, hook_state)),
         prefix,
     })?)
+}
+
+/// Has systemd make the group with the process in it, and sets there what systemd does not know.
+fn place(unit: &Unit, process: Pid, prepared: &Prepared) -> Result<(), LaunchError> {
+    let Prepared { spec, cgroup, .. } = prepared;
+    let resources = spec.linux.resources.clone().unwrap_or_default();
+    let extra = gantry_cgroup::extra_properties(&spec.annotations)?;
+    unit.start(process, &resources, cgroup.is_v2(), extra)?;
+    limit(cgroup, spec)?;
+    Ok(cgroup.add(process)?)
 }
 
 /// Limits for this container must not fall on processes that are none of it.
@@ -297,11 +326,11 @@ fn refuse_others(cgroup: &Cgroup, directory: &ContainerDirectory) -> Result<(), 
 }
 
 /// Makes the control group and sets its limits, before anybody is in it.
-fn limit(cgroup: &Cgroup, spec: &Spec) -> Result<(), RunError> {
+fn limit(cgroup: &Cgroup, spec: &Spec) -> Result<(), CgroupError> {
     cgroup.create()?;
     let resources = spec.linux.resources.clone().unwrap_or_default();
     cgroup.apply_devices(&resources)?;
-    Ok(cgroup.apply(&resources)?)
+    cgroup.apply(&resources)
 }
 
 /// Writes down what is known now that there is a process.

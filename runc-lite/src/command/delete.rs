@@ -84,6 +84,9 @@ pub(crate) fn destroy(directory: &ContainerDirectory, record: &Record) -> Result
     let config = fs::read(directory.config()).unwrap_or_default();
     // One read tells in most cases that nobody is left.
     cgroup.kill_all()?;
+    if let Some(unit) = record.unit() {
+        unit.stop()?;
+    }
     cgroup.remove()?;
     directory.remove()?;
     if !config.windows(10).any(|window| window == b"\"poststop\"") {

@@ -11,7 +11,7 @@ use crate::command::foreground::{self, Console};
 use crate::command::sockets::Sockets;
 use crate::command::{Count, Failure, HELP, Verb, container};
 use crate::error::RunError;
-use crate::launch::{Birth, Launched, Request, Start, launch};
+use crate::launch::{Birth, Launched, Place, Request, Start, launch};
 use crate::log;
 use crate::plan::{NamespacePlan, ProcessPlan, namespace_kind, plan_process};
 use crate::spec::{self, Process, Spec};
@@ -138,7 +138,7 @@ fn enter(
         )],
         steps: &[],
         process: plan,
-        joiner: Some(&joiner),
+        place: Place::Joins(&joiner),
         cgroup: None,
         start: Start::Told,
         start_hooks: &[],
@@ -149,6 +149,7 @@ fn enter(
     };
     Ok(launch(Request {
         birth,
+        placer: &|_| Ok(()),
         hooks: None,
         prefix: "unable to start container process: ",
     })?)

@@ -73,6 +73,9 @@ fn update(global: &Global, parsed: &Parsed) -> Result<(), RunError> {
         return Err(RunError::NotRunning);
     }
     let cgroup = record.cgroup();
+    if let Some(unit) = record.unit() {
+        unit.set(&resources, cgroup.is_v2())?;
+    }
     if resources
         .devices()
         .as_ref()

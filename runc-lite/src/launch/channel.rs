@@ -22,6 +22,8 @@ const MAX_BYTES: usize = 16 << 10;
 pub(crate) enum Message {
     /// Process to runtime: the real process is this one, a sibling.
     Sibling(i32),
+    /// Process to runtime: put me into my control group.
+    Place,
     /// Process to runtime: write my uid and gid maps.
     MapIds,
     /// Process to runtime: run the hooks that are yours.
@@ -40,6 +42,7 @@ impl Message {
     fn encode(&self) -> Vec<u8> {
         let (tag, text) = match self {
             Self::Sibling(pid) => (b'p', pid.to_string()),
+            Self::Place => (b'c', String::new()),
             Self::MapIds => (b'm', String::new()),
             Self::RunHooks => (b'h', String::new()),
             Self::Warning(text) => (b'w', text.clone()),
@@ -57,6 +60,7 @@ impl Message {
         let text = String::from_utf8_lossy(text).into_owned();
         Some(match tag {
             b'p' => Self::Sibling(text.parse().ok()?),
+            b'c' => Self::Place,
             b'm' => Self::MapIds,
             b'h' => Self::RunHooks,
             b'w' => Self::Warning(text),

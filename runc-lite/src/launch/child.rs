@@ -27,6 +27,15 @@ pub(crate) enum Start {
     Told,
 }
 
+/// How the process gets into its control group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// By itself; on version 2 it is born there.
+    Joins(&'a Joiner),
+    /// The runtime sees to it when asked: the group is made with the process in it.
+    Asks,
+}
+
 /// Everything that the process is born with. Descriptors in it are close-on-exec.
 #[derive(Debug)]
 pub(crate) struct Birth<'a> {
@@ -36,7 +45,7 @@ pub(crate) struct Birth<'a> {
     /// Steps before the process's own.
     pub(crate) steps: &'a [Step],
     pub(crate) process: &'a ProcessPlan,
-    pub(crate) joiner: Option<&'a Joiner>,
+    pub(crate) place: Place<'a>,
     pub(crate) cgroup: Option<(&'a Layout, &'a Cgroup)>,
     pub(crate) start: Start,
     pub(crate) start_hooks: &'a [Hook],
@@ -72,8 +81,9 @@ fn live(mut birth: Birth<'_>, channel: &Channel) -> Result<Never, InitError> {
     if let Some(score) = birth.process.oom_score {
         proc.oom_score(score)?;
     }
-    if let Some(joiner) = birth.joiner {
-        joiner.enter()?;
+    match birth.place {
+        Place::Joins(joiner) => joiner.enter()?,
+        Place::Asks => channel.ask(&Message::Place).map_err(InitError::Channel)?,
     }
     if birth.namespaces.joins_before_clone() {
         return stage_one(birth, channel, proc);

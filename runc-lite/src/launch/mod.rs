@@ -9,5 +9,5 @@ mod parent;
 mod userns;
 
 pub(crate) use channel::{Channel, Message, connect_socket, send_descriptor};
-pub(crate) use child::{Birth, Start};
+pub(crate) use child::{Birth, Place, Start};
 pub(crate) use parent::{LaunchError, Launched, Request, launch};

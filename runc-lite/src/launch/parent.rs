@@ -4,14 +4,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use gantry_cgroup::{CgroupError, Joiner};
-use gantry_linux::clone::{CloneOptions, spawn};
+use gantry_cgroup::{CgroupError, SystemdError};
+use gantry_linux::clone::{Child, CloneOptions, spawn};
 use gantry_linux::namespace::Namespaces;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open};
 
 use crate::hooks::{self, HookError, HookKind, HookState};
-use crate::launch::child::{Birth, be_born};
+use crate::launch::child::{Birth, Place, be_born};
 use crate::launch::userns::map_ids;
 use crate::launch::{Channel, Message};
 use crate::log;
@@ -36,6 +36,8 @@ pub(crate) enum LaunchError {
     MapIds(#[source] io::Error),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    #[error("unable to start unit")]
+    Systemd(#[from] SystemdError),
     /// What the process itself said.
     #[error("{prefix}{text}")]
     Init { prefix: &'static str, text: String },
@@ -45,10 +47,13 @@ pub(crate) enum LaunchError {
     Silent,
 }
 
+/// Puts a process into its control group ([`Place::Asks`]).
+type Placer<'a> = &'a dyn Fn(Pid) -> Result<(), LaunchError>;
+
 /// What to make.
-#[derive(Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) birth: Birth<'a>,
+    pub(crate) placer: Placer<'a>,
     /// The runtime's hooks, for a container that is being made.
     pub(crate) hooks: Option<(&'a HookPlan, HookState)>,
     /// What the process's own failures are told under.
@@ -107,35 +112,36 @@ pub(crate) fn launch(mut request: Request<'_>) -> Result<Launched, LaunchError> 
     let (ours, theirs) = Channel::pair().map_err(LaunchError::Channel)?;
     let Request {
         birth,
+        placer,
         hooks,
         prefix,
     } = request;
     let namespaces = birth.namespaces;
-    let early = namespaces.joins_before_clone();
-    let joiner = birth.joiner;
     let options = CloneOptions {
-        namespaces: if early {
+        namespaces: if namespaces.joins_before_clone() {
             Namespaces::empty()
         } else {
             namespaces.make
         },
-        cgroup: joiner.and_then(Joiner::clone_into),
+        cgroup: match birth.place {
+            Place::Joins(joiner) => joiner.clone_into(),
+            Place::Asks => None,
+        },
         sibling: false,
     };
-    let child = spawn(&options, || be_born(birth, &theirs)).map_err(LaunchError::Clone)?;
+    let process = spawn(&options, || be_born(birth, &theirs)).map_err(LaunchError::Clone)?;
     drop(theirs);
-    let (mut pid, mut pidfd) = (child.pid, child.pidfd);
-    if early {
-        (pid, pidfd) = follow_sibling(&ours, pid, &pidfd, prefix)?;
-    }
-    let conversation = Conversation {
+    let mut conversation = Conversation {
         channel: &ours,
-        pid,
+        process,
         namespaces,
+        placer,
         hooks,
         prefix,
     };
-    match conversation.hold() {
+    let result = conversation.hold();
+    let Child { pid, pidfd } = conversation.process;
+    match result {
         Ok(()) => Ok(Launched {
             pid,
             pidfd,
@@ -148,46 +154,29 @@ pub(crate) fn launch(mut request: Request<'_>) -> Result<Launched, LaunchError> 
     }
 }
 
-/// The first process has made the real one, told its number and ended.
-fn follow_sibling(
-    channel: &Channel,
-    first: Pid,
-    first_pidfd: &OwnedFd,
-    prefix: &'static str,
-) -> Result<(Pid, OwnedFd), LaunchError> {
-    let told = channel.receive().map_err(LaunchError::Channel)?;
-    let result = match told {
-        Some(Message::Sibling(pid)) => Pid::from_raw(pid).ok_or(LaunchError::Silent),
-        Some(Message::Failed(text)) => Err(LaunchError::Init { prefix, text }),
-        _ => Err(LaunchError::Silent),
-    };
-    let Ok(pid) = result else {
-        kill_and_reap(first, first_pidfd);
-        return Err(result.err().unwrap_or(LaunchError::Silent));
-    };
-    let _reaped = rustix::process::waitpid(Some(first), WaitOptions::empty());
-    // It is our child and nobody has waited for it, so the number still means it.
-    let pidfd =
-        pidfd_open(pid, PidfdFlags::empty()).map_err(|source| LaunchError::Clone(source.into()))?;
-    Ok((pid, pidfd))
-}
-
 struct Conversation<'a> {
     channel: &'a Channel,
-    pid: Pid,
+    /// Whom we talk to: first whom we made, then perhaps its sibling.
+    process: Child,
     namespaces: &'a NamespacePlan,
+    placer: Placer<'a>,
     hooks: Option<(&'a HookPlan, HookState)>,
     prefix: &'static str,
 }
 
 impl Conversation<'_> {
-    fn hold(&self) -> Result<(), LaunchError> {
+    fn hold(&mut self) -> Result<(), LaunchError> {
         loop {
             match self.channel.receive().map_err(LaunchError::Channel)? {
                 Some(Message::Ready) => return Ok(()),
+                Some(Message::Place) => {
+                    (self.placer)(self.process.pid)?;
+                    self.go()?;
+                }
+                Some(Message::Sibling(pid)) => self.follow(pid)?,
                 Some(Message::MapIds) => {
                     map_ids(
-                        self.pid,
+                        self.process.pid,
                         &self.namespaces.uid_maps,
                         &self.namespaces.gid_maps,
                     )
@@ -205,9 +194,20 @@ impl Conversation<'_> {
                         text,
                     });
                 }
-                Some(Message::Sibling(_) | Message::Go) | None => return Err(LaunchError::Silent),
+                Some(Message::Go) | None => return Err(LaunchError::Silent),
             }
         }
+    }
+
+    /// The first process has made the real one, told its number and ended.
+    fn follow(&mut self, pid: i32) -> Result<(), LaunchError> {
+        let pid = Pid::from_raw(pid).ok_or(LaunchError::Silent)?;
+        // It is our child and nobody has waited for it, so the number still means it.
+        let pidfd = pidfd_open(pid, PidfdFlags::empty())
+            .map_err(|source| LaunchError::Clone(source.into()))?;
+        let first = std::mem::replace(&mut self.process, Child { pid, pidfd });
+        let _reaped = rustix::process::waitpid(Some(first.pid), WaitOptions::empty());
+        Ok(())
     }
 
     fn go(&self) -> Result<(), LaunchError> {
@@ -221,7 +221,7 @@ impl Conversation<'_> {
             return Ok(());
         };
         let state = HookState {
-            pid: self.pid.as_raw_nonzero().get(),
+            pid: self.process.pid.as_raw_nonzero().get(),
             ..state.clone()
         };
         hooks::run(HookKind::Prestart, &plan.prestart, &state)?;

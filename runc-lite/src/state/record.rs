@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use gantry_cgroup::Cgroup;
+use gantry_cgroup::{Cgroup, Unit};
 use serde::{Deserialize, Serialize};
 
 /// The form of the record below; a later one reads the older ones.
@@ -30,11 +30,19 @@ pub(crate) struct Record {
     pub(crate) annotations: BTreeMap<String, String>,
     /// Control groups by controller; `""` is version 2.
     pub(crate) cgroups: BTreeMap<String, PathBuf>,
+    /// The systemd unit that the groups belong to, if systemd made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unit: Option<String>,
 }
 
 impl Record {
     /// The container's control groups.
     pub(crate) fn cgroup(&self) -> Cgroup {
         Cgroup::from_paths(&self.cgroups)
+    }
+
+    /// The container's systemd unit.
+    pub(crate) fn unit(&self) -> Option<Unit> {
+        self.unit.as_deref().map(Unit::named)
     }
 }

@@ -102,6 +102,8 @@ pub(crate) struct Bundle {
     directory: TempDir,
     pub(crate) config: Value,
     pub(crate) id: String,
+    /// Control groups are made by systemd.
+    systemd: bool,
 }
 
 impl Bundle {
@@ -131,6 +133,7 @@ impl Bundle {
             directory,
             config,
             id: unique,
+            systemd: false,
         };
         bundle.make_rootfs();
         bundle
@@ -204,8 +207,18 @@ impl Bundle {
             .arg("--log")
             .arg(self.path().join("log.json"))
             .args(["--log-format", "json"]);
+        if self.systemd {
+            command.arg("--systemd-cgroup");
+        }
         command.args(args);
         command
+    }
+
+    /// From now on systemd makes the control group; this is the unit's name.
+    pub(crate) fn use_systemd(&mut self) -> String {
+        self.systemd = true;
+        self.config["linux"]["cgroupsPath"] = json!(format!("system.slice:rlt:{}", self.id));
+        format!("rlt-{}.scope", self.id)
     }
 
     pub(crate) fn write_config(&self) {
@@ -292,6 +305,12 @@ impl Bundle {
             .as_str()
             .unwrap()
             .trim_start_matches('/');
+        let parts: Vec<&str> = inside.split(':').collect();
+        let scope = match parts[..] {
+            [slice, prefix, name] => format!("{slice}/{prefix}-{name}.scope"),
+            _ => inside.to_owned(),
+        };
+        let inside = scope.as_str();
         if is_v2() {
             return Path::new("/sys/fs/cgroup").join(inside);
         }

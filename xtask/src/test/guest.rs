@@ -15,6 +15,8 @@ use crate::vm::{self, Order};
 
 /// Tests of runc-lite that look at cgroups, on the stock runtime too.
 const RUNTIME: &[&str] = &["cgroups::"];
+/// Tests of runc-lite that have systemd make the cgroups, on the stock runtime too.
+const SCOPES: &[&str] = &["systemd::"];
 /// Tests of the whole stack.
 const STACK: &[&str] = &[
     "exec::",
@@ -62,6 +64,9 @@ pub(super) fn run(suite: &Suite, word: Option<&str>) -> Result<()> {
     ] {
         let mut script = Script::new(suite);
         script.call(&vm, &["--exact".to_owned(), boot_of.to_owned()]);
+        if suite.programs.is_some() && boot_of == "systemd::second_boot" {
+            script.call(&built.binary("runc-lite", "it")?, &filter(SCOPES));
+        }
         step(name, || boot(suite, &script, Systemd::Yes))?;
     }
     vm::forget_disk(DISK)
