@@ -133,6 +133,8 @@ pub struct NetworkOptions {
     pub default_gateway: Option<Ipv4Addr>,
     /// `--default-address-pool`: base and prefix length.
     pub address_pools: Vec<(ipnet::Ipv4Net, u8)>,
+    /// `--default-network-opt`: options by driver.
+    pub default_options: BTreeMap<String, BTreeMap<String, String>>,
     /// `--mtu`.
     pub mtu: Option<u32>,
     /// `--icc`.

@@ -1,5 +1,6 @@
 //! The options of networks, typed.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -29,6 +30,7 @@ pub(super) fn network(values: &Values) -> Result<NetworkOptions, ConfigError> {
         fixed_cidr: parsed(values, "fixed-cidr")?,
         default_gateway: parsed(values, "default-gateway")?,
         address_pools: address_pools(values)?,
+        default_options: default_options(values)?,
         mtu: values
             .number("mtu")
             .and_then(|mtu| u32::try_from(mtu).ok())
@@ -72,4 +74,61 @@ fn address_pools(values: &Values) -> Result<Vec<(ipnet::Ipv4Net, u8)>, ConfigErr
         })
     };
     pools.into_iter().flatten().map(checked).collect()
+}
+
+/// `bridge=com.docker.network.driver.mtu=1400`; in the file, an object of objects.
+fn default_options(
+    values: &Values,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, ConfigError> {
+    const NAME: &str = "default-network-opt";
+    let mut options: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let wrong = |value: &Value| {
+        let reason = format!("{value}: expected DRIVER=OPTION=VALUE");
+        invalid(NAME, reason)
+    };
+    match values.get(NAME) {
+        Some(Value::Array(flags)) => {
+            for flag in flags {
+                let parts = flag.as_str().and_then(|text| {
+                    let (driver, rest) = text.split_once('=')?;
+                    let (option, value) = rest.split_once('=')?;
+                    Some((driver, option, value))
+                });
+                let (driver, option, value) = parts.ok_or_else(|| wrong(flag))?;
+                let of_driver = options.entry(driver.to_owned()).or_default();
+                of_driver.insert(option.to_owned(), value.to_owned());
+            }
+        }
+        Some(Value::Object(drivers)) => {
+            for (driver, given) in drivers {
+                let texts: BTreeMap<String, String> =
+                    serde_json::from_value(given.clone()).map_err(|_| wrong(given))?;
+                options.insert(driver.clone(), texts);
+            }
+        }
+        _ => {}
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::{OPTIONS, Opt};
+
+    #[test]
+    fn default_options_are_read_in_both_forms() {
+        let read = |value: Value| {
+            let named = |opt: &&Opt| opt.flag == "default-network-opt";
+            let opt = OPTIONS.iter().find(named).expect("it is an option");
+            let mut values = Values::default();
+            values.add(opt, value);
+            default_options(&values)
+        };
+        let flags = read(serde_json::json!(["bridge=a.b=1", "bridge=c=d=e"])).unwrap();
+        let file = read(serde_json::json!({"bridge": {"a.b": "1", "c": "d=e"}})).unwrap();
+        assert_eq!(flags, file);
+        assert_eq!(flags["bridge"]["c"], "d=e");
+        assert!(read(serde_json::json!(["bridge=a"])).is_err());
+    }
 }

@@ -104,7 +104,7 @@ pub const OPTIONS: &[Opt] = &[
     opt("default-gateway", "default-gateway", Text, H, "IPv4 gateway of containers on the default bridge"),
     opt("default-gateway-v6", "default-gateway-v6", Text, later("IPv6 on the default bridge is not built yet"), "IPv6 gateway of containers on the default bridge"),
     opt("default-ipc-mode", "default-ipc-mode", Text, H, "IPC namespace of containers: \"shareable\" or \"private\""),
-    opt("default-network-opt", "default-network-opts", Object, later("user-defined networks are not built yet"), "Default options of network drivers"),
+    opt("default-network-opt", "default-network-opts", Object, H, "Default options of network drivers, as DRIVER=OPTION=VALUE"),
     opt("default-runtime", "default-runtime", Text, H, "OCI runtime of containers that name none (default runc)"),
     opt("default-shm-size", "default-shm-size", Bytes, H, "Size of /dev/shm (default 64MiB)"),
     opt("default-ulimit", "default-ulimits", Object, H, "Ulimits of containers, as NAME=SOFT[:HARD]"),

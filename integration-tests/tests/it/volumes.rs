@@ -84,13 +84,13 @@ fn options_are_refused_in_dockers_words() {
     let engine = Engine::start();
     let docker = engine.docker();
     for (option, text) in [
-        ("bogus=1", "create v: invalid option: \"bogus\""),
+        ("bogus=1", "create vol: invalid option: \"bogus\""),
         (
             "type=tmpfs",
-            "create v: missing required option: \"device\"",
+            "create vol: missing required option: \"device\"",
         ),
     ] {
-        let refused = docker.run(&["volume", "create", "-o", option, "v"]);
+        let refused = docker.run(&["volume", "create", "-o", option, "vol"]);
         assert!(
             refused.code == 1 && refused.err.contains(text),
             "{refused:?}"
@@ -106,10 +106,10 @@ fn options_are_refused_in_dockers_words() {
             "o=bind",
             "-o",
             "device=/nonexist",
-            "v",
+            "vol",
         ])
         .ok();
-    let failed = docker.run(&["run", "--rm", "-v", "v:/d", BUSYBOX, "true"]);
+    let failed = docker.run(&["run", "--rm", "-v", "vol:/d", BUSYBOX, "true"]);
     assert!(
         failed
             .err
@@ -122,7 +122,7 @@ fn options_are_refused_in_dockers_words() {
             .contains("flags: 0x1000: no such file or directory"),
         "{failed:?}"
     );
-    docker.run(&["volume", "rm", "v"]).ok();
+    docker.run(&["volume", "rm", "vol"]).ok();
     engine.finish();
 }
 
@@ -132,10 +132,10 @@ fn a_subpath_is_mounted_and_never_leads_out() {
     let docker = engine.docker();
     let fill = "mkdir -p /v/a/b && echo deep > /v/a/b/file && ln -s / /v/out";
     docker
-        .run(&["run", "--rm", "-v", "v:/v", BUSYBOX, "sh", "-c", fill])
+        .run(&["run", "--rm", "-v", "vol:/v", BUSYBOX, "sh", "-c", fill])
         .ok();
     let with = |path: &str| {
-        let mount = format!("type=volume,src=v,dst=/d,volume-subpath={path}");
+        let mount = format!("type=volume,src=vol,dst=/d,volume-subpath={path}");
         docker.run(&["run", "--rm", "--mount", &mount, BUSYBOX, "cat", "/d/file"])
     };
     assert_eq!(with("a/b").ok(), "deep");
@@ -150,7 +150,7 @@ fn a_subpath_is_mounted_and_never_leads_out() {
             .contains("subpath must be a relative path within the volume"),
         "{above:?}"
     );
-    docker.run(&["volume", "rm", "v"]).ok();
+    docker.run(&["volume", "rm", "vol"]).ok();
     engine.finish();
 }
 

@@ -5,6 +5,10 @@
 
 use std::net::Ipv4Addr;
 
+mod lifetime;
+
+pub use lifetime::Lifetimes;
+
 /// Length of the header in bytes.
 const HEADER: usize = 12;
 /// The longest name in bytes (RFC 1035 section 2.3.4), length bytes counted.

@@ -8,8 +8,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, UdpSocket as StdUdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -20,10 +20,12 @@ use crate::answer::{Decision, Reachable, decide};
 use crate::message::{NotAQuery, Query, Rcode};
 
 mod book;
+mod cache;
 mod namespace;
 mod upstream;
 
 use book::Book;
+use cache::Cache;
 use namespace::Places;
 use upstream::{Asked, Transport};
 
@@ -80,6 +82,7 @@ impl Server {
                 places: Places::open(&service.namespace)?,
                 turn: AtomicUsize::new(0),
                 forwards: Semaphore::new(FORWARDS_MAX),
+                answers: Mutex::default(),
             },
         })
     }
@@ -98,6 +101,14 @@ struct Desk {
     places: Places,
     turn: AtomicUsize,
     forwards: Semaphore,
+    answers: Mutex<Answers>,
+}
+
+/// Answers of those who were asked, while they are whom to ask.
+#[derive(Debug, Default)]
+struct Answers {
+    of: Vec<Asked>,
+    cache: Cache,
 }
 
 /// How a query is dealt with.
@@ -232,10 +243,33 @@ impl Desk {
         servers: &[Asked],
         transport: Transport,
     ) -> Vec<u8> {
+        if let Some(kept) = self.kept(query, message, servers) {
+            return kept;
+        }
         let Ok(_place) = self.forwards.try_acquire() else {
             return query.reply(Rcode::ServerFailure);
         };
         let answer = upstream::ask(&self.places, query, message, (servers, transport)).await;
-        answer.unwrap_or_else(|| query.reply(Rcode::ServerFailure))
+        let Some(answer) = answer else {
+            return query.reply(Rcode::ServerFailure);
+        };
+        let mut answers = self.answers();
+        if answers.of == servers {
+            answers.cache.keep(message, &answer, Instant::now());
+        }
+        answer
+    }
+
+    fn kept(&self, query: &Query, message: &[u8], servers: &[Asked]) -> Option<Vec<u8>> {
+        let mut answers = self.answers();
+        if answers.of != servers {
+            answers.of = servers.to_vec();
+            answers.cache.clear();
+        }
+        answers.cache.find(message, query.id(), Instant::now())
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

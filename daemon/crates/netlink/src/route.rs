@@ -10,9 +10,9 @@ mod table;
 
 pub use address::{Address, add_address, addresses, delete_address};
 pub use link::{
-    BridgeSpec, Link, PortSettings, VethPeer, VethSpec, block_port, configure_port, create_bridge,
-    create_veth, delete_group, delete_link, link, links, loopback_up, set_group, set_master,
-    set_up,
+    BridgeSpec, Link, MacvlanMode, MacvlanSpec, PortSettings, VethPeer, VethSpec, block_port,
+    configure_port, create_bridge, create_macvlan, create_veth, delete_group, delete_link, link,
+    links, loopback_up, set_group, set_master, set_up,
 };
 pub use neighbour::replace_forwarding_entry;
 pub use table::{Route, replace_default_route, routes};

@@ -10,9 +10,11 @@ use ipnet::Ipv4Net;
 
 use crate::info::is_builtin;
 
+mod macvlan;
 mod options;
 mod pool;
 
+pub(crate) use macvlan::MacvlanOptions;
 pub(crate) use options::{BridgeOptions, keys};
 pub use pool::PoolError;
 pub(crate) use pool::{Pool, read_pools};
@@ -100,6 +102,22 @@ pub enum DefinitionError {
         /// In Go's words.
         why: String,
     },
+    /// A macvlan mode that is none.
+    #[error(
+        "requested macvlan mode '{0}' is not valid, 'bridge' mode is the macvlan driver default"
+    )]
+    MacvlanMode(String),
+    /// The device that containers' links are to be made on is not there.
+    #[error("invalid subinterface vlan name {0}, example formatting is eth0.10")]
+    NoParent(String),
+    /// Another network has the device.
+    #[error("network {other} is already using parent interface {parent}")]
+    ParentTaken {
+        /// Its short id.
+        other: String,
+        /// The device.
+        parent: String,
+    },
     /// An MTU below zero.
     #[error("invalid MTU number: {0}")]
     Mtu(i64),
@@ -121,11 +139,15 @@ impl Classify for DefinitionError {
             | Self::Pools(_)
             | Self::NoFamily
             | Self::NoPool
+            | Self::MacvlanMode(_)
+            | Self::NoParent(_)
             | Self::Option { .. }
             | Self::Mtu(_) => ErrorKind::InvalidArgument,
-            Self::Predefined(_) | Self::SingleInstance(_) | Self::NoSwarm | Self::ManySubnets => {
-                ErrorKind::PermissionDenied
-            }
+            Self::Predefined(_)
+            | Self::SingleInstance(_)
+            | Self::NoSwarm
+            | Self::ManySubnets
+            | Self::ParentTaken { .. } => ErrorKind::PermissionDenied,
             Self::NoPlugin(_) => ErrorKind::NotFound,
             Self::MtuRange | Self::LongBridgeName => ErrorKind::Internal,
             Self::NotBuilt(_) => ErrorKind::Unimplemented,
@@ -151,7 +173,16 @@ impl<E: fmt::Display> fmt::Display for Findings<E> {
 pub(crate) struct Definition {
     /// The user's subnet; one of the engine's pools if `None`.
     pub(crate) pool: Option<Pool>,
-    pub(crate) bridge: BridgeOptions,
+    pub(crate) driver: Driver,
+}
+
+/// What carries a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// A bridge of the host's.
+    Bridge(BridgeOptions),
+    /// A device of the host's, on which each container has a link of its own.
+    Macvlan(MacvlanOptions),
 }
 
 /// What can be told from the texts alone, before it is known whether the name is taken.
@@ -172,12 +203,12 @@ pub(crate) fn define(
 ) -> Result<Definition, DefinitionError> {
     let not_built = |what: &str| Err(DefinitionError::NotBuilt(what.to_owned()));
     match request.driver.as_str() {
-        "" | "bridge" => {}
+        "" | "bridge" | "macvlan" => {}
         single @ ("host" | "null") => {
             return Err(DefinitionError::SingleInstance(single.to_owned()));
         }
         "overlay" => return Err(DefinitionError::NoSwarm),
-        driver @ ("macvlan" | "ipvlan") => return not_built(&format!("network driver {driver}")),
+        "ipvlan" => return not_built("network driver ipvlan"),
         other => return Err(DefinitionError::NoPlugin(other.to_owned())),
     }
     if !request.ipv4 && !request.ipv6 {
@@ -191,12 +222,20 @@ pub(crate) fn define(
         "null" => return Err(DefinitionError::NoPool),
         other => return Err(DefinitionError::NoPlugin(other.to_owned())),
     }
+    let is_macvlan = request.driver == "macvlan";
+    if pools.len() > 1 && is_macvlan {
+        return not_built("a macvlan network of several subnets");
+    }
     if pools.len() > 1 {
         return Err(DefinitionError::ManySubnets);
     }
     Ok(Definition {
         pool: pools.pop(),
-        bridge: BridgeOptions::read(&request.options)?,
+        driver: if is_macvlan {
+            Driver::Macvlan(MacvlanOptions::read(&request.options)?)
+        } else {
+            Driver::Bridge(BridgeOptions::read(&request.options)?)
+        },
     })
 }
 

@@ -20,7 +20,7 @@ pub struct NetworkRecord {
     pub id: NetworkId,
     /// Name.
     pub name: String,
-    /// `bridge`, `host`, `null`.
+    /// `bridge`, `macvlan`, `host`, `null`.
     pub driver: String,
     /// Nanoseconds since the epoch.
     pub created_ns: u64,
@@ -50,6 +50,9 @@ pub struct NetworkRecord {
     /// Options of the address driver, told back; `None` where the request had none.
     #[serde(default)]
     pub ipam_options: Option<BTreeMap<String, String>>,
+    /// Device of the host that containers' links are made on, for macvlan networks.
+    #[serde(default)]
+    pub parent: Option<String>,
     /// Somebody else made the bridge device: it stays when the network goes.
     #[serde(default)]
     pub foreign_bridge: bool,
@@ -223,7 +226,7 @@ mod tests {
     const FORMAT_1: &str = r#"{"v":1,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{}}"#;
 
     /// The same as format 2 writes it.
-    const FORMAT_2: &str = r#"{"v":2,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{},"internal":false,"attachable":false,"reserved":{},"ipam_options":null,"foreign_bridge":false}"#;
+    const FORMAT_2: &str = r#"{"v":2,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{},"internal":false,"attachable":false,"reserved":{},"ipam_options":null,"parent":null,"foreign_bridge":false}"#;
 
     #[test]
     fn older_formats_are_read_and_the_newest_is_written() {

@@ -16,6 +16,7 @@ const RTM_SETLINK: u16 = 19;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_OPERSTATE: u16 = 16;
@@ -25,6 +26,7 @@ const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
+const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_BRPORT_STATE: u16 = 1;
 /// Hairpin mode.
 const IFLA_BRPORT_MODE: u16 = 4;
@@ -97,6 +99,53 @@ pub fn create_veth(spec: &VethSpec<'_>) -> Message {
                 info.string(IFLA_INFO_KIND, "veth")
                     .nest(IFLA_INFO_DATA, |data| {
                         data.bytes(VETH_INFO_PEER, &peer);
+                    });
+            });
+    })
+}
+
+/// How the containers of a macvlan network reach each other (`ip-link(8)`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u32)]
+pub enum MacvlanMode {
+    /// Not at all.
+    Private = 1,
+    /// By way of the switch that the parent is connected to.
+    Vepa = 2,
+    /// Directly.
+    #[default]
+    Bridge = 4,
+    /// One link alone has the parent for itself.
+    Passthru = 8,
+}
+
+/// A link with an Ethernet address of its own on a device of the host, made within another namespace.
+#[derive(Clone, Copy, Debug)]
+pub struct MacvlanSpec<'a> {
+    /// Index of the device.
+    pub parent: u32,
+    /// How it reaches others on the same device.
+    pub mode: MacvlanMode,
+    /// In bytes.
+    pub mtu: u32,
+    /// Where it is made, and as what.
+    pub place: VethPeer<'a>,
+}
+
+/// Makes a macvlan link in another namespace; it stays down.
+#[must_use]
+pub fn create_macvlan(spec: &MacvlanSpec<'_>) -> Message {
+    let place = &spec.place;
+    new_link(format!("create macvlan {}", place.name), 0).with(|link| {
+        link.string(IFLA_IFNAME, place.name)
+            .bytes(IFLA_ADDRESS, &place.mac)
+            .u32(IFLA_MTU, spec.mtu)
+            .u32(IFLA_LINK, spec.parent)
+            .u32(IFLA_NET_NS_FD, place.namespace.as_raw_fd().cast_unsigned())
+            .nest(IFLA_LINKINFO, |info| {
+                info.string(IFLA_INFO_KIND, "macvlan")
+                    .nest(IFLA_INFO_DATA, |data| {
+                        data.u32(IFLA_MACVLAN_MODE, spec.mode as u32);
                     });
             });
     })

@@ -117,8 +117,8 @@ fn names_and_drivers_are_refused_in_dockerds_words() {
     );
     assert_eq!(refusal(&driver("bogus")), "plugin \"bogus\" not found");
     assert_eq!(
-        refusal(&driver("macvlan")),
-        "network driver macvlan is not built yet in Gantry"
+        refusal(&driver("ipvlan")),
+        "network driver ipvlan is not built yet in Gantry"
     );
     let none = NetworkRequest {
         ipv4: false,
@@ -163,7 +163,10 @@ fn options_are_read_and_refused_in_dockerds_words() {
         "failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: bogus (unknown gateway mode bogus)"
     );
     assert!(refusal(&with_option(keys::GATEWAY_MODES[0], "routed")).contains("not built yet"));
-    let read = |key, value| read(&with_option(key, value)).unwrap().bridge;
+    let read = |key, value| match read(&with_option(key, value)).unwrap().driver {
+        Driver::Bridge(options) => options,
+        Driver::Macvlan(options) => panic!("{options:?}"),
+    };
     assert_eq!(read(keys::MTU, "1400").mtu, Some(1400));
     assert_eq!(read(keys::MTU, "0").mtu, None);
     assert!(!read(keys::ICC, "false").icc && read("bogus", "abc").icc);
@@ -187,4 +190,26 @@ fn a_whole_pool_is_read() {
         first_host("10.9.0.0/31".parse().unwrap()),
         Ipv4Addr::new(10, 9, 0, 0)
     );
+}
+
+#[test]
+fn macvlan_networks_have_a_parent_and_a_mode() {
+    let macvlan = |options: &[(&str, &str)]| NetworkRequest {
+        driver: "macvlan".to_owned(),
+        options: options
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..request("x")
+    };
+    let read_mode = |mode| read(&macvlan(&[("parent", "eth0"), ("macvlan_mode", mode)]));
+    let Driver::Macvlan(options) = read_mode("vepa").unwrap().driver else {
+        panic!("another driver");
+    };
+    assert_eq!(options.parent, "eth0");
+    assert_eq!(
+        read_mode("bogus").unwrap_err().to_string(),
+        "requested macvlan mode 'bogus' is not valid, 'bridge' mode is the macvlan driver default"
+    );
+    assert!(refusal(&macvlan(&[])).contains("without a parent is not built yet"));
 }

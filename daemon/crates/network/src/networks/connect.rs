@@ -22,7 +22,7 @@ impl Networks {
     /// transaction. All or nothing. On `none` and `host` only the membership is recorded.
     pub fn connect(&self, request: &EndpointRequest) -> Result<Endpoint, NetworkError> {
         let network = self.state().find(&request.network)?.record.clone();
-        let sandbox = if network.bridge.is_some() {
+        let sandbox = if settings::has_links(&network) {
             Some(self.open_sandbox(request)?)
         } else {
             None
@@ -126,7 +126,7 @@ impl Networks {
         busy: &Busy,
     ) -> Result<Vec<PublishedPort>, NetworkError> {
         // What leads nowhere is not reached from outside either.
-        let wanted = if endpoint.gateway.is_some() {
+        let wanted = if endpoint.gateway.is_some() && network.bridge.is_some() {
             request.ports.as_slice()
         } else {
             &[]

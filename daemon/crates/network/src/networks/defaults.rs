@@ -72,6 +72,7 @@ fn new_record(name: &str, driver: &str) -> NetworkRecord {
         attachable: false,
         reserved: BTreeMap::new(),
         ipam_options: None,
+        parent: None,
         foreign_bridge: false,
     }
 }

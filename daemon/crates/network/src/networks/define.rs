@@ -15,7 +15,7 @@ use super::{Network, Networks, State, defaults, lock};
 use crate::NetworkRequest;
 use crate::address_book::AddressBook;
 use crate::bridge;
-use crate::definition::{self, Definition, Pool, first_host};
+use crate::definition::{self, Definition, DefinitionError, Driver, Pool, first_host};
 use crate::error::NetworkError;
 use crate::info::{NetworkInfo, is_builtin};
 use crate::names;
@@ -88,7 +88,9 @@ impl Networks {
     }
 
     fn make_network(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        self.restore_bridge(&mut lock(&self.route), record)?;
+        if record.bridge.is_some() {
+            self.restore_bridge(&mut lock(&self.route), record)?;
+        }
         self.state().networks.push(network_of(record.clone()));
         self.rebuild_firewall()
     }
@@ -141,11 +143,7 @@ impl Networks {
     ) -> Result<NetworkRecord, NetworkError> {
         let id = NetworkId::generate();
         let mut socket = lock(&self.route);
-        let bridge = match &definition.bridge.name {
-            Some(name) => self.state().free_bridge(&id, name)?,
-            None => names::network_bridge(self.config.engine, &id),
-        };
-        let there = route::link(&mut socket, &bridge).map_err(NetworkError::Links)?;
+        let device = self.settle_device(&mut socket, &id, &definition.driver)?;
         let pool = match &definition.pool {
             Some(pool) => self.state().free_pool(pool)?,
             None => self.choose_pool(&mut socket)?,
@@ -155,9 +153,9 @@ impl Networks {
             v: store::VERSION,
             id,
             name: request.name.clone(),
-            driver: defaults::BRIDGE.to_owned(),
+            driver: device.driver.to_owned(),
             created_ns: now_ns(),
-            bridge: Some(bridge),
+            bridge: device.bridge,
             subnet: Some(
                 Ipv4Net::new(gateway, pool.subnet.prefix_len())
                     .expect("a prefix length from a network"),
@@ -171,8 +169,47 @@ impl Networks {
             attachable: request.attachable,
             reserved: pool.reserved,
             ipam_options: request.ipam_options.clone(),
-            foreign_bridge: there.is_some(),
+            parent: device.parent,
+            foreign_bridge: device.is_foreign,
         })
+    }
+
+    /// The bridge that is to be made or used, or the device that links are to be made on.
+    fn settle_device(
+        &self,
+        socket: &mut Socket,
+        id: &NetworkId,
+        driver: &Driver,
+    ) -> Result<Device, NetworkError> {
+        match driver {
+            Driver::Bridge(options) => {
+                let name = match &options.name {
+                    Some(name) => self.state().free_bridge(id, name)?,
+                    None => names::network_bridge(self.config.engine, id),
+                };
+                let there = route::link(socket, &name).map_err(NetworkError::Links)?;
+                Ok(Device {
+                    driver: defaults::BRIDGE,
+                    bridge: Some(name),
+                    parent: None,
+                    is_foreign: there.is_some(),
+                })
+            }
+            Driver::Macvlan(options) => {
+                let parent = &options.parent;
+                let there = route::link(socket, parent).map_err(NetworkError::Links)?;
+                if there.is_none() {
+                    return Err(DefinitionError::NoParent(parent.clone()).into());
+                }
+                self.state().free_parent(parent)?;
+                Ok(Device {
+                    driver: "macvlan",
+                    bridge: None,
+                    parent: Some(parent.clone()),
+                    is_foreign: true,
+                })
+            }
+        }
     }
 
     /// A subnet of the engine's pools that neither another network nor a route of the host touches.
@@ -188,6 +225,14 @@ impl Networks {
             reserved: std::collections::BTreeMap::new(),
         })
     }
+}
+
+/// What carries a network that is to be made.
+struct Device {
+    driver: &'static str,
+    bridge: Option<String>,
+    parent: Option<String>,
+    is_foreign: bool,
 }
 
 /// Takes gateway and kept addresses as dockerd does, the gateway first: the address of the bridge.
@@ -260,6 +305,20 @@ impl State {
             return Err(NetworkError::PoolOverlap);
         }
         Ok(pool.clone())
+    }
+
+    fn free_parent(&self, parent: &str) -> Result<(), DefinitionError> {
+        let holder = self
+            .networks
+            .iter()
+            .find(|n| n.record.parent.as_deref() == Some(parent));
+        match holder {
+            None => Ok(()),
+            Some(other) => Err(DefinitionError::ParentTaken {
+                other: other.record.id.short().to_owned(),
+                parent: parent.to_owned(),
+            }),
+        }
     }
 
     fn free_bridge(&self, id: &NetworkId, name: &str) -> Result<String, NetworkError> {

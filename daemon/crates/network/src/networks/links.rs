@@ -11,6 +11,7 @@ use ipnet::Ipv4Net;
 use super::default_route::route_through;
 use super::{Networks, defaults, lock, settings};
 use crate::bridge;
+use crate::definition::DefinitionError;
 use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
 use crate::names;
@@ -47,7 +48,22 @@ impl Networks {
         endpoint: &Endpoint,
         namespace: &OwnedFd,
     ) -> Result<(), NetworkError> {
-        let (Some(inside), Some(bridge)) = (inside(endpoint), network.bridge.as_deref()) else {
+        let Some(inside) = inside(endpoint) else {
+            return Ok(());
+        };
+        let path = self.sandbox_path(&endpoint.container);
+        let leader = self.leader(&endpoint.container);
+        let configure = || {
+            namespace::enter(namespace, &path, || {
+                configure_inside(&inside)?;
+                leader.as_ref().map_or(Ok(()), route_through)
+            })
+        };
+        if let Some(parent) = network.parent.as_deref() {
+            self.make_macvlan(network, parent, (&inside, namespace))?;
+            return configure();
+        }
+        let Some(bridge) = network.bridge.as_deref() else {
             return Ok(());
         };
         let name = names::veth(self.config.engine, &endpoint.id);
@@ -70,13 +86,51 @@ impl Networks {
                 .map_err(NetworkError::Links)?;
             self.settle_port(&mut socket, network, endpoint)?;
         }
-        let path = self.sandbox_path(&endpoint.container);
-        let leader = self.leader(&endpoint.container);
-        namespace::enter(namespace, &path, || {
-            configure_inside(&inside)?;
-            leader.as_ref().map_or(Ok(()), route_through)
-        })?;
+        configure()?;
         self.wait_until_operational(&name, bridge)
+    }
+
+    /// A link on a device of the host's, made in the container's namespace at once.
+    fn make_macvlan(
+        &self,
+        network: &NetworkRecord,
+        parent: &str,
+        (inside, namespace): (&Inside<'_>, &OwnedFd),
+    ) -> Result<(), NetworkError> {
+        let mut socket = lock(&self.route);
+        let device = route::link(&mut socket, parent).map_err(NetworkError::Links)?;
+        let device = device.ok_or_else(|| DefinitionError::NoParent(parent.to_owned()))?;
+        let spec = route::MacvlanSpec {
+            parent: device.index,
+            mode: settings::macvlan_mode(network),
+            mtu: settings::mtu(network, &self.config).min(device.mtu),
+            place: route::VethPeer {
+                name: inside.interface,
+                mac: inside.mac,
+                namespace: namespace.as_fd(),
+            },
+        };
+        socket
+            .request(&[route::create_macvlan(&spec)])
+            .map_err(NetworkError::Links)
+    }
+
+    /// Deletes an endpoint's link where it lives in the container's namespace: that of a macvlan network,
+    /// of a container that lives on.
+    pub(super) fn delete_inside(&self, endpoint: &Endpoint) -> Result<(), NetworkError> {
+        let Some(interface) = endpoint.interface.as_deref() else {
+            return Ok(());
+        };
+        let path = self.sandbox_path(&endpoint.container);
+        let namespace = namespace::open(&path)?;
+        namespace::enter(&namespace, &path, || {
+            let mut socket = Socket::open(Protocol::Route).map_err(NetworkError::Links)?;
+            let there = route::link(&mut socket, interface).map_err(NetworkError::Links)?;
+            let gone = there.map(|_| route::delete_link(interface));
+            socket
+                .request(&gone.into_iter().collect::<Vec<_>>())
+                .map_err(NetworkError::Links)
+        })
     }
 
     /// The bridge's index; an own bridge that somebody deleted is made again.

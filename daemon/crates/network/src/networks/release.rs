@@ -70,10 +70,23 @@ impl Networks {
             self.forget_names(container.as_str());
             return recorded.and(condemned);
         }
+        for held in leaving.iter().filter(|h| self.is_on_device(&h.endpoint)) {
+            self.delete_inside(&held.endpoint)?;
+        }
         // The container lives on: its interface is gone when this returns, and another leads out.
         self.teardown.drain();
         recorded.and(condemned)?;
         self.hand_on(container, leaving)
+    }
+
+    /// Is an endpoint's link one on a device of the host's?
+    fn is_on_device(&self, endpoint: &Endpoint) -> bool {
+        let state = self.state();
+        let network = state
+            .networks
+            .iter()
+            .find(|n| n.record.id == endpoint.network);
+        network.is_some_and(|n| n.record.parent.is_some())
     }
 
     /// Out of the books of containers; addresses and ports stay taken until packets are stopped.

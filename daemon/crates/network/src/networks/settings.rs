@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use super::Networks;
 use super::defaults::BRIDGE;
 use crate::config::NetworkConfig;
-use crate::definition::BridgeOptions;
+use gantry_netlink::route::MacvlanMode;
+
+use crate::definition::{BridgeOptions, MacvlanOptions};
 use crate::firewall::NetworkRules;
 use crate::store::NetworkRecord;
 
@@ -18,6 +20,16 @@ pub(super) fn options(record: &NetworkRecord) -> BridgeOptions {
     BridgeOptions::read(&record.options)
         .or_else(|_| BridgeOptions::read(&std::collections::BTreeMap::new()))
         .expect("no options can be read")
+}
+
+/// How the containers of a macvlan network reach each other.
+pub(super) fn macvlan_mode(record: &NetworkRecord) -> MacvlanMode {
+    MacvlanOptions::read(&record.options).map_or(MacvlanMode::Bridge, |options| options.mode)
+}
+
+/// Does an endpoint have a link of its own, and not only a place in the list?
+pub(super) fn has_links(record: &NetworkRecord) -> bool {
+    record.bridge.is_some() || record.parent.is_some()
 }
 
 /// What the firewall has to know of a network; nothing of those without addresses.

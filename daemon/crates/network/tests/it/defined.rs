@@ -159,6 +159,50 @@ fn ports_and_the_default_route_follow_who_leads_out() {
     });
 }
 
+#[test]
+fn a_macvlan_network_puts_containers_on_the_hosts_lan() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let options = [("parent", "lan0"), ("macvlan_mode", "bridge")];
+        let request = NetworkRequest {
+            driver: "macvlan".to_owned(),
+            options: options.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ..with_subnet("lan", "10.98.0.0/24")
+        };
+        engine.networks.create(&request).unwrap();
+        let again = NetworkRequest {
+            name: "other".to_owned(),
+            ..request
+        };
+        let taken = engine.networks.create(&again).unwrap_err().to_string();
+        assert!(
+            taken.contains("is already using parent interface lan0"),
+            "{taken}"
+        );
+        let (one, two) = (ContainerId::generate(), ContainerId::generate());
+        join(&engine, &one, "lan");
+        let address = join(&engine, &two, "lan");
+        let server = Server::tcp(&inside(&engine, &two), 80);
+        assert!(inside(&engine, &one).run(|| ask(address, 80).is_ok()));
+        lab.lan.run(|| {
+            command("ip address add 10.98.0.9/24 dev eth0");
+            assert!(ask(address, 80).is_ok());
+        });
+        drop(server);
+        engine.networks.disconnect(&two, "lan").unwrap();
+        let links = inside(&engine, &two).run(|| command("ip -o link"));
+        assert!(
+            !links.contains("macvlan") && !links.contains("eth0"),
+            "{links}"
+        );
+        engine.networks.release(&one).unwrap();
+        engine.networks.release(&two).unwrap();
+        engine.networks.remove("lan").unwrap();
+        assert!(command("ip -o link").contains("lan0"), "it is the host's");
+        engine.assert_clean();
+    });
+}
+
 /// What the test believes there is.
 #[derive(Default)]
 struct World {

@@ -25,7 +25,22 @@ pub(super) async fn create(
     ApiJson(body): ApiJson<NetworkCreateRequest>,
 ) -> ApiResult {
     refuse_swarm(&body)?;
-    let request = request(&body);
+    let mut request = request(&body);
+    let driver = match request.driver.as_str() {
+        "" => "bridge",
+        driver => driver,
+    };
+    let config = engine.config();
+    for (key, value) in config
+        .network
+        .default_options
+        .get(driver)
+        .into_iter()
+        .flatten()
+    {
+        let option = request.options.entry(key.clone());
+        option.or_insert_with(|| value.clone());
+    }
     let networks = Arc::clone(&engine.containers.parts.networks);
     let made = blocking(move || Ok(networks.create(&request)?)).await?;
     announce(&engine, "create", &made);
@@ -123,6 +138,10 @@ pub(super) async fn prune(State(engine): State<Arc<Engine>>, params: Params) -> 
             deleted.push(network.name);
         }
     }
+    let reclaimed = [("reclaimed".to_owned(), "0".to_owned())];
+    engine
+        .events
+        .publish(EventKind::Network, "prune", "", reclaimed);
     let answer = NetworksPruned {
         networks_deleted: deleted,
     };

@@ -15,6 +15,7 @@ use super::error::{ApiError, ApiResult};
 use super::extract::{OptionalJson, Params, Version};
 use super::{json, no_content};
 use crate::engine::Engine;
+use crate::events::EventKind;
 
 /// The routes.
 pub fn routes() -> Router<Arc<Engine>> {
@@ -145,5 +146,9 @@ async fn prune(
             pruned.volumes_deleted.push(name.to_owned());
         }
     }
+    let reclaimed = ("reclaimed".to_owned(), pruned.space_reclaimed.to_string());
+    engine
+        .events
+        .publish(EventKind::Volume, "prune", "", [reclaimed]);
     Ok(json(StatusCode::OK, &pruned))
 }
