@@ -59,6 +59,6 @@ fn binds(record: &Record, socket: &Path) -> bool {
         Source::Bind { path, .. } => {
             fs::metadata(path).is_ok_and(|m| (m.dev(), m.ino()) == (own.dev(), own.ino()))
         }
-        Source::Volume { .. } | Source::Tmpfs { .. } => false,
+        Source::Volume { .. } | Source::Image { .. } | Source::Tmpfs { .. } => false,
     })
 }

@@ -166,9 +166,12 @@ impl Containers {
         })
         .await?;
         for mount in &mut record.mounts {
-            match &mount.source {
+            match &mut mount.source {
                 Source::Volume { .. } => self.provide_volume(&record.id, mount, image).await?,
                 Source::Bind { path, create, .. } => bind_source(Path::new(path), *create)?,
+                Source::Image { reference, id, .. } => {
+                    *id = self.parts.images.find(reference)?.id.to_string();
+                }
                 Source::Tmpfs { .. } => {}
             }
         }

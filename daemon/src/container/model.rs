@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    mounts::MountRecord,
+    mounts::{MountRecord, Source},
     state::{Exit, Life},
 };
 
@@ -115,6 +115,15 @@ impl Record {
             .stop_signal
             .parse()
             .unwrap_or(gantry_ids::Signal::TERM)
+    }
+
+    /// Whether it has this image mounted somewhere.
+    #[must_use]
+    pub fn mounts_image(&self, image: &ImageId) -> bool {
+        let image = image.to_string();
+        self.mounts
+            .iter()
+            .any(|mount| matches!(&mount.source, Source::Image { id, .. } if *id == image))
     }
 
     /// Whether its life still counts as the one the user asked for, with a log to read.

@@ -271,7 +271,7 @@ impl Containers {
         self.handles()
             .into_iter()
             .map(|handle| handle.record())
-            .filter(|record| record.image == *image)
+            .filter(|record| record.image == *image || record.mounts_image(image))
             .map(|record| ContainerUse {
                 id: record.id.clone(),
                 running: record.life.counts_as_running(),

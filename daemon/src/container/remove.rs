@@ -280,7 +280,10 @@ fn anonymous_volumes(record: &Record) -> Vec<String> {
                 anonymous: true,
                 ..
             } => Some(name.clone()),
-            Source::Volume { .. } | Source::Bind { .. } | Source::Tmpfs { .. } => None,
+            Source::Volume { .. }
+            | Source::Bind { .. }
+            | Source::Image { .. }
+            | Source::Tmpfs { .. } => None,
         })
         .collect()
 }

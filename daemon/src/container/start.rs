@@ -98,9 +98,9 @@ impl Actor {
         };
         failpoint(failpoints::START_SANDBOX)?;
         let files = prepared.files.clone();
-        let (shown, subpaths) = {
+        let (shown, places) = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
-            blocking(move || volumes::bind_subpaths(&parts, &record)).await?
+            blocking(move || volumes::bind_places(&parts, &record)).await?
         };
         let task = new_task(&parts, &shown, prepared, joins)?;
         self.task_left = true;
@@ -110,7 +110,7 @@ impl Actor {
         };
         let (created, endpoints) = tokio::join!(parts.supervisor.create(task), connect);
         // The container has mounts of its own now.
-        drop(subpaths);
+        drop(places);
         created.map_err(|error| runtime_refused("create", &error))?;
         let addresses: Vec<_> = endpoints?
             .iter()
@@ -275,7 +275,7 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
         match &mount.source {
             Source::Bind { path, create, .. } => bind_source(Path::new(path), *create)?,
             Source::Volume { path, .. } => bind_source(Path::new(path), true)?,
-            Source::Tmpfs { .. } => {}
+            Source::Image { .. } | Source::Tmpfs { .. } => {}
         }
     }
     volumes::hold(parts, record)?;

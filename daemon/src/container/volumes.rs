@@ -1,11 +1,11 @@
 //! The volumes of a container that is about to run: those with a mount of their own are mounted, and
-//! subpaths are bound to places of the engine's from which the runtime can take them.
+//! images and subpaths are bound to places of the engine's from which the runtime can take them.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::{error::ContainerError, model::Record, mounts::Source, registry::Parts};
-use crate::volume::subpath::{self, Subpath};
+use crate::volume::subpath::{self, Place};
 
 fn names(record: &Record) -> impl Iterator<Item = &str> {
     record
@@ -13,7 +13,7 @@ fn names(record: &Record) -> impl Iterator<Item = &str> {
         .iter()
         .filter_map(|mount| match &mount.source {
             Source::Volume { name, .. } => Some(name.as_str()),
-            Source::Bind { .. } | Source::Tmpfs { .. } => None,
+            Source::Bind { .. } | Source::Image { .. } | Source::Tmpfs { .. } => None,
         })
 }
 
@@ -35,40 +35,59 @@ pub(super) fn let_go(parts: &Parts, record: &Record) {
     }
 }
 
-/// The record with each subpath in the place of its volume, and what must stay until the runtime has
-/// made the container.
+/// The record with each image and subpath as the place that it was bound to, and what must stay until
+/// the runtime has made the container.
 ///
 /// # Errors
-/// A subpath is not there or leads out of its volume.
-pub(super) fn bind_subpaths(
+/// A subpath is not there or leads out, an image is gone.
+pub(super) fn bind_places(
     parts: &Parts,
     record: &Record,
-) -> Result<(Record, Vec<Subpath>), ContainerError> {
+) -> Result<(Record, Vec<Place>), ContainerError> {
     let (mut shown, mut bound) = (record.clone(), Vec::new());
     for (number, mount) in shown.mounts.iter_mut().enumerate() {
-        let Source::Volume { path, subpath, .. } = &mut mount.source else {
-            continue;
-        };
-        if subpath.is_empty() {
-            continue;
+        let place = || place(parts, record, number);
+        match &mut mount.source {
+            Source::Volume { path, subpath, .. } if !subpath.is_empty() => {
+                let here = Place::bind(path.as_ref(), subpath, &place()?)?;
+                *path = here.path().display().to_string();
+                subpath.clear();
+                bound.push(here);
+            }
+            Source::Image {
+                reference,
+                id,
+                subpath,
+            } => {
+                let image = parts.images.find(id)?;
+                let mut here = Place::image(&image.layer_dirs, &place()?)?;
+                if !subpath.is_empty() {
+                    let within = here.path().with_extension("within");
+                    let part = Place::bind(here.path(), subpath, &within)?;
+                    bound.push(std::mem::replace(&mut here, part));
+                }
+                *reference = here.path().display().to_string();
+                bound.push(here);
+            }
+            Source::Volume { .. } | Source::Bind { .. } | Source::Tmpfs { .. } => {}
         }
-        let folder = places(parts);
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder);
-        made.map_err(|source| ContainerError::File {
-            step: "make",
-            path: folder.clone(),
-            source,
-        })?;
-        let place = folder.join(format!("{}-{number}", record.id));
-        let here = Subpath::bind(path.as_ref(), subpath, &place)?;
-        *path = here.path().display().to_string();
-        subpath.clear();
-        bound.push(here);
     }
     Ok((shown, bound))
+}
+
+/// A place of one mount's own, in a folder that no container sees.
+fn place(parts: &Parts, record: &Record, number: usize) -> Result<PathBuf, ContainerError> {
+    let folder = places(parts);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder);
+    made.map_err(|source| ContainerError::File {
+        step: "make",
+        path: folder.clone(),
+        source,
+    })?;
+    Ok(folder.join(format!("{}-{number}", record.id)))
 }
 
 /// After a start: who runs holds its volumes, and what a killed daemon left is taken away.
@@ -84,5 +103,5 @@ pub(super) fn settle<'a>(parts: &Parts, running: impl Iterator<Item = &'a Record
 }
 
 fn places(parts: &Parts) -> PathBuf {
-    parts.config().exec_root.join("subpaths")
+    parts.config().exec_root.join("places")
 }

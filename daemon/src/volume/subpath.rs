@@ -1,4 +1,5 @@
-//! A directory or file within a volume as a mount of its own (`volume-subpath`).
+//! What is mounted for the moment between a container's start and its creation: a directory or file
+//! within a volume (`volume-subpath`), the content of an image.
 //!
 //! Containers write into volumes, so that a path in one may be a link to anywhere by the time it is
 //! mounted. It is therefore resolved beneath the volume by the kernel (`openat2(2)`), and what was found
@@ -22,11 +23,11 @@ pub struct NoSubpath {
     source: io::Error,
 }
 
-/// A bound subpath; taken away when dropped.
+/// Something that is mounted for the moment; taken away when dropped.
 #[derive(Debug)]
-pub struct Subpath(PathBuf);
+pub struct Place(PathBuf);
 
-impl Subpath {
+impl Place {
     /// Binds `subpath` of `volume` to `place`, which must not exist and whose folder must.
     ///
     /// # Errors
@@ -40,14 +41,32 @@ impl Subpath {
             })
     }
 
-    /// Where it is bound.
+    /// Mounts the layers of an image, the topmost first, at `place`, read only.
+    ///
+    /// # Errors
+    /// [`NoSubpath`] if the kernel refuses.
+    pub fn image(layers: &[PathBuf], place: &Path) -> Result<Self, NoSubpath> {
+        let mounted = match layers {
+            // An overlay has two layers at least.
+            [only] => bind(only, ".", place),
+            layers => overlay(layers, place),
+        };
+        mounted
+            .map(|()| Self(place.to_owned()))
+            .map_err(|source| NoSubpath {
+                path: place.to_owned(),
+                source,
+            })
+    }
+
+    /// Where it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 }
 
-impl Drop for Subpath {
+impl Drop for Place {
     fn drop(&mut self) {
         take_away(&self.0);
     }
@@ -71,6 +90,22 @@ fn bind(volume: &Path, subpath: &str, place: &Path) -> io::Result<()> {
         take_away(place);
     }
     Ok(moved?)
+}
+
+fn overlay(layers: &[PathBuf], place: &Path) -> io::Result<()> {
+    fs::create_dir(place)?;
+    let layers: Vec<_> = layers.iter().map(|dir| dir.display().to_string()).collect();
+    let mounted = if layers.is_empty() {
+        Ok(())
+    } else {
+        let options = std::ffi::CString::new(format!("lowerdir={}", layers.join(":")))?;
+        let flags = rustix::mount::MountFlags::RDONLY;
+        rustix::mount::mount("overlay", place, "overlay", flags, options.as_c_str())
+    };
+    if mounted.is_err() {
+        take_away(place);
+    }
+    Ok(mounted?)
 }
 
 /// A mount point of the same kind.
@@ -127,16 +162,16 @@ mod tests {
         std::os::unix::fs::symlink("/", volume.join("out")).unwrap();
         std::os::unix::fs::symlink("a", volume.join("in")).unwrap();
         for path in ["a/b", "in/b"] {
-            let bound = Subpath::bind(&volume, path, &place).unwrap();
+            let bound = Place::bind(&volume, path, &place).unwrap();
             assert_eq!(fs::read_to_string(bound.path().join("file")).unwrap(), "x");
             drop(bound);
             assert!(!place.exists());
         }
-        let file = Subpath::bind(&volume, "a/b/file", &place).unwrap();
+        let file = Place::bind(&volume, "a/b/file", &place).unwrap();
         assert_eq!(fs::read_to_string(file.path()).unwrap(), "x");
         drop(file);
         for path in ["out", "out/etc", "none"] {
-            assert!(Subpath::bind(&volume, path, &place).is_err(), "{path}");
+            assert!(Place::bind(&volume, path, &place).is_err(), "{path}");
             assert!(!place.exists());
         }
         assert_eq!(fs::read_to_string(volume.join("a/b/file")).unwrap(), "x");

@@ -265,10 +265,7 @@ fn networks_are_joined_and_left_while_a_container_runs() {
     let exec =
         |container: &str, words: &[&str]| docker.run(&[&["exec", container], words].concat()).ok();
     let routes = exec("c2", &["ip", "route"]);
-    assert!(
-        routes.contains("default via 10.20.0.1 "),
-        "{routes}"
-    );
+    assert!(routes.contains("default via 10.20.0.1 "), "{routes}");
     assert!(exec("c2", &["ip", "addr"]).contains("02:42:aa:bb:cc:dd"));
     let taken = docker.run(&["network", "connect", "--ip", "10.20.0.9", "m2", "c1"]);
     assert!(taken.err.contains("Address already in use"), "{taken:?}");

@@ -197,3 +197,41 @@ fn a_new_volume_has_the_images_content_unless_told_otherwise() {
     );
     engine.finish();
 }
+
+#[test]
+fn an_image_is_mounted_read_only_and_kept_while_it_is() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let with = |options: &str, command: &str| {
+        let mount = format!("type=image,src={BUSYBOX},dst=/img{options}");
+        docker.run(&[
+            "run", "--rm", "--mount", &mount, BUSYBOX, "sh", "-c", command,
+        ])
+    };
+    assert_eq!(with("", "ls /img").ok(), "bin\netc\nroot\ntmp");
+    assert_eq!(with(",image-subpath=etc", "ls /img").ok(), "group\npasswd");
+    let written = with("", "touch /img/x");
+    assert!(
+        written.code != 0 && written.err.contains("Read-only file system"),
+        "{written:?}"
+    );
+    let missing = with(",image-subpath=nope", "true");
+    assert!(missing.err.contains("cannot access path "), "{missing:?}");
+    let tag = docker.run(&["tag", BUSYBOX, "mounted:it"]);
+    tag.ok();
+    let mount = "type=image,src=mounted:it,dst=/img";
+    docker
+        .run(&[
+            "run", "-d", "--name", "holder", "--mount", mount, BUSYBOX, "sleep", "1000",
+        ])
+        .ok();
+    let kind = docker.run(&[
+        "inspect",
+        "-f",
+        "{{range .Mounts}}{{.Type}} {{.Name}} {{.RW}}{{end}}",
+        "holder",
+    ]);
+    assert_eq!(kind.ok(), "image mounted:it false");
+    docker.run(&["rm", "-f", "holder"]).ok();
+    engine.finish();
+}

@@ -153,7 +153,7 @@ impl Place {
         if let Some(mount) = mounted {
             let source = match &mount.source {
                 Source::Bind { path, .. } | Source::Volume { path, .. } => PathBuf::from(path),
-                Source::Tmpfs { .. } => {
+                Source::Image { .. } | Source::Tmpfs { .. } => {
                     return Ok(place(open_root(parts, record)?, path, writable));
                 }
             };

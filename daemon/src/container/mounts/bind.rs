@@ -159,8 +159,7 @@ pub(super) fn parse_mount(mount: &Mount) -> Result<MountRecord, MountError> {
     };
     foreign_options(mount)?;
     match kind {
-        "bind" | "volume" | "tmpfs" => {}
-        "image" => return Err(MountError::NotBuilt("mounting an image")),
+        "bind" | "volume" | "tmpfs" | "image" => {}
         _ => return Err(config("mount type unknown")),
     }
     if mount.target.is_empty() {
@@ -177,12 +176,13 @@ pub(super) fn parse_mount(mount: &Mount) -> Result<MountRecord, MountError> {
     let source = match kind {
         "bind" => bind_source(mount, &config)?,
         "volume" => volume_source(mount, &config)?,
+        "image" => image_source(mount, &config)?,
         _ => tmpfs_source(mount, &config)?,
     };
     Ok(MountRecord {
         target: clean(&mount.target),
         source,
-        writable: !mount.read_only,
+        writable: !mount.read_only && kind != "image",
         mode: String::new(),
     })
 }
@@ -261,6 +261,21 @@ fn volume_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<S
         *labels = asked.labels.into_inner();
     }
     Ok(source)
+}
+
+fn image_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<Source, MountError> {
+    if mount.source.is_empty() {
+        return Err(config("field Source must not be empty"));
+    }
+    let asked = mount.image_options.clone().unwrap_or_default();
+    if !subpath::is_within(&asked.subpath) {
+        return Err(config("subpath must be a relative path within the volume"));
+    }
+    Ok(Source::Image {
+        reference: mount.source.clone(),
+        id: String::new(),
+        subpath: asked.subpath,
+    })
 }
 
 fn tmpfs_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<Source, MountError> {

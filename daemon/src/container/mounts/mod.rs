@@ -60,6 +60,15 @@ pub enum Source {
         #[serde(default)]
         labels: BTreeMap<String, String>,
     },
+    /// An image's content, read only.
+    Image {
+        /// As the user wrote it.
+        reference: String,
+        /// What that is; empty until the container is made.
+        id: String,
+        /// A path within it.
+        subpath: String,
+    },
     /// Memory.
     Tmpfs {
         /// Options beside dockerd's own, in order.
@@ -143,6 +152,11 @@ impl MountRecord {
                 point.name.clone_from(name);
                 point.driver.clone_from(driver);
                 point.source.clone_from(path);
+            }
+            Source::Image { reference, .. } => {
+                point.kind = "image".to_owned();
+                point.name.clone_from(reference);
+                point.propagation = "rprivate".to_owned();
             }
             Source::Tmpfs { .. } => point.kind = "tmpfs".to_owned(),
         }

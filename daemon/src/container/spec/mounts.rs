@@ -166,6 +166,11 @@ fn user_mount(record: &MountRecord, around: &Surroundings) -> Result<Mount, Spec
             };
             ("bind", source)
         }
+        // By now its content is bound to a place of the engine's.
+        Source::Image { reference, .. } => {
+            options.extend(["rbind".to_owned(), read_only_word(around).to_owned()]);
+            ("bind", reference.clone())
+        }
         Source::Bind {
             path,
             propagation,
