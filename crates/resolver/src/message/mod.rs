@@ -20,7 +20,7 @@ const UDP_MIN: usize = 512;
 /// The longest that is sent over UDP at all, and what is told to clients; the way is a loopback.
 const UDP_MAX: usize = 4096;
 /// Offset of the question's name, as a compression pointer.
-const POINTER_TO_QUESTION: [u8; 2] = [0xc0, HEADER as u8];
+const POINTER_TO_QUESTION: [u8; 2] = [0xc0, 12];
 /// How long an answer may be kept, in seconds; dockerd's.
 const TTL_SECONDS: u32 = 600;
 const CLASS_IN: u16 = 1;
