@@ -88,7 +88,7 @@ impl Control {
 
     /// Serves names from now on, on `udp` and on the listener parked before, for as long as the shim
     /// lives.
-    fn serve_names(&self, service: Service, udp: Option<OwnedFd>) -> Answer {
+    fn serve_names(&self, service: &Service, udp: Option<OwnedFd>) -> Answer {
         let mut parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(udp), Some(tcp)) = (udp, parked.remove(NAMES_TCP)) else {
             return Answer::Error("names need two sockets".to_owned());
@@ -97,7 +97,7 @@ impl Control {
             udp: udp.into(),
             tcp: tcp.into(),
         };
-        let server = match Server::open(sockets, &service) {
+        let server = match Server::open(sockets, service) {
             Ok(server) => server,
             Err(error) => return Answer::Error(format!("serve names: {error}")),
         };
@@ -155,7 +155,7 @@ async fn serve(connection: Connection, task: Arc<Task>) {
         Request::Names { table, namespace } => {
             let answer = task
                 .control
-                .serve_names(Service { table, namespace }, descriptor);
+                .serve_names(&Service { table, namespace }, descriptor);
             let _ = connection.send_answer(&answer, None);
         }
         Request::Fetch { name } => drop(task.control.fetch(&name, connection)),

@@ -91,6 +91,25 @@ fn a_network_is_made_shown_and_removed() {
         ),
         "{used:?}"
     );
+    docker.run(&["rm", "-f", "cc"]).ok();
+    docker.run(&["network", "create", "unused"]).ok();
+    let pruned = docker
+        .run(&["network", "prune", "-f", "--filter", "label!=a"])
+        .ok();
+    assert_eq!(pruned, "Deleted Networks:\nunused");
+    docker.run(&["network", "rm", "net"]).ok();
+    let names = docker.run(&["network", "ls", "--format", "{{.Name}}"]).ok();
+    assert_eq!(names, "bridge\nhost\nnone");
+    engine.finish();
+}
+
+#[test]
+fn what_cannot_be_made_is_refused_in_dockers_words() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    docker
+        .run(&["network", "create", "--subnet", "10.5.0.0/16", "net"])
+        .ok();
     for (words, text) in [
         (&["net"][..], "network with name net already exists"),
         (
@@ -109,15 +128,7 @@ fn a_network_is_made_shown_and_removed() {
             "{refused:?}"
         );
     }
-    docker.run(&["rm", "-f", "cc"]).ok();
-    docker.run(&["network", "create", "unused"]).ok();
-    let pruned = docker
-        .run(&["network", "prune", "-f", "--filter", "label!=a"])
-        .ok();
-    assert_eq!(pruned, "Deleted Networks:\nunused");
     docker.run(&["network", "rm", "net"]).ok();
-    let names = docker.run(&["network", "ls", "--format", "{{.Name}}"]).ok();
-    assert_eq!(names, "bridge\nhost\nnone");
     engine.finish();
 }
 
@@ -308,13 +319,23 @@ fn networks_are_joined_and_left_while_a_container_runs() {
             .contains("cannot connect container to host network"),
         "{host:?}"
     );
-    // A container of the default bridge learns names with its first network that has any.
-    stay(&engine, "late", &[]);
-    docker.run(&["network", "connect", "m1", "late"]).ok();
-    let address = address_in(&engine, "c2", "m1");
-    assert_eq!(addresses_of(&engine, "late", "c2"), [address]);
-    docker.run(&["rm", "-f", "c1", "c2", "late"]).ok();
+    docker.run(&["rm", "-f", "c1", "c2"]).ok();
     docker.run(&["network", "rm", "m1", "m2"]).ok();
+    engine.finish();
+}
+
+#[test]
+fn a_container_of_the_default_bridge_learns_names_with_its_first_network() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    docker.run(&["network", "create", "net"]).ok();
+    stay(&engine, "web", &["--network", "net"]);
+    stay(&engine, "late", &[]);
+    docker.run(&["network", "connect", "net", "late"]).ok();
+    let address = address_in(&engine, "web", "net");
+    assert_eq!(addresses_of(&engine, "late", "web"), [address]);
+    docker.run(&["rm", "-f", "web", "late"]).ok();
+    docker.run(&["network", "rm", "net"]).ok();
     engine.finish();
 }
 

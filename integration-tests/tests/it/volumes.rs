@@ -1,7 +1,9 @@
 //! Volumes: options of the local driver, content of the image, subpaths, protection while in use.
 
-use integration_tests::Engine;
+use std::time::Duration;
+
 use integration_tests::image::BUSYBOX;
+use integration_tests::{Engine, eventually};
 
 #[test]
 fn a_volume_can_be_a_mount_of_its_own_while_it_is_used() {
@@ -57,12 +59,20 @@ fn a_volume_can_be_a_mount_of_its_own_while_it_is_used() {
     let used = docker.run(&["volume", "rm", "memory"]);
     assert!(used.err.contains("volume is in use - ["), "{used:?}");
     docker.run(&["stop", "-t", "0", "cc"]).ok();
-    integration_tests::eventually("unmounted", std::time::Duration::from_secs(5), || {
+    eventually("unmounted", Duration::from_secs(5), || {
         (!is_mounted()).then_some(())
     });
     docker.run(&["start", "cc"]).ok();
     assert!(is_mounted());
     docker.run(&["rm", "-f", "cc"]).ok();
+    docker.run(&["volume", "rm", "memory"]).ok();
+    engine.finish();
+}
+
+#[test]
+fn a_volume_that_is_a_bind_leaves_what_it_binds() {
+    let engine = Engine::start();
+    let docker = engine.docker();
     let folder = engine.dir().join("bound");
     std::fs::create_dir(&folder).expect("a folder");
     std::fs::write(folder.join("file"), "mine").expect("a file");
@@ -71,7 +81,7 @@ fn a_volume_can_be_a_mount_of_its_own_while_it_is_used() {
         format!("type=volume,src=bound,dst=/d,volume-opt=type=none,volume-opt=o=bind,{device}");
     let read = docker.run(&["run", "--rm", "--mount", &mount, BUSYBOX, "cat", "/d/file"]);
     assert_eq!(read.ok(), "mine");
-    docker.run(&["volume", "rm", "bound", "memory"]).ok();
+    docker.run(&["volume", "rm", "bound"]).ok();
     assert!(
         folder.join("file").exists(),
         "what was mounted is not the engine's to remove"
