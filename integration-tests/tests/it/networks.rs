@@ -384,18 +384,14 @@ fn names_answer_while_nobody_is_in_charge() {
     grows_to(answers() + 5);
     engine.start_daemon();
     grows_to(answers() + 2);
-    let networks = engine
-        .docker()
+    let networks = docker
         .run(&["network", "inspect", "-f", "{{len .Containers}}", "net"])
         .ok();
     assert_eq!(networks, "2");
     stay(&engine, "new", &["--network", "net"]);
     let new = address_in(&engine, "new", "net");
     assert_eq!(addresses_of(&engine, "web", "new"), [new]);
-    engine
-        .docker()
-        .run(&["rm", "-f", "web", "asker", "new"])
-        .ok();
-    engine.docker().run(&["network", "rm", "net"]).ok();
+    docker.run(&["rm", "-f", "web", "asker", "new"]).ok();
+    docker.run(&["network", "rm", "net"]).ok();
     engine.finish();
 }
