@@ -40,18 +40,14 @@ pub struct NameSockets {
 }
 
 impl Networks {
-    /// Notes how a container with a sandbox asks for names that no network knows.
-    pub fn set_resolver(
-        &self,
-        container: &ContainerId,
-        wanted: &DnsConfig,
-    ) -> Result<(), NetworkError> {
+    /// Notes how a container with a sandbox asks for names that no network knows; written down with
+    /// its next endpoint.
+    pub fn set_resolver(&self, container: &ContainerId, wanted: &DnsConfig) {
         let dns = wanted.or(&self.config.dns);
         if let Some(attached) = self.state().containers.get_mut(container) {
             attached.naming.servers = dns.servers;
             attached.naming.single_label_is_local = sets_ndots(&dns.options);
         }
-        self.write_record(container)
     }
 
     /// The sockets for a container's name server, if it needs one and has none yet. Once somebody
@@ -197,8 +193,13 @@ impl State {
         Some(names)
     }
 
+    /// None for a container that has nobody to ask.
     fn names_of_container(&self, container: &ContainerId) -> Option<ContainerNames> {
         let attached = self.containers.get(container)?;
+        let asks = attached.endpoints.iter().any(|h| has_names(&h.endpoint));
+        if !asks && !attached.naming.served {
+            return None;
+        }
         let endpoints = || attached.endpoints.iter().map(|h| &h.endpoint);
         let networks = endpoints().filter(|e| has_names(e)).map(|e| Membership {
             file: e.network.to_string(),
