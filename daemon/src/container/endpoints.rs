@@ -206,9 +206,7 @@ pub(super) fn connect_all(parts: &Parts, record: &Record) -> Result<Vec<Endpoint
     if let Mode::Container(_) = mode(&record.host.network_mode) {
         return Ok(Vec::new());
     }
-    parts
-        .networks
-        .set_resolver(&record.id, &wanted_dns(record))?;
+    parts.networks.set_resolver(&record.id, &wanted_dns(record));
     for (name, settings) in in_order(record) {
         connect(parts, record, name, settings)?;
     }

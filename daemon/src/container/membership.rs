@@ -124,22 +124,22 @@ impl Actor {
         network: &str,
     ) -> Result<(), ContainerError> {
         let parts = self.parts();
-        let (before, after, network) = (before.clone(), after.clone(), network.to_owned());
+        let (before, record, network) = (before.clone(), after.clone(), network.to_owned());
         let joined = blocking(move || {
-            let settings = after.endpoints.get(&network).cloned().unwrap_or_default();
-            endpoints::connect(&parts, &after, &network, &settings)?;
-            let files = Files::beneath(&parts.dir(&after.id));
-            for endpoint in endpoint_in(&parts, &after, &network) {
-                files.join_hosts(&after, endpoint.ip.map(IpAddr::V4))?;
+            let settings = record.endpoints.get(&network).cloned().unwrap_or_default();
+            endpoints::connect(&parts, &record, &network, &settings)?;
+            let files = Files::beneath(&parts.dir(&record.id));
+            for endpoint in endpoint_in(&parts, &record, &network) {
+                files.join_hosts(&record, endpoint.ip.map(IpAddr::V4))?;
             }
-            files.refresh_resolver(&before, &after, &parts)
+            files.refresh_resolver(&before, &record, &parts)
         });
         joined.await.map_err(|error| match error {
             // Said of a start only.
             ContainerError::Connect(error) => ContainerError::Network(error),
             other => other,
         })?;
-        serve_names(&self.all.parts, &self.record).await;
+        serve_names(&self.all.parts, after).await;
         Ok(())
     }
 
@@ -212,6 +212,9 @@ enum NamesError {
 /// Has the container's shim, which must be there, serve names, if it is to and does not yet. A shim
 /// that cannot (another program's) leaves the container without names, which is told in the log.
 pub(super) async fn serve_names(parts: &Arc<Parts>, record: &Record) {
+    if !endpoints::has_names(record) {
+        return;
+    }
     let (all, id) = (Arc::clone(parts), record.id.clone());
     let served = blocking(move || {
         Ok((|| {

@@ -98,10 +98,7 @@ impl Actor {
         };
         failpoint(failpoints::START_SANDBOX)?;
         let files = prepared.files.clone();
-        let (shown, places) = {
-            let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
-            blocking(move || volumes::bind_places(&parts, &record)).await?
-        };
+        let (shown, places) = volumes::places_of(&parts, &record).await?;
         let task = new_task(&parts, &shown, prepared, joins)?;
         self.task_left = true;
         let connect = {

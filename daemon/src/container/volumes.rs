@@ -3,8 +3,11 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::{error::ContainerError, model::Record, mounts::Source, registry::Parts};
+use super::{
+    create::blocking, error::ContainerError, model::Record, mounts::Source, registry::Parts,
+};
 use crate::volume::subpath::{self, Place};
 
 fn names(record: &Record) -> impl Iterator<Item = &str> {
@@ -35,15 +38,33 @@ pub(super) fn let_go(parts: &Parts, record: &Record) {
     }
 }
 
+/// As [`bind_places`], which most containers do not need.
+///
+/// # Errors
+/// As there.
+pub(super) async fn places_of(
+    parts: &Arc<Parts>,
+    record: &Arc<Record>,
+) -> Result<(Arc<Record>, Vec<Place>), ContainerError> {
+    let needs_one = record.mounts.iter().any(|mount| match &mount.source {
+        Source::Volume { subpath, .. } => !subpath.is_empty(),
+        Source::Image { .. } => true,
+        Source::Bind { .. } | Source::Tmpfs { .. } => false,
+    });
+    if !needs_one {
+        return Ok((Arc::clone(record), Vec::new()));
+    }
+    let (parts, record) = (Arc::clone(parts), Arc::clone(record));
+    let (shown, places) = blocking(move || bind_places(&parts, &record)).await?;
+    Ok((Arc::new(shown), places))
+}
+
 /// The record with each image and subpath as the place that it was bound to, and what must stay until
 /// the runtime has made the container.
 ///
 /// # Errors
 /// A subpath is not there or leads out, an image is gone.
-pub(super) fn bind_places(
-    parts: &Parts,
-    record: &Record,
-) -> Result<(Record, Vec<Place>), ContainerError> {
+fn bind_places(parts: &Parts, record: &Record) -> Result<(Record, Vec<Place>), ContainerError> {
     let (mut shown, mut bound) = (record.clone(), Vec::new());
     for (number, mount) in shown.mounts.iter_mut().enumerate() {
         let place = || place(parts, record, number);
