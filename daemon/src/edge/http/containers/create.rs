@@ -9,12 +9,13 @@ use gantry_engine_api::container::CreateResponse;
 use http::StatusCode;
 
 use crate::edge::http::error::{ApiError, ApiResult};
-use crate::edge::http::extract::{Checked, Params};
+use crate::edge::http::extract::{Checked, Params, Version};
 use crate::edge::http::json;
 use crate::engine::Engine;
 
 pub(super) async fn create(
     State(engine): State<Arc<Engine>>,
+    Version(version): Version,
     params: Params,
     Checked { body, warnings }: Checked<CreateRequest>,
 ) -> ApiResult<Response> {
@@ -22,6 +23,14 @@ pub(super) async fn create(
     if !platform.is_empty() && !platform.starts_with("linux") {
         return Err(ApiError::invalid(format!(
             "invalid platform: {platform}: this engine runs linux only"
+        )));
+    }
+    let endpoints = &body.networking_config.endpoints_config;
+    if endpoints.len() > 1 && !version.at_least(44) {
+        let names: Vec<_> = endpoints.keys().cloned().collect();
+        return Err(ApiError::invalid(format!(
+            "Container cannot be created with multiple network endpoints: {}",
+            names.join(", ")
         )));
     }
     let created = engine.containers.create(params.text("name"), body).await?;
