@@ -165,13 +165,9 @@ impl Containers {
     }
 
     fn in_network(&self, record: &Record, network: &str) -> bool {
-        let own = &record.host.network_mode;
-        own == network
-            || self
-                .parts
-                .networks
-                .inspect(network)
-                .is_ok_and(|network| network.name == *own)
+        let is_in = |name: &str| record.endpoints.contains_key(name);
+        let found = self.parts.networks.inspect(network);
+        is_in(network) || found.is_ok_and(|network| is_in(&network.name))
     }
 }
 
