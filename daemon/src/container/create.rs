@@ -91,10 +91,7 @@ impl Containers {
             chain: image.config.chain(),
             path,
             args,
-            log_path: (host.log_config.driver != "none").then(|| {
-                let dir = self.parts.dir(&id);
-                dir.join(format!("{id}-json.log")).display().to_string()
-            }),
+            log_path: self.log_path(&id, &host),
             config,
             host,
             endpoints,
@@ -114,6 +111,14 @@ impl Containers {
                 Err(error)
             }
         }
+    }
+
+    /// Where its log will be; none where nothing is logged.
+    fn log_path(&self, id: &ContainerId, host: &HostConfig) -> Option<String> {
+        (host.log_config.driver != "none").then(|| {
+            let dir = self.parts.dir(id);
+            dir.join(format!("{id}-json.log")).display().to_string()
+        })
     }
 
     /// Root file system, volumes, record.

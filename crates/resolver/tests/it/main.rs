@@ -1,4 +1,5 @@
-//! The server over real sockets: names of the tables, and an upstream server of the test's own.
+//! The server over real sockets: names of the tables, and what no table knows.
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
