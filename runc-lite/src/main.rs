@@ -1,72 +1,11 @@
-//! runc-lite, the OCI runtime: creates a container and exits.
-//!
-//! It speaks runc's command line, so that it can take runc's place under any engine. It has one thread
-//! and no async runtime, because it forks. `plan` turns a configuration into ordered steps, purely;
-//! `launch` makes the process and talks to it; `init` carries out the steps inside; `command` has one
-//! file per verb.
+//! The program; what it does is in the library of the same name, so that it can be tested and fuzzed.
 
-mod cli;
-mod command;
-mod error;
-mod hooks;
-mod init;
-mod launch;
-mod log;
-mod plan;
-mod protect;
-mod seccomp;
-mod spec;
-mod state;
-
-use std::io;
 use std::process::ExitCode;
 
-use cli::{UsageError, parse_global};
-use command::{Failure, VERBS};
+#[cfg(target_arch = "x86_64")]
+#[used]
+static ENTRY: unsafe extern "C" fn() -> ! = gantry_linux::early::gantry_early_start;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args_os()
-        .skip(1)
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
-    ExitCode::from(run(&args))
-}
-
-fn run(args: &[String]) -> u8 {
-    let global = match parse_global(args) {
-        Ok(global) => global,
-        Err(error) => {
-            println!("Incorrect Usage. {error}\n");
-            let _closed = cli::print_overview(io::stdout());
-            log::error(&error.to_string());
-            return 1;
-        }
-    };
-    if let Err(error) = log::init(global.log.as_deref(), &global.log_format, global.debug) {
-        log::error(&error::tell(&error));
-        return 1;
-    }
-    if global.version {
-        command::print_version();
-        return 0;
-    }
-    let Some((name, rest)) = global.rest.split_first().filter(|_| !global.help) else {
-        let _closed = cli::print_overview(io::stdout());
-        return 0;
-    };
-    if name == "help" {
-        let _closed = cli::print_overview(io::stdout());
-        return 0;
-    }
-    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
-        log::error(&UsageError::NoVerb { verb: name.clone() }.to_string());
-        return 3;
-    };
-    match verb.run(&global, rest) {
-        Ok(code) => code,
-        Err(Failure { text, code }) => {
-            log::error(&text);
-            code
-        }
-    }
+    runc_lite::main()
 }

@@ -12,6 +12,8 @@ pub mod activation;
 pub mod bpf;
 pub mod clone;
 pub mod detach;
+#[cfg(target_arch = "x86_64")]
+pub mod early;
 pub mod exec;
 pub mod fork;
 pub mod keyring;
@@ -23,6 +25,7 @@ pub mod personality;
 pub mod rlimit;
 pub mod seccomp;
 pub mod signal;
+pub mod trace;
 pub mod unix_socket;
 
 use std::io;

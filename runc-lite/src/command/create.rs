@@ -242,8 +242,13 @@ fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError
         record,
         plan,
         sockets,
+        spec,
+        bytes,
         ..
     } = prepared;
+    // The process ends soon, and the container waits: taking thousands of strings apart now costs more
+    // than anything that is still to be done.
+    std::mem::forget((spec, bytes));
     Ok(Made {
         record,
         launched,

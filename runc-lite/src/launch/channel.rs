@@ -96,12 +96,19 @@ impl Channel {
 
     /// Hears something; `None` when the other end is gone.
     pub(crate) fn receive(&self) -> io::Result<Option<Message>> {
-        let mut buffer = vec![0; MAX_BYTES];
+        // How long is it? Most are one byte, and fresh pages cost more than asking.
+        let ask = RecvFlags::PEEK | RecvFlags::TRUNC;
         loop {
+            let length = match rustix::net::recv(&self.0, &mut [0_u8; 1], ask) {
+                Ok((_, length)) => length.clamp(1, MAX_BYTES),
+                Err(Errno::INTR) => continue,
+                Err(_) => 1,
+            };
+            let mut buffer = vec![0; length];
             match rustix::net::recv(&self.0, buffer.as_mut_slice(), RecvFlags::empty()) {
                 Ok((_, 0)) | Err(Errno::CONNRESET) => return Ok(None),
                 Ok((_, length)) => {
-                    let known = Message::decode(&buffer[..length.min(MAX_BYTES)]);
+                    let known = Message::decode(&buffer[..length.min(buffer.len())]);
                     return known
                         .map(Some)
                         .ok_or_else(|| io::ErrorKind::InvalidData.into());

@@ -85,24 +85,29 @@ fn is_x86_64(architecture: Architecture) -> bool {
 }
 
 fn add_ranges<'a>(ranges: &mut Vec<Range<'a>>, table: &'a Table, default: Action) {
-    let end = table.newer.map_or(u32::MAX, |(largest, _)| largest);
-    let mut next = table.architecture.bit;
-    for (number, decision) in table.decisions.iter().filter(|(number, _)| **number <= end) {
-        if *number > next || ranges.is_empty() {
+    let bit = table.architecture.bit;
+    let end = table.newer.map_or(u32::MAX, |(largest, _)| largest | bit);
+    let mut next = bit;
+    for (number, decision) in table.decisions.iter() {
+        let number = number | bit;
+        if number > end {
+            break;
+        }
+        if number > next || ranges.is_empty() {
             push(ranges, next, Answer::Always(default));
         }
         let answer = match decision {
             Decision::Always(action) => Answer::Always(*action),
             Decision::ByArguments(rules) => Answer::ByArguments(rules, table.architecture.narrow),
         };
-        push(ranges, *number, answer);
+        push(ranges, number, answer);
         next = number + 1;
     }
     if next <= end {
         push(ranges, next, Answer::Always(default));
     }
     if let Some((largest, answer)) = table.newer {
-        push(ranges, largest + 1, Answer::Always(answer));
+        push(ranges, (largest | bit) + 1, Answer::Always(answer));
     }
 }
 

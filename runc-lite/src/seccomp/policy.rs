@@ -1,9 +1,7 @@
 //! What a profile decides, architecture by architecture.
 
-use std::collections::BTreeMap;
-
-use crate::seccomp::SeccompError;
-use crate::seccomp::architecture::{self, Architecture, Named};
+use crate::seccomp::architecture::{self, Architecture, Calls, Named};
+use crate::seccomp::{MAX_INSTRUCTIONS, SeccompError};
 use crate::spec::{Seccomp, SeccompArgument};
 
 const EPERM: u32 = 1;
@@ -85,9 +83,66 @@ pub(crate) enum Decision {
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub(crate) architecture: Architecture,
-    pub(crate) decisions: BTreeMap<u32, Decision>,
-    /// Calls above this number, with what they answer.
+    pub(crate) decisions: Decisions,
+    /// Calls above this number (without the interface's bit, like all numbers here), with what they
+    /// answer.
     pub(crate) newer: Option<(u32, Action)>,
+}
+
+/// Decisions by number, as an array: numbers are below a thousand and most calls are named.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Decisions {
+    /// For each number the place in `list`, counted from 1; 0: nothing is decided.
+    places: Vec<u16>,
+    list: Vec<Decision>,
+}
+
+impl Decisions {
+    /// All decisions in the order of their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Decision)> {
+        let of = |place: &u16| Some(&self.list[usize::from(place.checked_sub(1)?)]);
+        (0..)
+            .zip(&self.places)
+            .filter_map(move |(number, place)| Some((number, of(place)?)))
+    }
+
+    fn place(&mut self, number: u32) -> &mut u16 {
+        let number = usize::try_from(number).expect("a call's number fits in usize");
+        if self.places.len() <= number {
+            self.places.resize(number + 1, 0);
+        }
+        &mut self.places[number]
+    }
+
+    fn set(&mut self, number: u32, at: usize) {
+        let place = u16::try_from(at + 1).expect("no more decisions than calls");
+        *self.place(number) = place;
+    }
+
+    fn add(&mut self, number: u32, action: Action, alternatives: &[Vec<Comparison>]) {
+        let known = usize::from(*self.place(number)).checked_sub(1);
+        let rules = alternatives
+            .iter()
+            .map(|comparisons| (comparisons.clone(), action));
+        match known.map(|at| &mut self.list[at]) {
+            // Of two rules without comparisons the first holds, and it beats those with.
+            Some(Decision::Always(_)) => {}
+            _ if alternatives.is_empty() => {
+                let always = Decision::Always(action);
+                let known = self.list.iter().position(|known| *known == always);
+                let at = known.unwrap_or(self.list.len());
+                if known.is_none() {
+                    self.list.push(always);
+                }
+                self.set(number, at);
+            }
+            Some(Decision::ByArguments(known)) => known.extend(rules),
+            None => {
+                self.list.push(Decision::ByArguments(rules.collect()));
+                self.set(number, self.list.len() - 1);
+            }
+        }
+    }
 }
 
 /// The whole filter.
@@ -105,16 +160,26 @@ pub(crate) fn of(profile: &Seccomp) -> Result<Policy, SeccompError> {
         .into_iter()
         .map(|architecture| Table {
             architecture,
-            decisions: BTreeMap::new(),
+            decisions: Decisions::default(),
             newer: None,
         })
         .collect();
+    let calls: Vec<Calls> = tables
+        .iter()
+        .map(|table| table.architecture.calls())
+        .collect();
+    let mut comparisons: usize = 0;
     for rule in &profile.syscalls {
         let action = Action::parse(&rule.action, rule.errno_ret)?;
         let alternatives = alternatives(&rule.args)?;
+        // Each comparison is an instruction at least: what cannot fit is not even collected.
+        comparisons += rule.args.len().saturating_mul(rule.names.len());
+        if comparisons > MAX_INSTRUCTIONS {
+            return Err(SeccompError::TooLong { count: comparisons });
+        }
         for name in &rule.names {
-            for table in &mut tables {
-                let Some(number) = (table.architecture.number)(name) else {
+            for (table, calls) in tables.iter_mut().zip(&calls) {
+                let Some(number) = calls.number(name) else {
                     continue;
                 };
                 if answers_newer {
@@ -124,7 +189,7 @@ pub(crate) fn of(profile: &Seccomp) -> Result<Policy, SeccompError> {
                     table.newer = Some((largest, Action(ERRNO | ENOSYS)));
                 }
                 if action != default {
-                    add(&mut table.decisions, number, action, &alternatives);
+                    table.decisions.add(number, action, &alternatives);
                 }
             }
         }
@@ -143,32 +208,6 @@ fn architectures(profile: &Seccomp) -> Result<Vec<Architecture>, SeccompError> {
         }
     }
     Ok(list)
-}
-
-fn add(
-    decisions: &mut BTreeMap<u32, Decision>,
-    number: u32,
-    action: Action,
-    alternatives: &[Vec<Comparison>],
-) {
-    if alternatives.is_empty() {
-        // Of two rules without comparisons the first holds.
-        let known = decisions.get(&number);
-        if !matches!(known, Some(Decision::Always(_))) {
-            decisions.insert(number, Decision::Always(action));
-        }
-        return;
-    }
-    let known = decisions
-        .entry(number)
-        .or_insert_with(|| Decision::ByArguments(Vec::new()));
-    if let Decision::ByArguments(rules) = known {
-        rules.extend(
-            alternatives
-                .iter()
-                .map(|comparisons| (comparisons.clone(), action)),
-        );
-    }
 }
 
 /// The comparisons of a rule: all at once, or one after the other if an argument appears twice.

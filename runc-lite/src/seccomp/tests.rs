@@ -1,51 +1,19 @@
 //! Programs are run by a small interpreter and compared with what the profile says, rule by rule.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::spec::{SeccompArgument, SeccompRule, Spec};
 
+#[path = "../../tests/it/bpf.rs"]
+mod bpf;
+
+use bpf::{Call, interpret};
+
 const X86_64: u32 = 0xc000_003e;
 const X86: u32 = 0x4000_0003;
-
-/// A call as the kernel tells the filter of it.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    audit: u32,
-    number: u32,
-    args: [u64; 6],
-}
-
-/// Runs classic BPF on `struct seccomp_data`, refusing what the kernel's checker would refuse.
-fn interpret(program: &[Instruction], call: Call) -> u32 {
-    let mut data = [0_u32; 16];
-    data[0] = call.number;
-    data[1] = call.audit;
-    for (index, arg) in call.args.iter().enumerate() {
-        data[4 + 2 * index] = u32::try_from(arg & 0xffff_ffff).unwrap();
-        data[5 + 2 * index] = u32::try_from(arg >> 32).unwrap();
-    }
-    let (mut at, mut accumulator, mut steps) = (0, 0, 0);
-    loop {
-        let one = program[at];
-        at += 1;
-        steps += 1;
-        assert!(steps <= program.len(), "jumps only go forward");
-        let mut branch = |holds: bool| {
-            at += usize::from(if holds { one.jump_true } else { one.jump_false });
-        };
-        match one.code {
-            0x20 => accumulator = data[one.operand as usize / 4],
-            0x54 => accumulator &= one.operand,
-            0x05 => at += one.operand as usize,
-            0x15 => branch(accumulator == one.operand),
-            0x25 => branch(accumulator > one.operand),
-            0x35 => branch(accumulator >= one.operand),
-            0x06 => return one.operand,
-            code => panic!("unknown instruction {code:#x}"),
-        }
-    }
-}
 
 fn action(name: &str, errno: Option<u32>) -> u32 {
     match name {
@@ -116,18 +84,21 @@ fn meaning(profile: &Seccomp, number_of: fn(&str) -> Option<u32>, call: Call) ->
     rule.map_or(default, |rule| action(&rule.action, rule.errno_ret))
 }
 
-fn number_x86_64(name: &str) -> Option<u32> {
-    match architecture::named("SCMP_ARCH_X86_64") {
-        architecture::Named::Here(here) => (here.number)(name),
-        _ => None,
+fn calls_of(name: &str) -> architecture::Calls {
+    match architecture::named(name) {
+        architecture::Named::Here(here) => here.calls(),
+        _ => panic!("{name} is an interface of this machine"),
     }
 }
 
+fn number_x86_64(name: &str) -> Option<u32> {
+    static CALLS: LazyLock<architecture::Calls> = LazyLock::new(|| calls_of("SCMP_ARCH_X86_64"));
+    CALLS.number(name)
+}
+
 fn number_x86(name: &str) -> Option<u32> {
-    match architecture::named("SCMP_ARCH_X86") {
-        architecture::Named::Here(here) => (here.number)(name),
-        _ => None,
-    }
+    static CALLS: LazyLock<architecture::Calls> = LazyLock::new(|| calls_of("SCMP_ARCH_X86"));
+    CALLS.number(name)
 }
 
 fn docker_profile() -> Seccomp {

@@ -21,13 +21,18 @@
     reason = "what cannot be unwrapped fails the test"
 )]
 
+#[cfg(target_arch = "x86_64")]
+mod bpf;
 mod cgroups;
 mod exec;
 mod harness;
 mod hooks;
+mod hostile;
 mod lifecycle;
 mod messages;
 mod mounts;
+#[cfg(target_arch = "x86_64")]
+mod seccomp;
 mod security;
 mod systemd;
 mod terminal;
