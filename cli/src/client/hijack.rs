@@ -52,11 +52,18 @@ impl Read for Socket {
     }
 }
 
-impl Write for Socket {
+/// Through a shared reference, as the standard library's sockets.
+impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Self::Unix(socket) => socket.write(bytes),
-            Self::Tcp(socket) => socket.write(bytes),
+            Socket::Unix(socket) => {
+                let mut socket = socket;
+                socket.write(bytes)
+            }
+            Socket::Tcp(socket) => {
+                let mut socket = socket;
+                socket.write(bytes)
+            }
         }
     }
 

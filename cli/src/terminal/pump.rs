@@ -47,12 +47,14 @@ pub(crate) fn pump(hijacked: Hijacked, streams: &Streams) -> io::Result<mpsc::Re
         let detach = streams.detach.clone();
         let sender = sender.clone();
         thread::spawn(move || {
-            let detached = copy_input(socket, detach);
-            let _ = sender.blocking_send(if detached {
-                Ending::Detached
-            } else {
-                Ending::InputOver
-            });
+            let ending = copy_input(&socket, detach);
+            let detached = matches!(ending, Ending::Detached);
+            let _ = sender.blocking_send(ending);
+            if detached {
+                // Only now: this ends the output too, and whoever is told of that first would take
+                // it for the container's end and wait for an exit code.
+                socket.close();
+            }
         });
     } else {
         socket.close_write();
@@ -80,8 +82,8 @@ fn copy_output(mut hijacked: Hijacked, mut output: Output) -> io::Result<()> {
     }
 }
 
-/// Copies stdin until its end; true if the user detached.
-fn copy_input(mut socket: Socket, mut detach: Option<DetachKeys>) -> bool {
+/// Copies stdin until its end, or until the user detaches.
+fn copy_input(mut socket: &Socket, mut detach: Option<DetachKeys>) -> Ending {
     let mut buffer = vec![0; BUFFER];
     let mut passed = Vec::new();
     loop {
@@ -92,7 +94,7 @@ fn copy_input(mut socket: Socket, mut detach: Option<DetachKeys>) -> bool {
         };
         if read == 0 {
             socket.close_write();
-            return false;
+            return Ending::InputOver;
         }
         let bytes = match &mut detach {
             None => &buffer[..read],
@@ -100,15 +102,14 @@ fn copy_input(mut socket: Socket, mut detach: Option<DetachKeys>) -> bool {
                 passed.clear();
                 if keys.scan(&buffer[..read], &mut passed) {
                     let _ = socket.write_all(&passed);
-                    socket.close();
-                    return true;
+                    return Ending::Detached;
                 }
                 &passed[..]
             }
         };
         if socket.write_all(bytes).is_err() {
             // The container no longer reads; its end is told by the output and by `wait`.
-            return false;
+            return Ending::InputOver;
         }
     }
 }

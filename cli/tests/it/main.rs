@@ -9,7 +9,6 @@
 mod engine;
 mod golden;
 mod help;
-#[cfg(feature = "live")]
 mod live;
 mod local_engine;
 mod requests;
