@@ -12,6 +12,7 @@ mod place;
 mod start;
 mod status;
 mod stop;
+mod supervisor;
 mod units;
 
 pub(super) const VERBS: &[Verb] = &[

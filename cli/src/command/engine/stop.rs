@@ -8,6 +8,7 @@ use rustix::process::Signal;
 
 use super::halt::{Target, targets};
 use super::place::{Place, PlaceFlags};
+use super::supervisor;
 use crate::client::Client;
 use crate::context::Context;
 use crate::dispatch::Execute;
@@ -63,6 +64,9 @@ impl Execute for Stop {
             tokio::time::sleep(EVERY).await;
         }
         join_all(targets.iter().map(Target::halt)).await;
+        if self.all {
+            supervisor::end(&place.exec_root);
+        }
         for target in &targets {
             cx.printer.line(&target.id)?;
         }
