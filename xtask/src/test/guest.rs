@@ -22,8 +22,6 @@ const STACK: &[&str] = &[
     "exec::",
     "limits::",
     "lifecycle::a_container_is_created",
-    "lifecycle::signals_pause_and_wait",
-    "run::binds_and_volumes",
     "run::output_and_exit_code",
 ];
 /// Tests for which the machine is there.
