@@ -2,7 +2,7 @@
 //!
 //! In this order, so that what is cheap fails first: formatting, tidy, lints, the programs built as
 //! users get them, the tests of all crates and of the whole stack, the whole stack's again with runc
-//! below it and gantry above it, and what needs a machine of its own in the virtual one.
+//! and with crun below it and gantry above it, and what needs a machine of its own in the virtual one.
 //!
 //! `--quick` leaves out the last two, builds the programs with the tests' profile, and tells tests
 //! that try many instants to try a few.
@@ -117,19 +117,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if order.quick || word.is_some() {
         return Ok(());
     }
-    step("the whole stack's tests with runc, by gantry", || {
-        with_other_parts(&suite)
-    })?;
+    for runtime in ["runc", "crun"] {
+        let name = format!("the whole stack's tests with {runtime}, by gantry");
+        step(&name, || with_other_parts(&suite, runtime))?;
+    }
     guest::run(&suite, None)
 }
 
-/// The same tests with both ends changed: the stock runtime below, our command line above.
-fn with_other_parts(suite: &Suite) -> Result<()> {
+/// The same tests with both ends changed: a stock runtime below, our command line above.
+fn with_other_parts(suite: &Suite, runtime: &str) -> Result<()> {
     let it = Built::of(&["it"])?.binary("integration-tests", "it")?;
     let mut it = Command::new(it);
     it.current_dir(workspace::root().join("integration-tests"));
     it.envs(suite.variables()).envs(clients()?);
-    it.env("GANTRY_TEST_RUNTIME", "runc");
+    it.env("GANTRY_TEST_RUNTIME", runtime);
     command::run(it.env("GANTRY_TEST_CLIENT", "gantry"))
 }
 

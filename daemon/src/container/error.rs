@@ -7,7 +7,9 @@ use gantry_ids::{ContainerId, NameError};
 use gantry_image::ImageError;
 use gantry_network::NetworkError;
 
-use super::{mounts::MountError, names::LookupError, restart::PolicyError, spec::SpecError};
+use super::{
+    mounts::MountError, names::LookupError, refusal::Refusal, restart::PolicyError, spec::SpecError,
+};
 use crate::{
     runtime::{RuntimeError, stdio::HandoverError},
     store::StoreError,
@@ -69,8 +71,8 @@ pub enum ContainerError {
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// A start that failed; the text is the runtime's.
-    #[error("{message}")]
-    Start { message: String, invalid: bool },
+    #[error("{}", .0.message)]
+    Start(Refusal),
     /// The supervisor.
     #[error("{step}")]
     Runtime {
@@ -122,8 +124,8 @@ impl Classify for ContainerError {
             | Self::Invalid(_)
             | Self::Policy(_)
             | Self::Mount(_)
-            | Self::Spec(_)
-            | Self::Start { invalid: true, .. } => ErrorKind::InvalidArgument,
+            | Self::Spec(_) => ErrorKind::InvalidArgument,
+            Self::Start(refusal) if refusal.blames_request() => ErrorKind::InvalidArgument,
             Self::Forbidden(_) => ErrorKind::PermissionDenied,
             Self::NotModified(_) => ErrorKind::NotModified,
             Self::Image(error) => error.kind(),
@@ -131,7 +133,7 @@ impl Classify for ContainerError {
             Self::Volume(error) => error.kind(),
             Self::Runtime { source, .. } if source.is_not_found() => ErrorKind::NotFound,
             Self::InvalidInternal(_)
-            | Self::Start { .. }
+            | Self::Start(_)
             | Self::Runtime { .. }
             | Self::Attach { .. }
             | Self::Persist { .. }

@@ -29,6 +29,7 @@ pub mod open;
 pub mod operate;
 mod ports;
 mod recover;
+pub mod refusal;
 pub mod registry;
 pub mod remove;
 pub mod restart;

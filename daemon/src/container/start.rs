@@ -12,6 +12,7 @@ use std::{net::IpAddr, path::Path, sync::Arc};
 
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
+use tracing::{Instrument, debug_span};
 
 use super::{
     actor::Actor,
@@ -22,6 +23,7 @@ use super::{
     files::Files,
     model::Record,
     mounts::Source,
+    refusal::{self, Refusal},
     registry::Parts,
     spec::{
         self, devices,
@@ -87,6 +89,7 @@ impl Actor {
         }
     }
 
+    #[tracing::instrument(level = "debug", name = "start", skip_all, fields(container.id = %self.record.id))]
     async fn launch(&mut self, by_user: bool) -> Result<(), ContainerError> {
         let parts = self.parts();
         let mut joins = self.all.joins(&self.record)?;
@@ -94,16 +97,18 @@ impl Actor {
         let record = Arc::new(self.record.clone());
         let prepared = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
-            blocking(move || prepare(&parts, &record)).await?
+            let prepared = blocking(move || prepare(&parts, &record));
+            prepared.instrument(debug_span!("prepare")).await?
         };
         failpoint(failpoints::START_SANDBOX)?;
         let files = prepared.files.clone();
         let (shown, places) = volumes::places_of(&parts, &record).await?;
-        let task = new_task(&parts, &shown, prepared, joins)?;
+        let task = debug_span!("spec").in_scope(|| new_task(&parts, &shown, prepared, joins))?;
         self.task_left = true;
         let connect = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
-            blocking(move || endpoints::connect_all(&parts, &record))
+            let connect = blocking(move || endpoints::connect_all(&parts, &record));
+            connect.instrument(debug_span!("network"))
         };
         let (created, endpoints) = tokio::join!(parts.supervisor.create(task), connect);
         // The container has mounts of its own now.
@@ -156,6 +161,7 @@ impl Actor {
     }
 
     /// Clients that attached before the start miss nothing: they join before the process runs.
+    #[tracing::instrument(level = "debug", name = "join clients", skip_all)]
     async fn hand_over_pending(&mut self) -> Result<(), ContainerError> {
         let socket = self.all.parts.io_socket(&self.record.id);
         for (attach, stream) in std::mem::take(&mut self.pending) {
@@ -180,7 +186,10 @@ impl Actor {
         self.release_network().await;
         let message = gantry_errors::chain(error).to_string();
         let exit = Exit {
-            code: exit_code(&message),
+            code: match error {
+                ContainerError::Start(refusal) => refusal.exit_code,
+                _ => refusal::UNKNOWN,
+            },
             oom: false,
             finished: self.record.last.exit.finished,
             error: message,
@@ -220,6 +229,7 @@ impl Actor {
     }
 
     /// Frees the container's addresses and ports, and lets its volumes go.
+    #[tracing::instrument(level = "debug", name = "release network", skip_all)]
     pub(super) async fn release_network(&self) {
         let parts = self.parts();
         let id = self.record.id.clone();
@@ -241,29 +251,16 @@ impl Actor {
     }
 }
 
-/// The text dockerd shows, and whether it blames the request.
+/// What dockerd makes of the runtime's words.
 fn runtime_refused(what: &'static str, error: &RuntimeError) -> ContainerError {
-    let message = format!("failed to {what} task for container: {}", told(error));
-    let invalid = exit_code(&message) != 128;
-    ContainerError::Start { message, invalid }
+    let text = format!("failed to {what} task for container: {}", told(error));
+    ContainerError::Start(Refusal::of(&text))
 }
 
 /// The runtime's text as dockerd shows it: without the kind that containerd puts at its end.
 pub(crate) fn told(error: &RuntimeError) -> &str {
     let text = error.message();
     text.strip_suffix(": unknown").unwrap_or(text)
-}
-
-/// The exit code stock clients expect for a start that failed with this text.
-fn exit_code(message: &str) -> u32 {
-    let has = |text: &str| message.contains(text);
-    if has("executable file not found") || has("no such file or directory") {
-        127
-    } else if has("permission denied") || has("is a directory") || has("not a directory") {
-        126
-    } else {
-        128
-    }
 }
 
 /// Files, accounts, devices, the root file system's mounts, the network namespace.
@@ -306,19 +303,4 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
         rootfs: rootfs.mounts,
         sandbox,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_have_the_codes_clients_expect() {
-        assert_eq!(
-            exit_code("exec: \"nope\": executable file not found in $PATH"),
-            127
-        );
-        assert_eq!(exit_code("exec: \"/etc\": permission denied: unknown"), 126);
-        assert_eq!(exit_code("something else"), 128);
-    }
 }

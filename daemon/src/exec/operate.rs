@@ -12,6 +12,7 @@ use crate::{
         ContainerError, Containers, Handle,
         model::Record,
         operate::not_running,
+        refusal::{self, Refusal},
         spec::{
             capabilities,
             oci::{ConsoleSize, Process},
@@ -110,14 +111,10 @@ impl Containers {
                 Ok(())
             }
             Err(error) => {
-                let text = gantry_errors::chain(&error).to_string();
-                exec.ended(
-                    if text.contains("not found") || text.contains("no such file") {
-                        127
-                    } else {
-                        126
-                    },
-                );
+                exec.ended(match &error {
+                    ContainerError::Start(refusal) => refusal.exit_code,
+                    _ => refusal::UNKNOWN,
+                });
                 drop(
                     self.parts
                         .supervisor
@@ -154,13 +151,11 @@ impl Containers {
         };
         let refused = |source: crate::runtime::RuntimeError| {
             let told = told(&source);
-            let message = if told.starts_with("exec failed") {
-                format!("OCI runtime exec failed: {told}")
+            ContainerError::Start(if told.starts_with("exec failed") {
+                Refusal::of(&format!("OCI runtime exec failed: {told}"))
             } else {
-                told.to_owned()
-            };
-            let invalid = message.contains("executable file not found");
-            ContainerError::Start { message, invalid }
+                Refusal::of(told)
+            })
         };
         supervisor.exec(&record.id, new).await.map_err(refused)?;
         if let Some((mut attach, stream)) = client {

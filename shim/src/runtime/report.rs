@@ -1,4 +1,5 @@
-//! Reads what a runtime wrote to its `--log` file (JSON lines of logrus: `level`, `msg`, `time`).
+//! Reads what a runtime wrote to its `--log` file: JSON objects with `level`, `msg` and `time`, one a
+//! line by runc, spread over several lines by crun.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,27 +11,55 @@ use serde::Deserialize;
 const LIMIT: u64 = 1024 * 1024;
 
 #[derive(Deserialize)]
-struct Line {
+struct Entry {
     level: String,
     msg: String,
 }
 
-/// The message of the last line of level `error` that was written after the first `start` bytes.
+/// The message of the last entry of level `error` that was written after the first `start` bytes.
 pub(super) fn last_error(path: &Path, start: u64) -> Option<String> {
     let mut file = File::open(path).ok()?;
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut text = Vec::new();
     file.take(LIMIT).read_to_end(&mut text).ok()?;
-    text.split(|byte| *byte == b'\n')
-        .rev()
-        .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
-        .find(|line| line.level == "error")
-        .map(|line| line.msg.trim().to_owned())
+    entries(&text)
+        .filter(|entry| entry.level == "error")
+        .last()
+        .map(|entry| entry.msg.trim().to_owned())
+}
+
+/// The log's entries; a line that is in none of them is passed over.
+fn entries(text: &[u8]) -> impl Iterator<Item = Entry> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let mut objects = serde_json::Deserializer::from_slice(rest).into_iter();
+            if let Some(Ok(entry)) = objects.next() {
+                rest = &rest[objects.byte_offset()..];
+                return Some(entry);
+            }
+            rest = memchr::memchr(b'\n', rest).map_or(&[], |end| &rest[end + 1..]);
+        }
+        None
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_entry_may_have_several_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.json");
+        let crun = "noise\n{\n  \"msg\": \"executable file `x` not found in $PATH\",\n  \
+                    \"level\": \"error\",\n  \"time\": \"2026-11-21T16:49:57.989392Z\"\n}\n{ torn\n";
+        std::fs::write(&path, crun).unwrap();
+        assert_eq!(
+            last_error(&path, 0).as_deref(),
+            Some("executable file `x` not found in $PATH")
+        );
+    }
 
     #[test]
     fn the_last_error_of_this_call_counts() {
