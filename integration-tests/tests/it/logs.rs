@@ -45,3 +45,29 @@ fn following_sees_every_line_to_the_end() {
     assert_eq!(docker.run(&["logs", "-f", "cc"]).ok(), lines.join("\n"));
     engine.finish();
 }
+
+/// The same fixtures as the shim's encoder has; on stock dockerd (`--oracle`) this proves them.
+#[test]
+fn hostile_output_is_logged_as_by_dockerd() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../shim/tests/fixtures");
+    let bind = format!("{fixtures}:/in:ro");
+    let cat = ["cat", "/in/hostile-output.bin"];
+    let run = ["run", "--name", "cc", "--log-driver=json-file", "-v", &bind];
+    docker.run(&[&run[..], &[BUSYBOX], &cat].concat());
+    let inspect = docker.run(&["inspect", "-f", "{{.LogPath}}", "cc"]);
+    let read = |path: &str| std::fs::read_to_string(path).expect("a log is text");
+    let (written, expected) = (
+        read(&inspect.ok()),
+        read(&format!("{fixtures}/hostile-output.dockerd-28.log")),
+    );
+    let timeless = |log: &str| -> Vec<String> {
+        let records = log
+            .lines()
+            .filter_map(|line| line.rsplit_once(",\"time\":"));
+        records.map(|(record, _)| record.to_owned()).collect()
+    };
+    assert!(timeless(&written) == timeless(&expected));
+    engine.finish();
+}

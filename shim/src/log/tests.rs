@@ -118,3 +118,42 @@ fn a_full_disk_costs_records_that_are_counted_and_told() {
         format!("stderr:gantry: {dropped} log records dropped, no space left on the device\n");
     assert_eq!(all[kept.len()..], [note, "stdout:after\n".to_owned()]);
 }
+
+/// Output made to be hard to encode (see `hostile_output_is_logged_as_by_dockerd` of the whole stack's
+/// tests, which has dockerd write it), and the log that dockerd 28 wrote of it.
+const HOSTILE: &[u8] = include_bytes!("../../tests/fixtures/hostile-output.bin");
+const LOG_OF_DOCKERD: &str = include_str!("../../tests/fixtures/hostile-output.dockerd-28.log");
+
+/// A record up to its time.
+fn timeless(record: &str) -> &str {
+    record.rsplit_once(",\"time\":\"").unwrap().0
+}
+
+#[test]
+fn hostile_output_gives_dockerds_bytes_however_it_arrives() {
+    let expected: Vec<&str> = LOG_OF_DOCKERD.lines().map(timeless).collect();
+    for chunk in [1, 7, 64, 4096, 16 * 1024, 65_536, HOSTILE.len()] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = JsonLog::open(&options(&path)).unwrap();
+        for bytes in HOSTILE.chunks(chunk) {
+            log.write(Stream::Stdout, bytes);
+        }
+        log.end(Stream::Stdout);
+        let written = fs::read_to_string(&path).unwrap();
+        let written: Vec<&str> = written.lines().map(timeless).collect();
+        assert!(written == expected, "in chunks of {chunk}");
+    }
+}
+
+#[test]
+fn times_are_written_as_by_dockerd() {
+    let mut encoder = Encoder::new(None);
+    for line in LOG_OF_DOCKERD.lines() {
+        let time = line.rsplit_once(",\"time\":\"").unwrap().1;
+        encoder.set_time(time.strip_suffix("\"}").unwrap().parse().unwrap());
+        let mut record = Vec::new();
+        encoder.append(&mut record, Stream::Stdout, b"", lines::End::Cut);
+        assert!(record.ends_with(format!("{time}\n").as_bytes()), "{line}");
+    }
+}
