@@ -1,12 +1,14 @@
 //! Reads containers' logs: docker's json-file records, as the shims write and rotate them.
 //!
-//! [`decode`] turns records into what clients get and is pure; [`files`] opens a log's files and
+//! [`decode`] turns records into what clients get and is pure, as is [`output`], which frames it;
+//! [`files`] opens a log's files and
 //! follows their rotation; [`reader`] goes from file to file and fills buffers; [`stream`] runs the
 //! reader on the blocking pool, one buffer ahead of the client, and waits for more where a client
 //! follows. Nothing here writes a log: the shim does, also while no daemon runs.
 
 mod decode;
 mod files;
+mod output;
 mod reader;
 pub mod stream;
 mod tail;
@@ -36,7 +38,7 @@ pub struct LogQuery {
     pub details: bool,
     /// Go on with what is written from now on, until the container ends.
     pub follow: bool,
-    /// Put each record in a frame that tells its stream (containers without a terminal).
+    /// Put records in frames that tell their stream (containers without a terminal).
     pub framed: bool,
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::decode::{Step, record};
 use super::files::{self, Segment};
+use super::output::Output;
 use super::tail::{self, Start};
 use super::{LogError, LogQuery};
 
@@ -66,8 +67,13 @@ impl Reader {
         })
     }
 
+    /// An empty buffer for [`Reader::fill`].
+    pub(super) fn output(&self) -> Output {
+        Output::new(&self.query)
+    }
+
     /// Decodes onto the end of `out`, about [`CHUNK`] bytes at a time.
-    pub(super) fn fill(&mut self, out: &mut Vec<u8>) -> Result<Filled, LogError> {
+    pub(super) fn fill(&mut self, out: &mut Output) -> Result<Filled, LogError> {
         while out.len() < CHUNK {
             if !self.read()? {
                 if !self.advance()? {
@@ -106,7 +112,7 @@ impl Reader {
         Ok(length > 0)
     }
 
-    fn decode(&mut self, out: &mut Vec<u8>) -> Step {
+    fn decode(&mut self, out: &mut Output) -> Step {
         let mut done = 0;
         let last = loop {
             match record(&self.pending[done..], &self.query, out) {

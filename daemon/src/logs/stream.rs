@@ -84,9 +84,9 @@ type Read = (Reader, Vec<u8>, Result<Filled, LogError>);
 /// Fills the next buffer on the blocking pool.
 fn read(mut reader: Reader) -> JoinHandle<Read> {
     tokio::task::spawn_blocking(move || {
-        let mut buffer = Vec::new();
-        let filled = reader.fill(&mut buffer);
-        (reader, buffer, filled)
+        let mut output = reader.output();
+        let filled = reader.fill(&mut output);
+        (reader, output.into_bytes(), filled)
     })
 }
 

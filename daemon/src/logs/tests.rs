@@ -10,6 +10,7 @@ use gantry_stdio::frame::{Decoder, Stream};
 use tokio_util::sync::CancellationToken;
 
 use super::decode::{Step, record};
+use super::output::Output;
 use super::reader::{Filled, Reader};
 use super::*;
 
@@ -68,9 +69,15 @@ fn rotated() -> (tempfile::TempDir, PathBuf) {
 
 fn read(path: &Path, query: LogQuery) -> String {
     let mut reader = Reader::open(path, query).unwrap();
-    let mut out = Vec::new();
-    while reader.fill(&mut out).unwrap() == Filled::More {}
-    String::from_utf8(out).unwrap()
+    let mut text = Vec::new();
+    loop {
+        let mut out = reader.output();
+        let filled = reader.fill(&mut out).unwrap();
+        text.extend(out.into_bytes());
+        if filled != Filled::More {
+            return String::from_utf8(text).unwrap();
+        }
+    }
 }
 
 #[test]
@@ -136,6 +143,54 @@ fn the_window_and_the_streams_are_kept_to() {
     assert_eq!(read(&path, stderr), "line 27\nline 29\n");
 }
 
+/// The frames that a client gets, each in one piece.
+fn frames(path: &Path, query: LogQuery) -> Vec<(Stream, String)> {
+    let mut reader = Reader::open(path, query).unwrap();
+    let mut out = reader.output();
+    assert_eq!(reader.fill(&mut out).unwrap(), Filled::End);
+    let bytes = out.into_bytes();
+    let mut decoder = Decoder::default();
+    let mut input = bytes.as_slice();
+    let mut pieces = Vec::new();
+    while let Some(piece) = decoder.next(&mut input).unwrap() {
+        let text = String::from_utf8(piece.bytes.to_vec()).unwrap();
+        pieces.push((piece.stream, text));
+    }
+    pieces
+}
+
+#[test]
+fn records_share_a_frame_unless_a_client_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    write(&path, 1..2);
+    for number in [2, 4, 6] {
+        write(&path, number..number + 1);
+    }
+    let framed = LogQuery {
+        framed: true,
+        ..query()
+    };
+    let shared = frames(&path, framed.clone());
+    let text = |number| format!("line {number}\n");
+    let all = [text(2), text(4), text(6)].concat();
+    assert_eq!(shared, [(Stream::Stderr, text(1)), (Stream::Stdout, all)]);
+    let follow = LogQuery {
+        follow: true,
+        ..framed.clone()
+    };
+    assert_eq!(frames(&path, follow).len(), 4);
+    write(&path, 8..10_000);
+    let only = LogQuery {
+        stderr: false,
+        ..framed
+    };
+    let long = frames(&path, only);
+    assert!(long.len() > 1 && long.iter().all(|(_, text)| text.len() <= 40_000));
+    let lines: usize = long.iter().map(|(_, text)| text.lines().count()).sum();
+    assert_eq!(lines, 3 + 4996);
+}
+
 #[test]
 fn timestamps_and_frames_are_put_before_each_record() {
     let (_dir, path) = rotated();
@@ -145,18 +200,7 @@ fn timestamps_and_frames_are_put_before_each_record() {
         tail: Some(2),
         ..query()
     };
-    let mut reader = Reader::open(&path, stamped).unwrap();
-    let mut out = Vec::new();
-    assert_eq!(reader.fill(&mut out).unwrap(), Filled::End);
-    let mut decoder = Decoder::default();
-    let mut input = out.as_slice();
-    let mut pieces = Vec::new();
-    while let Some(piece) = decoder.next(&mut input).unwrap() {
-        pieces.push((
-            piece.stream,
-            String::from_utf8(piece.bytes.to_vec()).unwrap(),
-        ));
-    }
+    let pieces = frames(&path, stamped);
     let stamp = |n| format!("2026-01-01T00:00:00.{n:09}Z line {n}\n");
     assert_eq!(
         pieces,
@@ -181,9 +225,9 @@ fn other_shapes_fall_back_and_mean_the_same() {
         ..query()
     };
     let decode = |text: &str| {
-        let mut out = Vec::new();
+        let mut out = Output::new(&stamped);
         let step = record(format!("{text}\n").as_bytes(), &stamped, &mut out);
-        (step == Step::Taken(text.len() + 1), out)
+        (step == Step::Taken(text.len() + 1), out.into_bytes())
     };
     let (_, expected) = decode(usual);
     assert_eq!(&expected[8..], b"2026-01-01T00:00:00.000000000Z a<b\n");
@@ -196,16 +240,16 @@ fn other_shapes_fall_back_and_mean_the_same() {
 fn details_are_sorted_and_escaped() {
     let text = "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"attrs\":{\"b\":\"1 2\",\"a\":\"c=d\"},\
                 \"time\":\"2026-01-01T00:00:00Z\"}\n";
-    let mut out = Vec::new();
-    record(
-        text.as_bytes(),
-        &LogQuery {
-            details: true,
-            ..query()
-        },
-        &mut out,
+    let detailed = LogQuery {
+        details: true,
+        ..query()
+    };
+    let mut out = Output::new(&detailed);
+    record(text.as_bytes(), &detailed, &mut out);
+    assert_eq!(
+        String::from_utf8(out.into_bytes()).unwrap(),
+        "a=c%3Dd,b=1+2 x\n"
     );
-    assert_eq!(String::from_utf8(out).unwrap(), "a=c%3Dd,b=1+2 x\n");
 }
 
 #[test]
@@ -231,7 +275,7 @@ proptest::proptest! {
         text.extend(bytes);
         for input in [&text[..], &text[8..]] {
             let stamped = LogQuery { timestamps: true, framed: true, since_ns: Some(0), ..query() };
-            record(input, &stamped, &mut Vec::new());
+            record(input, &stamped, &mut Output::new(&stamped));
         }
     }
 }

@@ -8,12 +8,13 @@
 mod text;
 pub(super) mod time;
 
-use gantry_stdio::frame::{HEADER_LEN, Stream, header};
+use gantry_stdio::frame::Stream;
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::LogQuery;
+use super::output::Output;
 use time::parse_ns;
 
 /// Length of a time with nine digits, as `2026-11-21T12:00:00.123456789Z`, and its space.
@@ -31,14 +32,13 @@ pub(super) enum Step {
 }
 
 /// Decodes the record at the front of `input` onto the end of `out`.
-pub(super) fn record(input: &[u8], query: &LogQuery, out: &mut Vec<u8>) -> Step {
-    let start = out.len();
+pub(super) fn record(input: &[u8], query: &LogQuery, out: &mut Output) -> Step {
     if !query.details
         && let Some(step) = by_hand(input, query, out)
     {
         return step;
     }
-    out.truncate(start);
+    out.undo();
     let Some(end) = memchr::memchr(b'\n', input) else {
         return Step::Partial;
     };
@@ -49,16 +49,14 @@ pub(super) fn record(input: &[u8], query: &LogQuery, out: &mut Vec<u8>) -> Step 
 }
 
 /// The usual shape. None: another shape, or not whole; `out` may hold a part of it.
-fn by_hand(input: &[u8], query: &LogQuery, out: &mut Vec<u8>) -> Option<Step> {
-    let start = out.len();
+fn by_hand(input: &[u8], query: &LogQuery, out: &mut Output) -> Option<Step> {
     let text = input.strip_prefix(b"{\"log\":\"")?;
-    if query.framed {
-        out.extend_from_slice(&[0; HEADER_LEN]);
-    }
+    let record = out.begin();
+    let start = record.len();
     if query.timestamps {
-        out.extend_from_slice(&[0; STAMP_LEN]);
+        record.extend_from_slice(&[0; STAMP_LEN]);
     }
-    let rest = text::unescape(text, out)?;
+    let rest = text::unescape(text, record)?;
     let (stream, rest) = match rest.strip_prefix(b",\"stream\":\"stdout\",") {
         Some(rest) => (Stream::Stdout, rest),
         None => (
@@ -73,20 +71,17 @@ fn by_hand(input: &[u8], query: &LogQuery, out: &mut Vec<u8>) -> Option<Step> {
     let rest = rest.strip_prefix(b"\"}\n")?;
     let taken = Step::Taken(input.len() - rest.len());
     match in_window(time, query)? {
-        Place::Before => out.truncate(start),
+        Place::Before => out.undo(),
         Place::After => {
-            out.truncate(start);
+            out.undo();
             return Some(Step::Past);
         }
-        Place::Inside if !wants(query, stream) => out.truncate(start),
+        Place::Inside if !wants(query, stream) => out.undo(),
         Place::Inside => {
             if query.timestamps {
-                let at = start + if query.framed { HEADER_LEN } else { 0 };
-                time::write_stamp(time, out.get_mut(at..at + STAMP_LEN)?)?;
+                time::write_stamp(time, record.get_mut(start..start + STAMP_LEN)?)?;
             }
-            if query.framed {
-                seal(out, start, stream);
-            }
+            out.end(stream);
         }
     }
     Some(taken)
@@ -139,12 +134,6 @@ fn wants(query: &LogQuery, stream: Stream) -> bool {
     }
 }
 
-/// Writes the frame's header over the room that was left for it.
-fn seal(out: &mut [u8], start: usize, stream: Stream) {
-    let length = u32::try_from(out.len() - start - HEADER_LEN).unwrap_or(u32::MAX);
-    out[start..start + HEADER_LEN].copy_from_slice(&header(stream, length));
-}
-
 /// Any JSON of that meaning.
 #[derive(Deserialize)]
 struct Record<'a> {
@@ -159,7 +148,7 @@ struct Record<'a> {
 }
 
 /// Whether the window goes on; none for a line that is no record.
-fn by_serde(line: &[u8], query: &LogQuery, out: &mut Vec<u8>) -> Option<bool> {
+fn by_serde(line: &[u8], query: &LogQuery, out: &mut Output) -> Option<bool> {
     let record: Record<'_> = serde_json::from_slice(line).ok()?;
     let stream = if record.stream == "stderr" {
         Stream::Stderr
@@ -173,22 +162,16 @@ fn by_serde(line: &[u8], query: &LogQuery, out: &mut Vec<u8>) -> Option<bool> {
     if query.since_ns.is_some_and(|since| ns < since) || !wants(query, stream) {
         return Some(true);
     }
-    let start = out.len();
-    if query.framed {
-        out.extend_from_slice(&[0; HEADER_LEN]);
-    }
+    let text = out.begin();
     if query.timestamps {
-        let stamp = time::stamp_of(ns)?;
-        out.extend_from_slice(stamp.as_bytes());
-        out.push(b' ');
+        text.extend_from_slice(time::stamp_of(ns)?.as_bytes());
+        text.push(b' ');
     }
     if query.details {
-        write_attributes(&record.attrs.unwrap_or_default(), out);
+        write_attributes(&record.attrs.unwrap_or_default(), text);
     }
-    out.extend_from_slice(record.log.as_bytes());
-    if query.framed {
-        seal(out, start, stream);
-    }
+    text.extend_from_slice(record.log.as_bytes());
+    out.end(stream);
     Some(true)
 }
 
