@@ -1,6 +1,6 @@
 //! Request metadata: the namespace every call belongs to.
 
-use tonic::metadata::MetadataMap;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Status};
 
 /// Metadata key of the namespace (containerd's `namespaces.GRPCHeader`).
@@ -8,6 +8,22 @@ pub const NAMESPACE: &str = "containerd-namespace";
 
 /// Metadata key of the lease a call runs under.
 pub const LEASE: &str = "containerd-lease";
+
+/// Metadata key by which the caller of `Containers/Create` says that it keeps the definition itself and
+/// makes it anew after a power cut: the supervisor may answer before it is on disk. Others ignore it.
+pub const UNSYNCED: &str = "gantry-unsynced";
+
+/// Marks a request as [`UNSYNCED`].
+pub fn set_unsynced<T>(request: &mut Request<T>) {
+    let yes = MetadataValue::from_static("1");
+    request.metadata_mut().insert(UNSYNCED, yes);
+}
+
+/// Whether the caller has said [`UNSYNCED`].
+#[must_use]
+pub fn is_unsynced(metadata: &MetadataMap) -> bool {
+    metadata.contains_key(UNSYNCED)
+}
 
 /// A request that carries `namespace`.
 ///

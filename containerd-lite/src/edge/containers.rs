@@ -10,7 +10,7 @@ use gantry_proto::containerd::services::containers::v1::{
     containers_server,
 };
 use gantry_proto::convert::time;
-use gantry_proto::topic;
+use gantry_proto::{metadata, topic};
 use prost_types::Any;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
@@ -19,7 +19,7 @@ use super::{Shared, key, namespace, required, status};
 use crate::event::payload;
 use crate::filter::Filter;
 use crate::names::{ContainerId, Key};
-use crate::store::{Container, ContainerChange, Field, Runtime, StoreError};
+use crate::store::{Container, ContainerChange, Field, Runtime, StoreError, When};
 use crate::typed::Typed;
 
 /// All labels of a key and value together, in bytes.
@@ -146,16 +146,20 @@ impl containers_server::Containers for Service {
         request: Request<CreateContainerRequest>,
     ) -> Result<Response<CreateContainerResponse>, Status> {
         let namespace = namespace(request.metadata())?;
+        let when = if metadata::is_unsynced(request.metadata()) {
+            When::Seen
+        } else {
+            When::Synced
+        };
         let wire = required(request.into_inner().container, "container")?;
         let (container, spec) = from_wire(wire)?;
         if container.runtime.name.is_empty() {
             let text = "container.Runtime.Name must be set: invalid argument";
             return Err(Status::invalid_argument(text));
         }
-        let created =
-            self.0
-                .store
-                .create_container(namespace.clone(), container.clone(), spec.value.clone());
+        let store = &self.0.store;
+        let (definition, bytes) = (container.clone(), spec.value.clone());
+        let created = store.create_container(namespace.clone(), definition, bytes, when);
         created.await.map_err(status)?;
         let payload = payload::container_create(&container);
         self.0.announce(namespace, topic::CONTAINER_CREATE, payload);

@@ -6,7 +6,7 @@ use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 use super::namespaces::{ensure, merge};
 use super::record::Container;
 use super::tables::{CONTAINERS, SPECS, encode, get, key, scan};
-use super::{Store, StoreError, database};
+use super::{Store, StoreError, When, database};
 use crate::names::{ContainerId, Key, Namespace};
 use crate::typed::Typed;
 
@@ -72,7 +72,7 @@ impl Store {
         Ok(all.into_iter().map(|(_, container)| container).collect())
     }
 
-    /// Adds a definition; its namespace comes into being with it.
+    /// Adds a definition and answers `when` told; its namespace comes into being with it.
     ///
     /// # Errors
     /// A container of that id exists.
@@ -81,6 +81,7 @@ impl Store {
         namespace: Namespace,
         container: Container,
         spec: Vec<u8>,
+        when: When,
     ) -> Result<(), StoreError> {
         let change = move |write: &WriteTransaction| {
             let key = key(&namespace, container.id.as_str());
@@ -93,7 +94,7 @@ impl Store {
             let mut specs = write.open_table(SPECS).map_err(database)?;
             put(&mut specs, &key, &spec)
         };
-        self.writer.write(change).await
+        self.writer.write_until(when, change).await
     }
 
     /// Changes a definition and gives what it is then.

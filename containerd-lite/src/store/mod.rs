@@ -2,7 +2,8 @@
 //!
 //! One redb database, opened by this program alone. Readers look at the last committed state and never
 //! wait; changes go through one thread that commits all that are waiting together, so that ten
-//! containers made at once cost one sync. A change is announced only after its commit.
+//! containers made at once cost one sync. A change is announced only after its commit, and all but
+//! those whose callers need less after its sync.
 
 mod containers;
 mod leases;
@@ -23,6 +24,7 @@ pub(crate) use containers::{ContainerChange, Field};
 pub(crate) use leases::Resource;
 pub(crate) use namespaces::LabelChange;
 pub(crate) use record::{Container, Lease, Runtime};
+pub(crate) use writer::When;
 
 /// What the database keeps in memory, in bytes. The kernel's page cache holds the rest.
 const CACHE_BYTES: usize = 1 << 20;
