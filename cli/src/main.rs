@@ -13,6 +13,8 @@
 
 use std::process::ExitCode;
 
+use gantry_probe::trace;
+
 mod archive;
 mod client;
 mod command;
@@ -29,5 +31,8 @@ mod terminal;
 
 fn main() -> ExitCode {
     terminal::restore_on_panic();
+    // A trace that cannot be written is no reason not to obey.
+    let _ = trace::open("gantry", None);
+    let _phase = trace::phase("gantry");
     dispatch::main(std::env::args().collect())
 }

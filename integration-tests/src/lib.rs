@@ -11,6 +11,7 @@ pub mod image;
 pub mod leaks;
 pub mod programs;
 pub mod runtime;
+pub mod usage;
 pub mod wait;
 
 pub use client::{Answer, Client};

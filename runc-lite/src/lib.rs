@@ -25,6 +25,7 @@ use std::process::ExitCode;
 use cli::{UsageError, parse_global};
 use command::{Failure, VERBS};
 use gantry_linux::seccomp::Instruction;
+use gantry_probe::trace;
 
 /// What would become of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +95,9 @@ fn run(args: &[String]) -> u8 {
         log::error(&UsageError::NoVerb { verb: name.clone() }.to_string());
         return 3;
     };
+    // A trace that cannot be written is no reason not to run a container.
+    let _ = trace::open("runc-lite", None);
+    let _phase = trace::phase(format!("runc-lite {name}"));
     match verb.run(&global, rest) {
         Ok(code) => code,
         Err(Failure { text, code }) => {

@@ -16,7 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use gantry_linux::clone::{CloneOptions, spawn};
-use gantry_telemetry::trace;
+use gantry_probe::trace;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -89,6 +89,7 @@ pub(crate) fn start(arguments: Arguments) -> Result<(), BootstrapError> {
         socket,
     };
     spawn(&CloneOptions::default(), move || {
+        trace::name_process();
         detach(&inheritance.bundle);
         match server::run(inheritance) {
             Ok(()) => 0,

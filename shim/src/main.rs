@@ -27,7 +27,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use gantry_errors::chain;
-use gantry_telemetry::trace;
+use gantry_probe::trace;
 
 use arguments::{Action, Arguments};
 

@@ -1,8 +1,8 @@
 //! `cargo xtask test`: installs what the tests need and runs all of them.
 //!
 //! In this order, so that what is cheap fails first: formatting, tidy, lints, the programs built as
-//! users get them, the tests of all crates and of the whole stack, the whole stack's again with runc
-//! and with crun below it and gantry above it, and what needs a machine of its own in the virtual one.
+//! users get them, the tests of all crates and of the whole stack, the whole stack's again with runc,
+//! then crun, below it and gantry above it, and what needs a machine of its own in the virtual one.
 //!
 //! `--quick` leaves out the last two, builds the programs with the tests' profile, and tells tests
 //! that try many instants to try a few.
@@ -118,8 +118,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         return Ok(());
     }
     for runtime in ["runc", "crun"] {
-        let name = format!("the whole stack's tests with {runtime}, by gantry");
-        step(&name, || with_other_parts(&suite, runtime))?;
+        step(
+            &format!("the whole stack's tests with {runtime}, by gantry"),
+            || with_other_parts(&suite, runtime),
+        )?;
     }
     guest::run(&suite, None)
 }

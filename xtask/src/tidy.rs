@@ -32,6 +32,7 @@ const LEVELS: &[(u8, &[&str])] = &[
             "gantry-linux",
             "gantry-netlink",
             "gantry-network",
+            "gantry-probe",
             "gantry-resolver",
             "gantry-stdio",
             "gantry-telemetry",
@@ -81,6 +82,7 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
     ("gantry-linux", &["tokio"], "level 1 is synchronous"),
     ("gantry-netlink", &["tokio"], "level 1 is synchronous"),
     ("gantry-network", &["tokio"], "level 1 is synchronous"),
+    ("gantry-probe", &["tokio"], "level 1 is synchronous"),
     ("gantry-stdio", &["tokio"], "level 1 is synchronous"),
     (
         "runc-lite",

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use gantry_probe::trace;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Empty, Full};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -283,6 +284,7 @@ impl<'a> Call<'a> {
         );
         let body = self.body.take().unwrap_or_else(empty);
         let request = request.body(body).map_err(ClientError::Request)?;
+        let _phase = trace::phase(format!("{} {}", self.method, self.path));
         let mut sender = self.client.sender().await?;
         let answer = sender
             .send_request(request)

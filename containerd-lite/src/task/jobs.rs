@@ -86,6 +86,7 @@ async fn create_with(
     let task = || site.key.id.clone();
     let launcher = &site.context.launcher;
     let binary = launcher.resolve(&load.runtime).map_err(TaskError::Launch)?;
+    let bundling = debug_span!("bundle").entered();
     let prepared = site.bundle.create(&load.spec);
     prepared.map_err(|source| TaskError::Bundle {
         task: task(),
@@ -100,6 +101,7 @@ async fn create_with(
     };
     let mut record = Record::new(binary.0.clone());
     write(&record)?;
+    drop(bundling);
     failpoint("create.bundle")?;
     let options = load.call.options.as_ref();
     let started = launcher.start(&binary, &site.key, &site.bundle, options);
@@ -111,7 +113,8 @@ async fn create_with(
     write(&record)?;
     failpoint("create.shim")?;
     let client = Client::connect(&socket, task(), REACH);
-    let client = client.await.map_err(TaskError::Create)?;
+    let client = client.instrument(debug_span!("connect")).await;
+    let client = client.map_err(TaskError::Create)?;
     let (held, created) = tokio::join!(
         hold(&client, REACH),
         client
@@ -239,6 +242,7 @@ pub(super) async fn bury(site: Site, binary: Binary) -> Done {
 /// Ends the shim of a deleted task; the bundle waits for its last events to be published.
 ///
 /// `orderly`: the shim itself deleted the task, so that its binary need not be called to do so.
+#[tracing::instrument(level = "debug", skip_all, fields(container.id = %site.key.id))]
 pub(super) async fn clean(site: Site, binary: Binary, shim: Option<Shim>, orderly: bool) -> Done {
     let mut ended = orderly;
     match shim {

@@ -11,7 +11,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
-use crate::{panic, trace};
+use gantry_probe::trace;
+
+use crate::{panic, spans};
 
 /// Crates of other people, whose chatter is only wanted when it is a warning.
 pub(crate) const FOREIGN: [&str; 6] = ["h2", "hyper", "hyper_util", "tonic", "tower", "redb"];
@@ -167,7 +169,7 @@ pub fn init(options: &Options<'_>) -> Result<(), InitError> {
     };
     tracing_subscriber::registry()
         .with(lines)
-        .with(trace::layer())
+        .with(spans::layer())
         .try_init()
         .map_err(InitError::Twice)?;
     panic::log_panics();

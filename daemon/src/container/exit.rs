@@ -16,6 +16,7 @@ use super::{
 
 impl Actor {
     /// The supervisor says that the process ended.
+    #[tracing::instrument(level = "debug", name = "exit", skip_all, fields(container.id = %self.record.id))]
     pub(super) async fn exited(&mut self, code: u32, at: Option<Timestamp>) {
         if let Err(error) = self.settle_exit(code, at).await {
             let error = gantry_errors::chain(&error).to_string();

@@ -124,6 +124,7 @@ impl Containers {
     }
 
     /// Each step is tried whatever became of the one before.
+    #[tracing::instrument(level = "debug", name = "teardown", skip_all, fields(container.id = %teardown.id))]
     async fn tear_down_once(&self, teardown: &Teardown) -> Result<(), Many<ContainerError>> {
         let parts = &self.parts;
         let mut errors = Many::new();
@@ -226,6 +227,7 @@ impl Actor {
         }
     }
 
+    #[tracing::instrument(level = "debug", name = "remove", skip_all, fields(container.id = %self.record.id))]
     async fn finish_removal(&mut self, life: Life, volumes: bool) -> Result<(), ContainerError> {
         let id = self.record.id.clone();
         let teardown = Teardown {

@@ -17,11 +17,14 @@ use gantry_proto::{
         version::v1::version_client::VersionClient,
     },
     convert::any,
+    metadata,
 };
 
+use tracing::{Instrument, debug_span};
+
 use super::{
-    Ended, NewExec, NewTask, Outcome, QUICK, SLOW, Supervisor, Task, found, stamp, task, text,
-    timed, wire_mount,
+    Ended, NewExec, NewTask, Outcome, QUICK, RuntimeError, SLOW, Supervisor, Task, found, stamp,
+    task, text, timed, wire_mount,
 };
 
 impl Supervisor {
@@ -64,7 +67,8 @@ impl Supervisor {
             ..Default::default()
         };
         let mut client = self.tasks();
-        match timed(SLOW, client.create(self.request(request)?)).await {
+        let created = timed(SLOW, client.create(self.request(request)?));
+        match created.instrument(debug_span!("Tasks/Create")).await {
             Ok(answer) => Ok(answer.pid),
             Err(error) => {
                 // The definition without a task is of no use; its loss is no second error.
@@ -74,6 +78,7 @@ impl Supervisor {
         }
     }
 
+    #[tracing::instrument(level = "debug", name = "Containers/Create", skip_all)]
     async fn define(&self, task: &NewTask, options: prost_types::Any) -> Outcome<()> {
         let id = task.id.as_str().to_owned();
         let container = Container {
@@ -89,9 +94,12 @@ impl Supervisor {
         };
         let mut client = self.containers();
         let request = || {
-            self.request(CreateContainerRequest {
+            let mut request = self.request(CreateContainerRequest {
                 container: Some(container.clone()),
-            })
+            })?;
+            // Our own record is the durable one; this is made from it at every start.
+            metadata::set_unsynced(&mut request);
+            Ok::<_, RuntimeError>(request)
         };
         let first = timed(QUICK, client.create(request()?)).await;
         match first {
@@ -104,6 +112,7 @@ impl Supervisor {
         }
     }
 
+    #[tracing::instrument(level = "debug", name = "Containers/Delete", skip_all)]
     async fn undefine(&self, id: &str) -> Outcome<()> {
         let request = self.request(DeleteContainerRequest { id: id.to_owned() })?;
         found(
@@ -117,6 +126,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// In the runtime's words.
+    #[tracing::instrument(level = "debug", name = "Tasks/Start", skip_all)]
     pub async fn start(&self, id: &ContainerId, exec: &str) -> Outcome<u32> {
         let request = StartRequest {
             container_id: text(id),
@@ -130,6 +140,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The task still runs, or cannot be taken down.
+    #[tracing::instrument(level = "debug", name = "Tasks/Delete", skip_all)]
     pub async fn delete(&self, id: &ContainerId) -> Outcome<Option<Ended>> {
         let request = DeleteTaskRequest {
             container_id: text(id),
@@ -150,6 +161,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// The process has ended: not found.
+    #[tracing::instrument(level = "debug", name = "Tasks/Kill", skip_all)]
     pub async fn kill(&self, id: &ContainerId, exec: &str, signal: u8) -> Outcome<()> {
         let request = KillRequest {
             container_id: text(id),
@@ -166,6 +178,7 @@ impl Supervisor {
     ///
     /// # Errors
     /// In the runtime's words.
+    #[tracing::instrument(level = "debug", name = "Tasks/Exec", skip_all)]
     pub async fn exec(&self, id: &ContainerId, exec: NewExec) -> Outcome<()> {
         let request = ExecProcessRequest {
             container_id: text(id),

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use gantry_telemetry::trace;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     process::{Pid, PidfdFlags},
@@ -165,6 +166,9 @@ impl Supervision {
             .stdin(Stdio::null())
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(errors));
+        if let Some(file) = trace::file() {
+            command.env(trace::VARIABLE, file);
+        }
         let mut child = gantry_linux::detach::new_session(&mut command)
             .spawn()
             .map_err(|source| SuperviseError::Spawn {

@@ -169,6 +169,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Commit`] (nothing of the batch is then written) or [`StoreError::Closed`].
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         self.writer

@@ -14,4 +14,6 @@ mod networks;
 mod run;
 mod ssh;
 mod streams;
+mod trace;
+mod usage;
 mod volumes;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use gantry_cgroup::{Cgroup, CgroupError, Layout, Unit};
 use gantry_linux::exec;
+use gantry_probe::trace;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -212,7 +213,10 @@ fn prepare(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Prepared, R
 }
 
 fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError> {
+    let planning = trace::phase("plan");
     let mut prepared = prepare(global, parsed, is_run)?;
+    drop(planning);
+    let limiting = trace::phase("record, cgroup");
     let directory = prepared.store.create(parsed.id())?;
     let (cgroup, unit) = (prepared.cgroup.clone(), prepared.unit.clone());
     refuse_others(&cgroup, &directory)?;
@@ -225,12 +229,15 @@ fn make(global: &Global, parsed: &Parsed, is_run: bool) -> Result<Made, RunError
     // Already now, without a process: whoever finds this after the runtime was killed half-way knows
     // where its processes are.
     directory.write(&prepared.record)?;
+    drop(limiting);
     let start = if is_run {
         Start::Told
     } else {
         Start::Fifo(directory.make_fifo()?)
     };
+    let birth = trace::phase("process until ready");
     let launched = give_birth(&prepared, start, preserved(parsed)?)?;
+    drop(birth);
     if let Err(error) = settle(&launched, &mut prepared, &directory) {
         launched.abandon();
         return Err(error);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gantry_errors::{Classify, ErrorKind};
-use gantry_telemetry::trace;
+use gantry_probe::trace;
 use rustix::process::{Pid, PidfdFlags, Signal};
 use thiserror::Error;
 use tokio::time::timeout;
@@ -247,7 +247,7 @@ impl Runtime {
         io: Io,
     ) -> Result<Vec<u8>, RuntimeError> {
         let verb = call.verb;
-        let _phase = trace::phase(verb);
+        let _phase = trace::phase(format!("runtime {verb}"));
         let log = self.bundle.join(call.log);
         let log_start = std::fs::metadata(&log).map_or(0, |meta| meta.len());
         let spawn_error = |source| RuntimeError::Spawn {

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantry_cgroup::{Cgroup, Layout, Stats};
+use gantry_probe::{failpoint, trace};
 use gantry_proto::containerd::events::{
     TaskCreate, TaskDelete, TaskIo, TaskPaused, TaskResumed, TaskStart,
 };
 use gantry_proto::containerd::types;
 use gantry_proto::convert::time;
 use gantry_proto::topic;
-use gantry_telemetry::trace;
 use rustix::process::Pid;
 
 use super::error::TaskError;
@@ -44,6 +44,7 @@ pub(super) async fn create(
     task: &Arc<Task>,
     new: NewContainer,
 ) -> Result<Arc<Container>, TaskError> {
+    let _phase = trace::phase("Task/Create");
     let names = &new.names;
     let targets = Targets::parse([&names.stdin, &names.stdout, &names.stderr], names.terminal)?;
     if let Some(uri) = targets.uri() {
@@ -79,6 +80,7 @@ async fn create_process(
     init: &Arc<Process>,
     root: PathBuf,
 ) -> Result<Arc<Container>, TaskError> {
+    failpoint("shim.create.mounted")?;
     let announcing = init.announcing.lock().await;
     let expectation = task.reaper.expect();
     let child = init.take_child()?;
@@ -98,6 +100,7 @@ async fn create_process(
             return Err(error.into());
         }
     };
+    let _ = failpoint("shim.create.made");
     let end = expectation.wait_for(pid);
     let terminal = match console {
         Some(console) => join_terminal(console, init).await,
@@ -199,6 +202,7 @@ impl Container {
 
     /// Lets the container's process run.
     pub(crate) async fn start(&self, task: &Task) -> Result<Pid, TaskError> {
+        let _phase = trace::phase("Task/Start");
         let announcing = self.init.announcing.lock().await;
         let state = self.init.state();
         let State::Created { pid } = state else {
@@ -208,6 +212,7 @@ impl Container {
             });
         };
         self.runtime.start(&task.reaper).await?;
+        let _ = failpoint("shim.start.started");
         // It may have ended already; that is told after its start.
         let _ = self.init.advance(|state| match state {
             State::Created { pid } => Ok(State::Running { pid }),
@@ -310,6 +315,7 @@ impl Container {
 
     /// Takes away what is left of a container that has ended.
     pub(crate) async fn delete(&self, task: &Task) -> Result<(Option<Pid>, Exit), TaskError> {
+        let _phase = trace::phase("Task/Delete");
         let state = self.init.state();
         let State::Stopped { pid, .. } = state else {
             return Err(TaskError::State {
@@ -322,7 +328,11 @@ impl Container {
             Ok(()) | Err(RuntimeError::Gone(_)) => {}
             Err(error) => return Err(error.into()),
         }
+        let _ = failpoint("shim.delete.runtime");
+        let unmounting = trace::phase("unmount rootfs");
         rootfs::unmount_all(&self.root);
+        drop(unmounting);
+        let _ = failpoint("shim.delete.unmounted");
         self.init.streams.abandon();
         for (_, exec) in self.execs().drain() {
             exec.streams.abandon();

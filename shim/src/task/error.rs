@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use gantry_cgroup::CgroupError;
 use gantry_errors::{Classify, ErrorKind};
+use gantry_probe::Injected;
 use gantry_stdio::SocketError;
 use thiserror::Error;
 
@@ -61,6 +62,8 @@ pub(crate) enum TaskError {
     },
     #[error("signal the process")]
     Kill(#[source] io::Error),
+    #[error(transparent)]
+    Injected(#[from] Injected),
 }
 
 impl Classify for TaskError {
@@ -81,7 +84,8 @@ impl Classify for TaskError {
             | Self::Socket(_)
             | Self::Cgroup(_)
             | Self::Bundle { .. }
-            | Self::Kill(_) => ErrorKind::Unknown,
+            | Self::Kill(_)
+            | Self::Injected(_) => ErrorKind::Unknown,
         }
     }
 }

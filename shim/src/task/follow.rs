@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gantry_probe::{failpoint, trace};
 use gantry_proto::containerd::events::{TaskExit, TaskOom};
 use gantry_proto::convert::time;
 use gantry_proto::topic;
-use gantry_telemetry::trace;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -34,6 +34,7 @@ pub(super) fn follow(
 ) {
     tokio::spawn(async move {
         let exit = end.await.unwrap_or_else(|_| Exit::unknown());
+        let _phase = trace::phase("exit");
         let is_init = process.exec_id.is_empty();
         let id = if is_init {
             task.id.clone()
@@ -41,8 +42,10 @@ pub(super) fn follow(
             process.exec_id.clone()
         };
         let pid = process.state().pid();
+        let _ = failpoint("shim.exit.seen");
         // A full state directory must not hide the end from those who are here to hear it.
         let _ = task.exits.keep(&id, number(pid), exit);
+        let _ = failpoint("shim.exit.kept");
         process.stopped(exit);
         if is_init {
             kill_the_rest(&task, &container).await;
@@ -60,6 +63,7 @@ pub(super) fn follow(
             exited_at: Some(time::to_wire(exit.at)),
         };
         task.events.publish(topic::TASK_EXIT, &event);
+        let _ = failpoint("shim.exit.told");
         drop(announcing);
         process.announce_end(exit);
     });

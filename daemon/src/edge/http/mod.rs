@@ -34,6 +34,7 @@ use gantry_engine_api::system::ping;
 use http::{HeaderValue, Method, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use tower::ServiceExt;
+use tracing::{Instrument, debug_span};
 
 use self::error::ApiError;
 use crate::engine::Engine;
@@ -60,7 +61,16 @@ pub fn router(engine: Arc<Engine>) -> Router {
 }
 
 /// Answers one request, from its raw path to the headers that every answer has.
-pub async fn answer(router: Router, mut request: Request) -> Response {
+pub async fn answer(router: Router, request: Request) -> Response {
+    let span = debug_span!("request", name = tracing::field::Empty);
+    if !span.is_disabled() {
+        let name = format!("{} {}", request.method(), request.uri().path());
+        span.record("name", name);
+    }
+    answer_in_span(router, request).instrument(span).await
+}
+
+async fn answer_in_span(router: Router, mut request: Request) -> Response {
     let head = request.method() == Method::HEAD;
     let mut response = match check(&mut request) {
         Ok(()) => match router.oneshot(request).await {

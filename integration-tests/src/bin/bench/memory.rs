@@ -1,11 +1,10 @@
 //! Memory with many containers, listing them, and how soon the API is back after a kill.
 
-use std::path::Path;
 use std::time::Instant;
 
 use integration_tests::http::Http;
 use integration_tests::image::BUSYBOX;
-use integration_tests::{Engine, Kind, leaks};
+use integration_tests::{Engine, Kind, leaks, usage};
 
 use crate::figure::{Contender, Figure, Target, interleaved};
 
@@ -27,10 +26,7 @@ pub(crate) fn measure() -> Vec<Figure> {
             Kind::Stock => ("containerd-shim-runc-v2", &["dockerd", "containerd"]),
         };
         let shims = leaks::processes_of(engine.dir(), shim);
-        let total: u64 = shims
-            .iter()
-            .map(|p| rollup(*p, &["Private_Clean", "Private_Dirty"]))
-            .sum();
+        let total: u64 = shims.iter().map(|p| usage::private_kib(*p)).sum();
         private.push((
             name.to_owned(),
             vec![mib(total) / shims.len().max(1) as f64],
@@ -40,7 +36,7 @@ pub(crate) fn measure() -> Vec<Figure> {
             .flat_map(|p| leaks::processes_of(engine.dir(), p));
         daemons.push((
             name.to_owned(),
-            vec![mib(pids.map(|p| rollup(p, &["Pss"])).sum())],
+            vec![mib(pids.map(usage::proportional_kib).sum())],
         ));
         if kind == Kind::Gantry {
             figures.push(list(&engine));
@@ -115,19 +111,6 @@ fn list(engine: &Engine) -> Figure {
         contenders,
         &[Target::AtMost(2.0)],
     )
-}
-
-/// The sum of these lines of `smaps_rollup`, in KiB.
-fn rollup(pid: u32, names: &[&str]) -> u64 {
-    let path = format!("/proc/{pid}/smaps_rollup");
-    let text = std::fs::read_to_string(Path::new(&path)).unwrap_or_default();
-    let value = |line: &str| {
-        let (name, rest) = line.split_once(':')?;
-        names
-            .contains(&name)
-            .then(|| rest.trim().trim_end_matches(" kB").parse::<u64>().ok())?
-    };
-    text.lines().filter_map(value).sum()
 }
 
 fn mib(kib: u64) -> f64 {

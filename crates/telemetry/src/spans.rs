@@ -1,8 +1,10 @@
-//! Writes every `tracing` span that closes.
+//! Writes every `tracing` span that closes into the trace. A field `name` names the span where its own
+//! name, which is fixed, says too little.
 
 use std::fmt;
 use std::time::SystemTime;
 
+use gantry_probe::trace;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -22,7 +24,7 @@ where
     let wanted = Targets::new()
         .with_default(LevelFilter::DEBUG)
         .with_targets(FOREIGN.map(|name| (name, LevelFilter::OFF)));
-    super::enabled().then(|| Spans.with_filter(wanted))
+    trace::enabled().then(|| Spans.with_filter(wanted))
 }
 
 struct Spans;
@@ -87,6 +89,43 @@ where
             .next()
             .map_or(0, |root| root.id().into_u64());
         let elapsed = open.begin.elapsed().unwrap_or_default();
-        super::complete(span.name(), open.begin, elapsed, track, &open.args.0);
+        let mut args = open.args.0;
+        let name = args.remove("name");
+        let name = name.as_ref().and_then(Value::as_str);
+        trace::complete(
+            name.unwrap_or(span.name()),
+            open.begin,
+            elapsed,
+            track,
+            &args,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// The only test that opens a trace: the writer is the process's own.
+    #[test]
+    fn spans_nest_on_the_track_of_their_root() {
+        let directory = tempfile::tempdir().expect("temporary directory");
+        let path = directory.path().join("trace.json");
+        trace::open("test", Some(&path)).expect("opened");
+        let subscriber = tracing_subscriber::registry().with(layer());
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("outer", container.id = "c1");
+            span.in_scope(|| drop(tracing::info_span!("inner", name = "told")));
+        });
+        let text = std::fs::read_to_string(&path).expect("read");
+        let closed = format!("{}]", text.trim_end().trim_end_matches(','));
+        let events: Vec<Value> = serde_json::from_str(&closed).expect("an array");
+        let names: Vec<_> = events.iter().map(|e| e["name"].as_str()).collect();
+        assert_eq!(names, [Some("process_name"), Some("told"), Some("outer")]);
+        assert_eq!(events[1]["tid"], events[2]["tid"]);
+        assert_eq!(events[2]["args"]["container.id"], "c1");
+        assert!(events[2]["ts"].as_f64() <= events[1]["ts"].as_f64());
     }
 }
