@@ -11,15 +11,17 @@ use tonic::{Code, Status};
 use crate::engine::{Engine, eventually};
 use crate::subscriber::{Step, Told};
 
-/// How often the supervisor is killed under load, and how often where a quick answer is asked for.
+/// How often the supervisor is killed under load: with shims that play containers, with shims that run
+/// them, and where a quick answer is asked for.
 const KILLS: u32 = 60;
+const KILLS_REAL: u32 = 20;
 const QUICK_KILLS: u32 = 10;
 /// How many containers live at a time.
 const LANES: u64 = 4;
 
-fn kills() -> u32 {
+fn kills(usual: u32) -> u32 {
     let quick = std::env::var_os("GANTRY_TEST_QUICK").is_some();
-    if quick { QUICK_KILLS } else { KILLS }
+    if quick { QUICK_KILLS } else { usual }
 }
 
 /// A client that does not give up: what a daemon that reconciles does. Every operation is tried until
@@ -71,13 +73,22 @@ fn passing(status: &Status) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
+    kill_at_random_instants(Engine::new(), kills(KILLS)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_is_anything_lost_of_containers_that_really_run() {
+    kill_at_random_instants(Engine::with_real_shim(), kills(KILLS_REAL)).await;
+}
+
+async fn kill_at_random_instants(mut engine: Engine, kills: u32) {
     let seed = std::env::var("GANTRY_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
     let seed = seed.unwrap_or_else(|| u64::from(std::process::id()));
     eprintln!("GANTRY_SEED={seed} replays this");
     let mut random = Random(seed);
-    let mut engine = Engine::running().await;
+    engine.start(&[]).await;
     let told = Told::follow(engine.channel());
     eventually("the subscriber is on", async || {
         engine.define("probe", "{}").await.is_ok()
@@ -86,7 +97,7 @@ async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
     let phases = Phases::default();
     let mut killed = 0;
     let mut round = 0;
-    while killed < kills() {
+    while killed < kills {
         round += 1;
         let ids: Vec<String> = (0..LANES).map(|lane| format!("c{round}-{lane}")).collect();
         for id in &ids {
@@ -114,7 +125,11 @@ async fn nothing_is_lost_when_the_supervisor_is_killed_at_random_instants() {
     engine.clean().await;
     let hit = phases.hit.into_inner();
     eprintln!("kills by what the client was doing: {hit:?}");
-    assert_eq!(hit.len(), PHASES.len(), "every phase was hit: {hit:?}");
+    let few = kills < KILLS;
+    assert!(
+        few || hit.len() == PHASES.len(),
+        "every phase was hit: {hit:?}"
+    );
 }
 
 /// What a client does with a container, in order.

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
+use crate::real::Real;
+
 /// The namespace of all tests' containers; each test has a supervisor of its own.
 pub(crate) const NAMESPACE: &str = "test";
 
@@ -26,6 +28,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(crate) struct Engine {
     root: TempDir,
     child: Option<Child>,
+    real: Option<Real>,
 }
 
 impl Drop for Engine {
@@ -33,7 +36,10 @@ impl Drop for Engine {
         self.kill();
         // Shims outlive their supervisor; these are told where their pids are.
         for bundle in self.bundles() {
-            kill_shim(&bundle);
+            match &self.real {
+                None => kill_shim(&bundle),
+                Some(real) => real.remove(self, &bundle),
+            }
         }
     }
 }
@@ -64,7 +70,20 @@ impl Engine {
                 .tempdir()
                 .expect("temporary directory"),
             child: None,
+            real: None,
         }
+    }
+
+    /// Directories without a supervisor, for the shim and the runtime that users get.
+    pub(crate) fn with_real_shim() -> Self {
+        let mut engine = Self::new();
+        engine.real = Some(Real::find(engine.path()));
+        engine
+    }
+
+    /// What its containers are made of, if they really run.
+    pub(crate) fn real(&self) -> &Real {
+        self.real.as_ref().expect("a supervisor with the real shim")
     }
 
     /// A running supervisor.
@@ -83,14 +102,10 @@ impl Engine {
     }
 
     pub(crate) fn command(&self) -> Command {
-        let mut shim = std::env::current_exe().expect("own path");
-        shim.pop();
-        let shim = shim.with_file_name("examples").join("fake_shim");
-        assert!(
-            shim.exists(),
-            "{} is missing: `cargo test -p containerd-lite --examples --test it` builds it",
-            shim.display()
-        );
+        let shim = self
+            .real
+            .as_ref()
+            .map_or_else(fake_shim, |real| real.shim.clone());
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -121,6 +136,16 @@ impl Engine {
             uds::stream(&self.address()).await.is_ok()
         })
         .await;
+    }
+
+    /// How many sockets the supervisor has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let pid = self.child.as_ref().expect("it was started").id();
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors");
+        open.flatten()
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+            .filter(|target| target.to_string_lossy().starts_with("socket:"))
+            .count()
     }
 
     /// `kill -9`.
@@ -164,7 +189,10 @@ impl Engine {
 
     /// Defines a container that plays `play` (the fake shim's JSON).
     pub(crate) async fn define(&self, id: &str, play: &str) -> Result<(), Status> {
-        let spec = format!(r#"{{"fake":{play}}}"#);
+        let spec = match &self.real {
+            None => format!(r#"{{"fake":{play}}}"#),
+            Some(real) => real.spec(id, play),
+        };
         let container = Container {
             id: id.to_owned(),
             runtime: Some(container::Runtime {
@@ -191,10 +219,15 @@ impl Engine {
     }
 
     pub(crate) async fn create(&self, id: &str) -> Result<u32, Status> {
-        let request = within(wire::CreateTaskRequest {
+        let mut request = wire::CreateTaskRequest {
             container_id: id.to_owned(),
             ..wire::CreateTaskRequest::default()
-        });
+        };
+        if let Some(real) = &self.real {
+            request.rootfs = vec![real.rootfs.clone()];
+            request.options = Some(real.options.clone());
+        }
+        let request = within(request);
         Ok(self.tasks().create(request).await?.into_inner().pid)
     }
 
@@ -268,10 +301,25 @@ impl Engine {
             .collect()
     }
 
-    /// No bundle is left.
+    /// No bundle is left, nor anything that a real shim makes.
     pub(crate) async fn clean(&self) {
         eventually("bundles are gone", async || self.bundles().is_empty()).await;
+        if let Some(real) = &self.real {
+            real.clean(self).await;
+        }
     }
+}
+
+fn fake_shim() -> PathBuf {
+    let mut shim = std::env::current_exe().expect("own path");
+    shim.pop();
+    let shim = shim.with_file_name("examples").join("fake_shim");
+    assert!(
+        shim.exists(),
+        "{} is missing: `cargo test -p containerd-lite --examples --test it` builds it",
+        shim.display()
+    );
+    shim
 }
 
 /// A request in the tests' namespace.

@@ -108,6 +108,26 @@ async fn a_stuck_shim_delays_nobody_else() {
     assert!(hanging.iter().all(|call| !call.is_finished()));
 }
 
+#[tokio::test]
+async fn a_shim_at_rest_costs_no_connection() {
+    let engine = Engine::running().await;
+    engine.list().await;
+    let before = engine.sockets();
+    for id in ["a", "b", "c", "d"] {
+        engine.run(id, "{}").await;
+    }
+    eventually("connections are let go", async || {
+        engine.sockets() <= before
+    })
+    .await;
+    for id in ["a", "b", "c", "d"] {
+        engine.signal(id, 9).await.expect("connected anew");
+        assert_eq!(engine.wait(id).await.expect("ends"), 137);
+        engine.delete(id).await.expect("deleted");
+    }
+    engine.clean().await;
+}
+
 async fn kill(
     mut tasks: gantry_proto::containerd::services::tasks::v1::tasks_client::TasksClient<
         tonic::transport::Channel,
