@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gantry_proto::containerd::task::v3 as wire;
@@ -14,6 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
 use super::ShimError;
+use super::line::Line;
 use crate::names::ContainerId;
 use crate::task::{Exit, Phase, Process, ProcessId, Stdio};
 use crate::typed::Typed;
@@ -25,10 +27,10 @@ const SLOW: Duration = Duration::from_secs(120);
 /// For calls that many containers are asked at once.
 const GLANCE: Duration = Duration::from_secs(3);
 
-/// A connection to one shim. Clones share it.
+/// The calls to one shim. Clones share its connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    task: TaskClient<Channel>,
+    line: Arc<Line>,
     id: ContainerId,
 }
 
@@ -75,7 +77,7 @@ impl Client {
         id: ContainerId,
         limit: Duration,
     ) -> Result<Self, ShimError> {
-        let channel = tokio::time::timeout(limit, uds::connect(path))
+        let line = tokio::time::timeout(limit, Line::connect(path))
             .await
             .map_err(|_| ShimError::Deadline {
                 call: "connect",
@@ -85,10 +87,13 @@ impl Client {
                 path: path.to_owned(),
                 source,
             })?;
-        let task = TaskClient::new(channel)
+        Ok(Self { line, id })
+    }
+
+    fn task(&self) -> TaskClient<Channel> {
+        TaskClient::new(self.line.channel())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
-            .max_encoding_message_size(MAX_MESSAGE_BYTES);
-        Ok(Self { task, id })
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     fn id(&self) -> String {
@@ -98,7 +103,7 @@ impl Client {
     /// The shim's own process id.
     pub(crate) async fn shim_pid(&self, limit: Duration) -> Result<u32, ShimError> {
         let request = wire::ConnectRequest { id: self.id() };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let answer = within(limit, "Connect", task.connect(request)).await?;
         Ok(answer.shim_pid)
     }
@@ -116,7 +121,7 @@ impl Client {
             options: call.options.as_ref().map(Into::into),
             ..wire::CreateTaskRequest::default()
         };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let answer = within(SLOW, "Create", task.create(request)).await?;
         Ok(answer.pid)
     }
@@ -124,7 +129,7 @@ impl Client {
     /// Starts a process; its id.
     pub(crate) async fn start(&self, process: &ProcessId) -> Result<u32, ShimError> {
         let (id, exec_id) = (self.id(), process.exec_id());
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let request = wire::StartRequest { id, exec_id };
         Ok(within(SLOW, "Start", task.start(request)).await?.pid)
     }
@@ -145,7 +150,7 @@ impl Client {
             stderr: stdio.stderr,
             spec: Some((&spec).into()),
         };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(SLOW, "Exec", task.exec(request)).await?;
         Ok(())
     }
@@ -153,7 +158,7 @@ impl Client {
     /// Deletes a stopped process; its id and how it ended.
     pub(crate) async fn delete(&self, process: &ProcessId) -> Result<(u32, Exit), ShimError> {
         let (id, exec_id) = (self.id(), process.exec_id());
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let request = wire::DeleteRequest { id, exec_id };
         let answer = within(SLOW, "Delete", task.delete(request)).await?;
         let exit = exit(answer.exit_status, answer.exited_at.as_ref());
@@ -163,7 +168,7 @@ impl Client {
     /// Freezes the container.
     pub(crate) async fn pause(&self) -> Result<(), ShimError> {
         let request = wire::PauseRequest { id: self.id() };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(QUICK, "Pause", task.pause(request)).await?;
         Ok(())
     }
@@ -171,7 +176,7 @@ impl Client {
     /// Thaws the container.
     pub(crate) async fn resume(&self) -> Result<(), ShimError> {
         let request = wire::ResumeRequest { id: self.id() };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(QUICK, "Resume", task.resume(request)).await?;
         Ok(())
     }
@@ -189,7 +194,7 @@ impl Client {
             signal,
             all,
         };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(QUICK, "Kill", task.kill(request)).await?;
         Ok(())
     }
@@ -206,7 +211,7 @@ impl Client {
             width,
             height,
         };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(QUICK, "ResizePty", task.resize_pty(request)).await?;
         Ok(())
     }
@@ -215,7 +220,7 @@ impl Client {
     pub(crate) async fn close_stdin(&self, process: &ProcessId) -> Result<(), ShimError> {
         let (id, exec_id, stdin) = (self.id(), process.exec_id(), true);
         let request = wire::CloseIoRequest { id, exec_id, stdin };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(QUICK, "CloseIO", task.close_io(request)).await?;
         Ok(())
     }
@@ -223,7 +228,7 @@ impl Client {
     /// The container's processes.
     pub(crate) async fn pids(&self) -> Result<Vec<ProcessInfo>, ShimError> {
         let request = wire::PidsRequest { id: self.id() };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         Ok(within(QUICK, "Pids", task.pids(request)).await?.processes)
     }
 
@@ -238,7 +243,7 @@ impl Client {
             resources: resources.as_ref().map(Into::into),
             annotations,
         };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         within(QUICK, "Update", task.update(request)).await?;
         Ok(())
     }
@@ -246,7 +251,7 @@ impl Client {
     /// What the container uses.
     pub(crate) async fn stats(&self) -> Result<Option<Typed>, ShimError> {
         let request = wire::StatsRequest { id: self.id() };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let answer = within(GLANCE, "Stats", task.stats(request)).await?;
         Ok(answer.stats.map(Typed::from))
     }
@@ -259,7 +264,7 @@ impl Client {
     ) -> Result<Option<Report>, ShimError> {
         let (id, exec_id) = (self.id(), process.exec_id());
         let request = wire::StateRequest { id, exec_id };
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let asked = tokio::time::timeout(limit, task.state(request)).await;
         match asked {
             Err(_) => Err(ShimError::Deadline {
@@ -275,7 +280,7 @@ impl Client {
     /// Asks the shim to end.
     pub(crate) async fn shutdown(&self) -> Result<(), ShimError> {
         let (id, now) = (self.id(), true);
-        let mut task = self.task.clone();
+        let mut task = self.task();
         let request = wire::ShutdownRequest { id, now };
         within(GLANCE, "Shutdown", task.shutdown(request)).await?;
         Ok(())

@@ -7,6 +7,7 @@ mod bundle;
 mod client;
 mod error;
 mod launch;
+mod line;
 mod spool;
 
 pub(crate) use alive::Alive;
