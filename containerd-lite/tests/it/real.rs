@@ -127,18 +127,22 @@ impl Real {
             !mounts.contains(&folder)
         })
         .await;
-        let known = std::fs::read_dir(&self.runtime_root).map_or(0, |all| {
-            all.filter(|entry| entry.as_ref().is_ok_and(|e| !is_empty(&e.path())))
-                .count()
-        });
-        assert_eq!(known, 0, "the runtime still knows a container");
-        for controller in ["memory", "pids", "freezer", "unified", ""] {
-            let group = Path::new("/sys/fs/cgroup").join(controller).join(GROUP);
-            let left = std::fs::read_dir(group).into_iter().flatten().flatten();
-            let left = left.map(|entry| entry.file_name().to_string_lossy().into_owned());
-            let left: Vec<_> = left.filter(|name| name.starts_with(&self.mark)).collect();
-            assert!(left.is_empty(), "control groups are left: {left:?}");
-        }
+        let namespace = self.runtime_root.join(NAMESPACE);
+        eventually("the runtime knows no container", async || {
+            is_empty(&namespace)
+        })
+        .await;
+        eventually("control groups are gone", async || self.groups().is_empty()).await;
+    }
+
+    /// These containers' control groups.
+    fn groups(&self) -> Vec<String> {
+        let controllers = ["memory", "pids", "freezer", "unified", ""];
+        let folder = |controller| Path::new("/sys/fs/cgroup").join(controller).join(GROUP);
+        let entries = controllers.into_iter().map(folder).map(std::fs::read_dir);
+        let names = entries.flatten().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with(&self.mark)).collect()
     }
 
     /// The shims of this supervisor.

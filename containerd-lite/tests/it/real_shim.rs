@@ -14,12 +14,12 @@ const PLAY: &str = r#"{"exit":9,"after_ms":20}"#;
 const UNKNOWN: u32 = 137;
 
 /// One life; whatever the shim's death makes of it. Gives the exit that was told.
-async fn live(engine: &Engine) -> Option<u32> {
-    engine.create("c").await.ok()?;
+async fn live(engine: &Engine, id: &str) -> Option<u32> {
+    engine.create(id).await.ok()?;
     // Its answer may be lost with the shim.
-    let _ = engine.begin("c").await;
-    let exit = engine.wait("c").await.ok();
-    let _ = engine.delete("c").await;
+    let _ = engine.begin(id).await;
+    let exit = engine.wait(id).await.ok();
+    let _ = engine.delete(id).await;
     exit
 }
 
@@ -44,23 +44,32 @@ async fn a_shim_may_die_at_each_of_its_boundaries() {
         })
         .await;
         engine.define("c", PLAY).await.expect("defined");
-        let lived = tokio::time::timeout(Duration::from_secs(20), live(&engine)).await;
+        let lived = tokio::time::timeout(Duration::from_secs(20), live(&engine, "c")).await;
         let lived = lived.unwrap_or_else(|_| panic!("{point}: a call did not return"));
         assert_eq!(lived, exit, "{point}");
         // Whatever the last answer said, a deletion that is asked for again succeeds or was done.
-        match engine.delete("c").await {
-            Ok(deleted) => assert_eq!(Some(deleted.exit_status), exit, "{point}"),
-            Err(status) => assert_eq!(status.code(), Code::NotFound, "{point}: {status:?}"),
-        }
+        eventually("it is deleted", async || match engine.delete("c").await {
+            Ok(deleted) => {
+                assert_eq!(Some(deleted.exit_status), exit, "{point}");
+                true
+            }
+            Err(status) if status.code() == Code::Unavailable => false,
+            Err(status) => {
+                assert_eq!(status.code(), Code::NotFound, "{point}: {status:?}");
+                true
+            }
+        })
+        .await;
         engine.clean().await;
         if let Some(exit) = exit {
             let end = [Step::Exit(exit), Step::Delete(exit)];
             eventually(point, async || told.of("c").ends_with(&end)).await;
         }
-        // The name and all that goes with it can be used again.
+        // The next one lives as if nothing had been.
         engine.kill();
         engine.start(&[]).await;
-        assert_eq!(live(&engine).await, Some(9), "{point}");
+        engine.define("d", PLAY).await.expect("defined");
+        assert_eq!(live(&engine, "d").await, Some(9), "{point}");
         engine.clean().await;
     }
 }
