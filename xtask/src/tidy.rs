@@ -18,6 +18,7 @@ const LEVELS: &[(u8, &[&str])] = &[
         0,
         &[
             "gantry-capabilities",
+            "gantry-dockerfile",
             "gantry-engine-api",
             "gantry-errors",
             "gantry-ids",
@@ -73,6 +74,11 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
     ),
     (
         "gantry-engine-api",
+        &["rustix", "libc", "nix", "tokio"],
+        "level 0 is pure",
+    ),
+    (
+        "gantry-dockerfile",
         &["rustix", "libc", "nix", "tokio"],
         "level 0 is pure",
     ),

@@ -1,0 +1,117 @@
+//! What instructions copy or mount from, and circles in that.
+
+use super::{Base, Graph, Node, image_name};
+use crate::ast::{Instruction, Kind};
+use crate::error::{Error, Meaning};
+use crate::source::Lines;
+
+impl Graph<'_> {
+    /// The nodes an instruction copies or mounts from; images get nodes of their own.
+    pub(super) fn needs(&mut self, instruction: &Instruction) -> Result<Vec<usize>, Error> {
+        let lines = instruction.text.lines;
+        match &instruction.kind {
+            Kind::Copy(copy) => {
+                let from = copy.from.as_deref().filter(|from| !from.is_empty());
+                let Some(from) = from else {
+                    return Ok(Vec::new());
+                };
+                Ok(vec![self.copied(from, lines)?])
+            }
+            Kind::Run(run) => {
+                let named = run.mounts.iter().filter_map(|mount| mount.from.as_deref());
+                named.map(|from| self.source(from, lines)).collect()
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What `COPY --from` means: a stage by number or name, or an image.
+    fn copied(&mut self, from: &str, lines: Lines) -> Result<usize, Error> {
+        if let Ok(number) = from.parse::<i64>() {
+            let node = usize::try_from(number).ok();
+            let node = node.filter(|node| *node < self.file.stages.len());
+            return node.ok_or_else(|| Error::new(Meaning::StageIndex(number), lines));
+        }
+        if from.find('$').is_some_and(|at| at + 1 < from.len()) {
+            return Err(Error::new(Meaning::FromVariable, lines));
+        }
+        self.source(from, lines)
+    }
+
+    fn source(&mut self, from: &str, lines: Lines) -> Result<usize, Error> {
+        if let Some(node) = self.find_name(from) {
+            return Ok(node);
+        }
+        let base = if from == "scratch" {
+            Base::Scratch
+        } else {
+            Base::Image(image_name(from.to_owned(), lines)?)
+        };
+        let known = |node: &Node| node.stage.is_none() && node.base == base;
+        if let Some(node) = self.nodes.iter().position(known) {
+            return Ok(node);
+        }
+        self.nodes.push(Node {
+            stage: None,
+            name: from.to_owned(),
+            base,
+            platform: None,
+            lines,
+            needs: Vec::new(),
+        });
+        Ok(self.nodes.len() - 1)
+    }
+
+    /// The node that a `--from` names, found again.
+    pub(crate) fn resolve(&self, from: &str, by_number: bool) -> Option<usize> {
+        let number = from.parse().ok().filter(|_| by_number);
+        if let Some(node) = number.filter(|node| *node < self.file.stages.len()) {
+            return Some(node);
+        }
+        let image = |node: &Node| node.stage.is_none() && node.name == from;
+        self.find_name(from)
+            .or_else(|| self.nodes.iter().position(image))
+    }
+
+    pub(super) fn refuse_circles(&self) -> Result<(), Error> {
+        let mut visited = vec![false; self.nodes.len()];
+        for start in 0..self.nodes.len() {
+            let mut path = Vec::new();
+            if let Some(lines) = self.circle(start, &mut visited, &mut path) {
+                let name = self.nodes[start].name.clone();
+                return Err(Error {
+                    kind: Box::new(Meaning::Circle(name).into()),
+                    lines,
+                    span: None,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The instructions that close a circle from a node on.
+    fn circle(
+        &self,
+        node: usize,
+        visited: &mut [bool],
+        path: &mut Vec<usize>,
+    ) -> Option<Vec<Lines>> {
+        if std::mem::replace(&mut visited[node], true) {
+            return None;
+        }
+        path.push(node);
+        for (need, lines) in &self.nodes[node].needs {
+            let rest = if path.contains(need) {
+                Some(Vec::new())
+            } else {
+                self.circle(*need, visited, path)
+            };
+            if let Some(mut rest) = rest {
+                rest.insert(0, *lines);
+                return Some(rest);
+            }
+        }
+        path.pop();
+        None
+    }
+}
