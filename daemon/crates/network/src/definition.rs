@@ -118,6 +118,9 @@ pub enum DefinitionError {
         /// The device.
         parent: String,
     },
+    /// A network with a way out cannot be without a gateway.
+    #[error("gateway mode 'isolated' can only be used for an internal network")]
+    IsolatedNotInternal,
     /// An MTU below zero.
     #[error("invalid MTU number: {0}")]
     Mtu(i64),
@@ -139,6 +142,7 @@ impl Classify for DefinitionError {
             | Self::Pools(_)
             | Self::NoFamily
             | Self::NoPool
+            | Self::IsolatedNotInternal
             | Self::MacvlanMode(_)
             | Self::NoParent(_)
             | Self::Option { .. }
@@ -228,6 +232,11 @@ pub(crate) fn define(
     }
     if pools.len() > 1 {
         return Err(DefinitionError::ManySubnets);
+    }
+    let [ipv4, ipv6] = keys::GATEWAY_MODES.map(|key| request.options.get(key));
+    let is_isolated = |mode: Option<&String>| mode.is_some_and(|mode| mode == "isolated");
+    if !request.internal && (is_isolated(ipv4) || is_isolated(ipv6)) {
+        return Err(DefinitionError::IsolatedNotInternal);
     }
     Ok(Definition {
         pool: pools.pop(),

@@ -44,6 +44,8 @@ pub(crate) struct BridgeOptions {
     pub(crate) host_binding: Option<Ipv4Addr>,
     /// The device gets no address; whoever has the gateway's address is elsewhere.
     pub(crate) inhibit_ipv4: bool,
+    /// The host has no place in the network at all.
+    pub(crate) isolated: bool,
     /// In bytes.
     pub(crate) mtu: Option<u32>,
     /// What the container's interfaces are called, before their number.
@@ -59,9 +61,11 @@ impl BridgeOptions {
         {
             return Err(DefinitionError::NotBuilt(format!("network option {key}")));
         }
-        for key in keys::GATEWAY_MODES {
-            gateway_mode(key, options.get(key).map_or("", String::as_str))?;
-        }
+        let mode = |key: &str| options.get(key).map_or("", String::as_str);
+        let [ipv4, ipv6] = keys::GATEWAY_MODES;
+        let isolated = is_isolated(ipv4, mode(ipv4), &["routed", "nat-unprotected"])?;
+        // Of the other modes of IPv6 none means anything without it.
+        is_isolated(ipv6, mode(ipv6), &[])?;
         let text = |key: &str| options.get(key).filter(|value| !value.is_empty()).cloned();
         let name = text(keys::NAME);
         if name.as_ref().is_some_and(|name| name.len() > NAME_MAX) {
@@ -72,6 +76,7 @@ impl BridgeOptions {
             icc: boolean(options, keys::ICC, true)?,
             masquerade: boolean(options, keys::MASQUERADE, true)?,
             host_binding: host_binding(options)?,
+            isolated,
             inhibit_ipv4: boolean(options, keys::INHIBIT_IPV4, false)?,
             mtu: mtu(options)?,
             interface_prefix: text(keys::INTERFACE_PREFIX).unwrap_or_else(|| "eth".to_owned()),
@@ -87,12 +92,14 @@ fn refused(key: &str, value: &str, why: String) -> DefinitionError {
     }
 }
 
-fn gateway_mode(key: &str, mode: &str) -> Result<(), DefinitionError> {
+/// Reads a gateway mode, of which some are not built.
+fn is_isolated(key: &str, mode: &str, not_built: &[&str]) -> Result<bool, DefinitionError> {
     match mode {
-        "" | "nat" => Ok(()),
-        "routed" | "isolated" | "nat-unprotected" => {
+        "isolated" => Ok(true),
+        mode if not_built.contains(&mode) => {
             Err(DefinitionError::NotBuilt(format!("gateway mode {mode}")))
         }
+        "" | "nat" | "routed" | "nat-unprotected" => Ok(false),
         other => Err(refused(key, other, format!("unknown gateway mode {other}"))),
     }
 }

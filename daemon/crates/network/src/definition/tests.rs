@@ -163,6 +163,13 @@ fn options_are_read_and_refused_in_dockerds_words() {
         "failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: bogus (unknown gateway mode bogus)"
     );
     assert!(refusal(&with_option(keys::GATEWAY_MODES[0], "routed")).contains("not built yet"));
+    let mut isolated = with_option(keys::GATEWAY_MODES[0], "isolated");
+    assert_eq!(
+        refusal(&isolated),
+        "gateway mode 'isolated' can only be used for an internal network"
+    );
+    isolated.internal = true;
+    assert!(super::define(&isolated, Vec::new()).is_ok());
     let read = |key, value| match read(&with_option(key, value)).unwrap().driver {
         Driver::Bridge(options) => options,
         Driver::Macvlan(options) => panic!("{options:?}"),

@@ -148,7 +148,8 @@ impl Networks {
             Some(pool) => self.state().free_pool(pool)?,
             None => self.choose_pool(&mut socket)?,
         };
-        let gateway = settle_addresses(&pool)?;
+        let isolated = matches!(&definition.driver, Driver::Bridge(o) if o.isolated);
+        let host = settle_addresses(&pool, isolated)?;
         Ok(NetworkRecord {
             v: store::VERSION,
             id,
@@ -157,7 +158,7 @@ impl Networks {
             created_ns: now_ns(),
             bridge: device.bridge,
             subnet: Some(
-                Ipv4Net::new(gateway, pool.subnet.prefix_len())
+                Ipv4Net::new(host, pool.subnet.prefix_len())
                     .expect("a prefix length from a network"),
             ),
             user_subnet: definition.pool.is_some(),
@@ -235,14 +236,16 @@ struct Device {
     is_foreign: bool,
 }
 
-/// Takes gateway and kept addresses as dockerd does, the gateway first: the address of the bridge.
-fn settle_addresses(pool: &Pool) -> Result<Ipv4Addr, NetworkError> {
+/// Takes gateway and kept addresses as dockerd does, the gateway first: the address of the bridge. An
+/// isolated network has none; the network's own, which is nobody's, stands for it.
+fn settle_addresses(pool: &Pool, isolated: bool) -> Result<Ipv4Addr, NetworkError> {
     let mut book = AddressBook::new(pool.subnet, pool.ip_range, []);
     let gateway = match pool.gateway {
         Some(gateway) => book
             .lease(gateway)
             .map(|()| gateway)
             .map_err(|_| NetworkError::GatewayTaken(gateway))?,
+        None if isolated => pool.subnet.network(),
         None => {
             let first = first_host(pool.subnet);
             book.lease_any()

@@ -16,7 +16,8 @@ impl Networks {
             // As dockerd: a gateway that was found for a user's subnet is not told.
             gateway: record
                 .gateway
-                .or((!record.user_subnet).then(|| subnet.addr())),
+                .or((!record.user_subnet).then(|| subnet.addr()))
+                .filter(|gateway| *gateway != subnet.network()),
             reserved: record.reserved.clone(),
         });
         NetworkInfo {

@@ -37,7 +37,8 @@ pub(super) fn rules(record: &NetworkRecord) -> Option<NetworkRules> {
     let options = options(record);
     Some(NetworkRules {
         id: record.id.clone(),
-        own_bridge: !record.foreign_bridge,
+        // Without an address the host routes nothing to the bridge, so that no source would be right.
+        own_bridge: !record.foreign_bridge && has_host_address(record),
         bridge: record.bridge.clone()?,
         subnet: record.subnet?.trunc(),
         icc: options.icc,
@@ -58,7 +59,8 @@ pub(super) fn mtu(record: &NetworkRecord, config: &NetworkConfig) -> u32 {
 
 /// Does the host have an address on the bridge?
 pub(super) fn has_host_address(record: &NetworkRecord) -> bool {
-    !options(record).inhibit_ipv4
+    let options = options(record);
+    !options.inhibit_ipv4 && !options.isolated
 }
 
 /// Where containers send what is for elsewhere; internal networks lead nowhere.

@@ -160,6 +160,33 @@ fn ports_and_the_default_route_follow_who_leads_out() {
 }
 
 #[test]
+fn an_isolated_network_has_no_place_for_the_host() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let mode = "com.docker.network.bridge.gateway_mode_ipv4".to_owned();
+        let request = NetworkRequest {
+            internal: true,
+            options: BTreeMap::from([(mode, "isolated".to_owned())]),
+            ..with_subnet("alone", "10.88.0.0/24")
+        };
+        let made = engine.networks.create(&request).unwrap();
+        assert_eq!(made.ipam[0].gateway, None);
+        let (one, two) = (ContainerId::generate(), ContainerId::generate());
+        assert_eq!(join(&engine, &one, "alone"), Ipv4Addr::new(10, 88, 0, 1));
+        let address = join(&engine, &two, "alone");
+        let server = Server::tcp(&inside(&engine, &two), 80);
+        assert!(inside(&engine, &one).run(|| ask(address, 80).is_ok()));
+        assert!(ask(address, 80).is_err(), "the host has no way in");
+        drop(server);
+        assert!(!command("ip -o -4 address").contains("10.88.0."));
+        engine.networks.release(&one).unwrap();
+        engine.networks.release(&two).unwrap();
+        engine.networks.remove("alone").unwrap();
+        engine.assert_clean();
+    });
+}
+
+#[test]
 fn a_macvlan_network_puts_containers_on_the_hosts_lan() {
     in_lab(|lab| {
         let engine = lab.engine();
