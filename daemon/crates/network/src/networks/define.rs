@@ -73,6 +73,7 @@ impl Networks {
             .condemn_bridge(&record)
             .and_then(|()| Ok(self.store.delete(&record.id)?))
         {
+            self.reprieve_bridge(&record);
             self.state().networks.push(network_of(record));
             return Err(error);
         }
@@ -134,6 +135,23 @@ impl Networks {
         socket.request(&messages).map_err(NetworkError::Links)
     }
 
+    /// The network stays after all: its device is out of the teardown thread's hands, and whole again.
+    fn reprieve_bridge(&self, record: &NetworkRecord) {
+        let (Some(name), false) = (record.bridge.as_deref(), record.foreign_bridge) else {
+            return;
+        };
+        let mut socket = lock(&self.route);
+        let kept = socket
+            .request(&[route::set_group(name, 0)])
+            .map_err(NetworkError::Links)
+            // One that is gone already is made again.
+            .or_else(|_| Ok(()))
+            .and_then(|()| self.restore_bridge(&mut socket, record));
+        if let Err(error) = kept {
+            tracing::error!(error = %gantry_errors::chain(&error), "a network that stays has lost its bridge");
+        }
+    }
+
     /// The record of a definition, with subnet, gateway and device settled. The machine-wide lock is
     /// held.
     fn settle(
@@ -188,7 +206,13 @@ impl Networks {
                     Some(name) => self.state().free_bridge(id, name)?,
                     None => names::network_bridge(self.config.engine, id),
                 };
-                let there = route::link(socket, &name).map_err(NetworkError::Links)?;
+                let mut there = route::link(socket, &name).map_err(NetworkError::Links)?;
+                let dying = names::dying_group(self.config.engine);
+                if there.as_ref().is_some_and(|link| link.group == dying) {
+                    // That of a network that was just removed.
+                    self.teardown.drain();
+                    there = route::link(socket, &name).map_err(NetworkError::Links)?;
+                }
                 Ok(Device {
                     driver: defaults::BRIDGE,
                     bridge: Some(name),

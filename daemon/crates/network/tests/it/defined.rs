@@ -160,6 +160,48 @@ fn ports_and_the_default_route_follow_who_leads_out() {
 }
 
 #[test]
+fn a_bridge_of_a_chosen_name_is_made_and_one_that_is_there_is_left() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let on = |name: &str, bridge: &str| NetworkRequest {
+            options: BTreeMap::from([(
+                "com.docker.network.bridge.name".to_owned(),
+                bridge.to_owned(),
+            )]),
+            ..with_subnet(name, "10.7.0.0/24")
+        };
+        // At once again: the device of the first is still being deleted.
+        for _ in 0..3 {
+            engine.networks.create(&on("mine", "br-mine")).unwrap();
+            let again = engine.networks.create(&NetworkRequest {
+                subnets: Vec::new(),
+                ..on("other", "br-mine")
+            });
+            assert!(
+                again
+                    .unwrap_err()
+                    .to_string()
+                    .contains("networks have same bridge name")
+            );
+            engine.networks.remove("mine").unwrap();
+        }
+        engine.networks.drain();
+        assert!(!command("ip -o link").contains("br-mine"));
+        command("ip link add br-theirs type bridge");
+        engine.networks.create(&on("theirs", "br-theirs")).unwrap();
+        let id = ContainerId::generate();
+        let address = join(&engine, &id, "theirs");
+        let server = Server::tcp(&inside(&engine, &id), 80);
+        assert!(ask(address, 80).is_ok());
+        drop(server);
+        engine.networks.release(&id).unwrap();
+        engine.networks.remove("theirs").unwrap();
+        engine.assert_clean();
+        assert!(command("ip -o link").contains("br-theirs"));
+    });
+}
+
+#[test]
 fn an_isolated_network_has_no_place_for_the_host() {
     in_lab(|lab| {
         let engine = lab.engine();
