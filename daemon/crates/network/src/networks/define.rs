@@ -112,26 +112,27 @@ impl Networks {
         }
     }
 
-    /// Marks the device for the teardown thread and takes its address, and with it its route, away.
+    /// Marks the device for the teardown thread and takes its address, and with it its route, away; a
+    /// device that somebody else made loses only the address that it was given.
     fn condemn_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        let (Some(name), false) = (record.bridge.as_deref(), record.foreign_bridge) else {
+        let (Some(name), Some(own)) = (record.bridge.as_deref(), record.subnet) else {
             return Ok(());
         };
         let mut socket = lock(&self.route);
         let Some(link) = route::link(&mut socket, name).map_err(NetworkError::Links)? else {
             return Ok(());
         };
+        let is_given = |a: &route::Address| (a.ip, a.prefix) == (own.addr(), own.prefix_len());
         let addresses = route::addresses(&mut socket).map_err(NetworkError::Links)?;
-        let mut messages = vec![route::set_group(
-            name,
-            names::dying_group(self.config.engine),
-        )];
-        messages.extend(
-            addresses
-                .into_iter()
-                .filter(|address| address.link == link.index)
-                .map(route::delete_address),
-        );
+        let mut messages: Vec<_> = addresses
+            .into_iter()
+            .filter(|a| a.link == link.index && (!record.foreign_bridge || is_given(a)))
+            .map(route::delete_address)
+            .collect();
+        if !record.foreign_bridge {
+            let dying = names::dying_group(self.config.engine);
+            messages.insert(0, route::set_group(name, dying));
+        }
         socket.request(&messages).map_err(NetworkError::Links)
     }
 

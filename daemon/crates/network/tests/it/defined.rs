@@ -198,6 +198,7 @@ fn a_bridge_of_a_chosen_name_is_made_and_one_that_is_there_is_left() {
         engine.networks.remove("theirs").unwrap();
         engine.assert_clean();
         assert!(command("ip -o link").contains("br-theirs"));
+        assert!(!command("ip -o -4 address").contains("10.7.0.1"));
     });
 }
 
