@@ -37,7 +37,7 @@ pub struct MountFailed {
 /// A system call's failure in the words of Go, without its number.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.to_string().split(" (os error").next().unwrap_or_default().to_lowercase())]
-pub struct Errno(io::Error);
+pub struct Errno(pub(super) io::Error);
 
 /// Checks the options of a new volume.
 ///

@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
+use super::local::Errno;
+
 /// A path that leads nowhere within its volume.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot access path {path}")]
 pub struct NoSubpath {
     path: PathBuf,
     #[source]
-    source: io::Error,
+    source: Errno,
 }
 
 /// Something that is mounted for the moment; taken away when dropped.
@@ -37,7 +39,7 @@ impl Place {
             .map(|()| Self(place.to_owned()))
             .map_err(|source| NoSubpath {
                 path: volume.join(subpath),
-                source,
+                source: Errno(source),
             })
     }
 
@@ -55,7 +57,7 @@ impl Place {
             .map(|()| Self(place.to_owned()))
             .map_err(|source| NoSubpath {
                 path: place.to_owned(),
-                source,
+                source: Errno(source),
             })
     }
 

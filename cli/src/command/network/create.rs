@@ -76,7 +76,7 @@ pub(crate) struct Create {
     #[arg(long, value_name = "strings", value_delimiter = ',')]
     subnet: Vec<String>,
     #[arg(value_name = "NETWORK")]
-    name: String,
+    args: Vec<String>,
 }
 
 impl Execute for Create {
@@ -103,7 +103,7 @@ impl Create {
             network: self.config_from,
         };
         Ok(NetworkCreateRequest {
-            name: self.name,
+            name: self.args.into_iter().next().unwrap_or_default(),
             driver: self.driver,
             scope: self.scope,
             enable_ipv4: self.ipv4,

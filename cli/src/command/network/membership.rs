@@ -39,14 +39,13 @@ pub(crate) struct Connect {
     /// Add a link-local address
     #[arg(long, value_name = "strings", value_delimiter = ',')]
     link_local_ip: Vec<String>,
-    #[arg(value_name = "NETWORK")]
-    network: String,
-    #[arg(value_name = "CONTAINER")]
-    container: String,
+    #[arg(value_name = "NETWORK CONTAINER")]
+    args: Vec<String>,
 }
 
 impl Execute for Connect {
     async fn execute(self, cx: &Context) -> Result<Exit> {
+        let (network, container) = pair(self.args);
         let mut driver_opts = gantry_engine_api::Map::empty();
         for option in &self.driver_opt {
             let Some((key, value)) = option.split_once('=').filter(|(key, _)| !key.is_empty())
@@ -68,10 +67,10 @@ impl Execute for Connect {
             ..EndpointSettings::default()
         };
         let request = ConnectRequest {
-            container: self.container,
+            container,
             endpoint_config: Some(settings),
         };
-        let path = format!("/networks/{}/connect", self.network);
+        let path = format!("/networks/{network}/connect");
         cx.client().post(path).json(&request).done().await?;
         Ok(Exit::SUCCESS)
     }
@@ -83,20 +82,26 @@ pub(crate) struct Disconnect {
     /// Disconnect even a container that is no more
     #[arg(short, long)]
     force: bool,
-    #[arg(value_name = "NETWORK")]
-    network: String,
-    #[arg(value_name = "CONTAINER")]
-    container: String,
+    #[arg(value_name = "NETWORK CONTAINER")]
+    args: Vec<String>,
 }
 
 impl Execute for Disconnect {
     async fn execute(self, cx: &Context) -> Result<Exit> {
+        let (network, container) = pair(self.args);
         let request = DisconnectRequest {
-            container: self.container,
+            container,
             force: self.force,
         };
-        let path = format!("/networks/{}/disconnect", self.network);
+        let path = format!("/networks/{network}/disconnect");
         cx.client().post(path).json(&request).done().await?;
         Ok(Exit::SUCCESS)
     }
+}
+
+/// The two words that the commands are given; their number was checked before.
+fn pair(words: Vec<String>) -> (String, String) {
+    let mut words = words.into_iter();
+    let mut next = || words.next().unwrap_or_default();
+    (next(), next())
 }
