@@ -197,11 +197,12 @@ async fn waiters_are_told_however_the_end_comes() {
         by_death.push(waiter(&engine, "orphan"));
     }
     engine.signal("killed", 15).await.expect("killed");
-    engine.delete("killed").await.expect("deleted");
     kill_shim(&engine.bundle("orphan"));
-    for (waiter, status) in by_signal.into_iter().map(|w| (w, 143)) {
-        assert_eq!(waiter.await.expect("no panic"), Ok(status));
+    for waiter in by_signal {
+        assert_eq!(waiter.await.expect("no panic"), Ok(143));
     }
+    // Only now: one that asks after this is told that there is no such task.
+    engine.delete("killed").await.expect("deleted");
     for waiter in by_death {
         assert_eq!(waiter.await.expect("no panic"), Ok(137));
     }

@@ -27,32 +27,25 @@ const STACK: &[&str] = &[
 /// Tests for which the machine is there.
 const MACHINE: &[&str] = &["privileged::"];
 
+/// The word for the boots with systemd alone.
+const SYSTEMD: &str = "systemd";
+
 /// How many times longer an emulated machine may take for a thing.
 const SLOWNESS: u32 = 8;
 const TIMEOUT: Duration = Duration::from_secs(1200);
 /// The disk that lasts from one boot of the systemd tests to the next.
-const DISK: &str = "systemd";
+const DISK: &str = SYSTEMD;
 
-/// Runs them all, or those whose name holds the word.
+/// Runs them all, or those whose name holds the word; the word `systemd` leaves out the rest.
 pub(super) fn run(suite: &Suite, word: Option<&str>) -> Result<()> {
     let built = Built::of(&["it", "vm"])?;
     let vm = built.binary("integration-tests", "vm")?;
-    let filter = |usual: &[&str]| match word {
-        Some(word) => vec![word.to_owned()],
-        None => usual.iter().map(ToString::to_string).collect(),
-    };
-    let mut script = Script::new(suite);
-    if suite.programs.is_some() {
-        script.call(&built.binary("runc-lite", "it")?, &filter(RUNTIME));
+    if word != Some(SYSTEMD) {
+        step("in the virtual machine: cgroup v2", || {
+            boot(suite, &without_systemd(suite, &built, word)?, Systemd::No)
+        })?;
     }
-    script.call(&built.binary("integration-tests", "it")?, &filter(STACK));
-    let mut machine = filter(MACHINE);
-    machine.extend(["--skip".to_owned(), "systemd::".to_owned()]);
-    script.call(&vm, &machine);
-    step("in the virtual machine: cgroup v2", || {
-        boot(suite, &script, Systemd::No)
-    })?;
-    if word.is_some_and(|word| !"systemd::".contains(word)) {
+    if word.is_some_and(|word| word != SYSTEMD) {
         return Ok(());
     }
     vm::forget_disk(DISK)?;
@@ -63,11 +56,32 @@ pub(super) fn run(suite: &Suite, word: Option<&str>) -> Result<()> {
         let mut script = Script::new(suite);
         script.call(&vm, &["--exact".to_owned(), boot_of.to_owned()]);
         if suite.programs.is_some() && boot_of == "systemd::second_boot" {
-            script.call(&built.binary("runc-lite", "it")?, &filter(SCOPES));
+            script.call(&built.binary("runc-lite", "it")?, &owned(SCOPES));
         }
         step(name, || boot(suite, &script, Systemd::Yes))?;
     }
     vm::forget_disk(DISK)
+}
+
+/// What one boot without systemd is enough for.
+fn without_systemd(suite: &Suite, built: &Built, word: Option<&str>) -> Result<Script> {
+    let filter = |usual: &[&str]| match word {
+        Some(word) => vec![word.to_owned()],
+        None => owned(usual),
+    };
+    let mut script = Script::new(suite);
+    if suite.programs.is_some() {
+        script.call(&built.binary("runc-lite", "it")?, &filter(RUNTIME));
+    }
+    script.call(&built.binary("integration-tests", "it")?, &filter(STACK));
+    let mut machine = filter(MACHINE);
+    machine.extend(["--skip".to_owned(), "systemd::".to_owned()]);
+    script.call(&built.binary("integration-tests", "vm")?, &machine);
+    Ok(script)
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
