@@ -20,7 +20,7 @@ const MAX_BYTES: usize = 16 << 10;
 /// What is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// Process to runtime: the real process is this one, a sibling.
+    /// Process to runtime: I am the real process, a sibling of the one you made.
     Sibling(i32),
     /// Process to runtime: put me into my control group.
     Place,

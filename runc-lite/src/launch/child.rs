@@ -93,7 +93,8 @@ fn live(mut birth: Birth<'_>, channel: &Channel) -> Result<Never, InitError> {
     second_life(birth, channel, proc)
 }
 
-/// Joins what must be joined first, makes the real process as a sibling, and ends.
+/// Joins what must be joined first, makes the real process as a sibling, and ends; the sibling tells its
+/// number.
 fn stage_one(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Never, InitError> {
     join_all(&birth.joined)?;
     birth.joined.clear();
@@ -110,14 +111,8 @@ fn stage_one(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Neve
         cgroup: None,
         sibling: true,
     };
-    let child = spawn(&options, move || {
-        tell(second_life(birth, channel, proc), channel)
-    })
-    .map_err(InitError::Clone)?;
-    let pid = child.pid.as_raw_nonzero().get();
-    channel
-        .send(&Message::Sibling(pid))
-        .map_err(InitError::Channel)?;
+    let sibling = move || tell(second_life(birth, channel, proc), channel);
+    spawn(&options, sibling).map_err(InitError::Clone)?;
     std::process::exit(0)
 }
 
@@ -142,6 +137,14 @@ fn become_root() -> Result<(), InitError> {
 
 /// In the namespaces and the cgroup: the steps, the wait, the program.
 fn second_life(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Never, InitError> {
+    if birth.namespaces.joins_before_clone() {
+        // Said by itself and not by its maker, who may be slower: the runtime must know whom it hears
+        // before it hears anything else.
+        let pid = proc.own_pid().map_err(InitError::Proc)?;
+        channel
+            .send(&Message::Sibling(pid))
+            .map_err(InitError::Channel)?;
+    }
     if birth.namespaces.makes_user() {
         channel.ask(&Message::MapIds).map_err(InitError::Channel)?;
         become_root()?;

@@ -199,7 +199,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// The first process has made the real one, told its number and ended.
+    /// The first process has made the real one, which says who it is; the first ends.
     fn follow(&mut self, pid: i32) -> Result<(), LaunchError> {
         let pid = Pid::from_raw(pid).ok_or(LaunchError::Silent)?;
         // It is our child and nobody has waited for it, so the number still means it.
