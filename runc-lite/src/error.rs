@@ -108,8 +108,6 @@ pub(crate) enum RunError {
     },
     #[error("invalid value {value:?} for {flag}")]
     Value { flag: &'static str, value: String },
-    #[error("{verb} is not supported")]
-    Unsupported { verb: &'static str },
 }
 
 /// An error as runc tells it: the chain in one line, the kernel's reasons in Go's spelling.

@@ -15,6 +15,12 @@ pub enum CgroupError {
         /// Its name.
         controller: &'static str,
     },
+    /// A controller that the group has no directory of its own for.
+    #[error("the group has no directory for the controllers {name:?}")]
+    NoSuchController {
+        /// As given.
+        name: String,
+    },
     /// A cgroup path that could leave its hierarchy.
     #[error("cgroup path {path:?} must not contain \"..\"")]
     BadPath {
@@ -121,6 +127,7 @@ impl CgroupError {
             | Self::DeviceFilter { source, .. } => Some(source),
             Self::NotMounted
             | Self::NoController { .. }
+            | Self::NoSuchController { .. }
             | Self::BadPath { .. }
             | Self::Content { .. }
             | Self::MemoryInUse { .. }

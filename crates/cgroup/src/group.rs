@@ -169,6 +169,10 @@ impl Cgroup {
         }
     }
 
+    pub(crate) fn of_directories(directories: Directories) -> Self {
+        Self { directories }
+    }
+
     pub(crate) fn directories(&self) -> &Directories {
         &self.directories
     }

@@ -9,12 +9,12 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
-use crate::group::Directories;
+use crate::group::{Directories, V1Directory};
 use crate::{Cgroup, CgroupError, file};
 
 /// The open way into a group.
@@ -58,6 +58,43 @@ impl Cgroup {
 }
 
 impl Cgroup {
+    /// The group with directories below its own: each choice is a path for every hierarchy, or
+    /// `<controller>[,<controller>…]:<path>` for those (version 1 only). They are not made.
+    ///
+    /// # Errors
+    /// [`CgroupError::BadPath`] for `..`, [`CgroupError::NoSuchController`].
+    pub fn below<'a>(
+        &self,
+        choices: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, CgroupError> {
+        let mut directories = self.directories().clone();
+        for choice in choices {
+            let (controllers, path) = choice
+                .split_once(':')
+                .map_or((None, choice), |(names, path)| (Some(names), path));
+            let inside = Path::new(path.trim_start_matches('/'));
+            if inside.components().any(|part| part == Component::ParentDir) {
+                return Err(CgroupError::BadPath { path: path.into() });
+            }
+            let unknown = || CgroupError::NoSuchController {
+                name: controllers.unwrap_or_default().to_owned(),
+            };
+            match (&mut directories, controllers) {
+                (Directories::V1(all), None) => all.iter_mut().for_each(|d| d.path.push(inside)),
+                (Directories::V1(all), Some(names)) => {
+                    for name in names.split(',') {
+                        let has = |d: &&mut V1Directory| d.controllers.iter().any(|c| c == name);
+                        let found = all.iter_mut().find(has).ok_or_else(unknown)?;
+                        found.path.push(inside);
+                    }
+                }
+                (Directories::V2 { path, .. }, None) => path.push(inside),
+                (Directories::V2 { .. }, Some(_)) => return Err(unknown()),
+            }
+        }
+        Ok(Self::of_directories(directories))
+    }
+
     /// Puts another process, with all its threads, into every hierarchy of the group it is not in yet
     /// (`cgroup.procs`). Slow on v1: see above.
     ///

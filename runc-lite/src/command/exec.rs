@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
+use gantry_cgroup::Cgroup;
 use gantry_linux::namespace::Namespaces;
 
 use crate::cli::{Flag, Global, Parsed};
@@ -68,11 +69,6 @@ fn exec(global: &Global, parsed: &Parsed) -> Result<u8, RunError> {
         Status::Paused if !parsed.has("ignore-paused") => return Err(RunError::ExecPaused),
         Status::Created | Status::Running | Status::Paused => {}
     }
-    if parsed.get("cgroup").is_some() {
-        return Err(RunError::Unsupported {
-            verb: "exec --cgroup",
-        });
-    }
     let (spec, _) = spec::load(&directory.config())?;
     let process = process_of(&spec, parsed)?;
     let mut warnings = Vec::new();
@@ -89,7 +85,13 @@ fn exec(global: &Global, parsed: &Parsed) -> Result<u8, RunError> {
         source,
     })?;
     let sockets = Sockets::open(parsed, &current, process.terminal, true)?;
-    let launched = enter(&record, &spec, &plan, &sockets, preserved(parsed)?)?;
+    let cgroup = record.cgroup().below(parsed.all("cgroup"))?;
+    let target = Target {
+        record: &record,
+        spec: &spec,
+        cgroup: &cgroup,
+    };
+    let launched = enter(&target, &plan, &sockets, preserved(parsed)?)?;
     let written = sockets.send_pidfd(&launched.pidfd).and_then(|()| {
         let Some(path) = parsed.get("pid-file") else {
             return Ok(());
@@ -107,15 +109,27 @@ fn exec(global: &Global, parsed: &Parsed) -> Result<u8, RunError> {
     foreground::wait(&launched, &signals, console)
 }
 
+/// Where the process goes.
+struct Target<'a> {
+    record: &'a Record,
+    spec: &'a Spec,
+    /// The container's, or one below it.
+    cgroup: &'a Cgroup,
+}
+
 /// Makes the process in the container's namespaces and control group.
 fn enter(
-    record: &Record,
-    spec: &Spec,
+    target: &Target<'_>,
     plan: &ProcessPlan,
     sockets: &Sockets,
     preserved: u32,
 ) -> Result<Launched, RunError> {
-    let target = open_process(record).ok_or(RunError::ExecStopped)?;
+    let Target {
+        record,
+        spec,
+        cgroup,
+    } = *target;
+    let first = open_process(record).ok_or(RunError::ExecStopped)?;
     let mut kinds = Namespaces::empty();
     let mut namespaces = NamespacePlan::default();
     for namespace in &spec.linux.namespaces {
@@ -124,14 +138,14 @@ fn enter(
             namespaces.join.push((kind, PathBuf::from("/proc/pid/ns")));
         }
     }
-    let joiner = record.cgroup().joiner()?;
+    let joiner = cgroup.joiner()?;
     let path = PathBuf::from(format!("/proc/{}/ns", record.pid));
     let birth = Birth {
         namespaces: &namespaces,
         joined: vec![(
             kinds,
             path,
-            target
+            first
                 .as_fd()
                 .try_clone_to_owned()
                 .map_err(RunError::Start)?,

@@ -36,14 +36,6 @@ pub(crate) fn plan(
         .as_ref()
         .map(|root| root.path.clone())
         .unwrap_or_default();
-    if !namespaces
-        .make
-        .contains(gantry_linux::namespace::Namespaces::MOUNT)
-    {
-        return Err(PlanError::Unsupported {
-            field: "a mount namespace that is joined",
-        });
-    }
     let (propagation, _) = root_propagation(spec)?;
     // A container that shares its mounts with the host keeps the host's tie; the others hear of the
     // host's unmounts (slave) and tell nothing.
@@ -87,8 +79,8 @@ pub(crate) fn enter_root(
     steps: &mut Vec<Step>,
 ) -> Result<(), PlanError> {
     debug_assert!(
-        !namespaces.make.is_empty(),
-        "a mount namespace is always made"
+        namespaces.separate("mount"),
+        "the host's own root is never changed"
     );
     if let Some(process) = &spec.process {
         steps.push(Step::MakeDirectory(PathBuf::from(&process.cwd)));

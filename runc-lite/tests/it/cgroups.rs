@@ -110,6 +110,19 @@ on_both! {
     }
 }
 
+on_both! {
+    fn exec_can_go_into_a_group_below(bundle: &mut Bundle) {
+        bundle.start_sleeping();
+        let (choice, line) = if is_v2() { ("below", "0::") } else { ("pids:below", ":pids:") };
+        fs::create_dir(bundle.cgroup("pids").join("below")).unwrap();
+        let id = bundle.id.clone();
+        let group = bundle.call(&["exec", "--cgroup", choice, &id, "cat", "/proc/self/cgroup"]).ok().stdout;
+        let own = group.lines().find(|at| at.contains(line)).unwrap();
+        assert!(own.ends_with("/below"), "{group}");
+        assert_eq!(bundle.call(&["exec", "--cgroup", "../..", &id, "true"]).code, 255);
+    }
+}
+
 /// v2 only: files of the kernel by their names.
 #[test]
 fn unified_keys_are_files() {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use serde_json::json;
 
-use crate::harness::{Bundle, Runtime, on_both};
+use crate::harness::{Bundle, Runtime, on_both, wait_until};
 
 on_both! {
     fn capabilities_are_the_configured_ones(bundle: &mut Bundle) {
@@ -174,6 +174,27 @@ on_both! {
         let output = bundle.run_script("readlink /proc/self/ns/net; readlink /proc/self/ns/pid; cat /proc/1/comm");
         assert_eq!(output, format!("{}\n{}\nsleep\n", net.display(), pids.display()));
         bundle.call(&["delete", "--force", &first]).ok();
+    }
+}
+
+on_both! {
+    /// The root is set up and changed in that namespace, for whoever else is in it too: as runc does.
+    fn a_mount_namespace_can_be_joined(bundle: &mut Bundle) {
+        let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).unwrap();
+        let mut keeper = std::process::Command::new("unshare").args(["-m", "sleep", "1000"]).spawn().unwrap();
+        let pid = keeper.id().to_string();
+        wait_until("a mount namespace", || link(&pid) != link("self"));
+        let expected = link(&pid);
+        for namespace in bundle.config["linux"]["namespaces"].as_array_mut().unwrap() {
+            if namespace["type"] == "mount" {
+                namespace["path"] = json!(format!("/proc/{pid}/ns/mnt"));
+            }
+        }
+        bundle.script("readlink /proc/self/ns/mnt; cat /etc/passwd | grep -c user");
+        let output = bundle.run();
+        keeper.kill().unwrap();
+        keeper.wait().unwrap();
+        assert_eq!(output.ok().stdout, format!("{}\n1\n", expected.display()));
     }
 }
 

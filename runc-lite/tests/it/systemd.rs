@@ -43,13 +43,13 @@ on_both! {
         bundle.config["linux"]["resources"]["memory"] = json!({"limit": 67_108_864, "reservation": 33_554_432});
         bundle.config["linux"]["resources"]["pids"] = json!({"limit": 50});
         bundle.config["linux"]["resources"]["cpu"] =
-            json!({"shares": 2000, "quota": 50_500, "period": 100_000, "cpus": "0", "mems": "0"});
+            json!({"shares": 2000, "quota": 50_000, "period": 100_000, "cpus": "0", "mems": "0"});
         let Some(unit) = sleeping(bundle) else { return };
         assert_eq!(property(&unit, "ActiveState"), "active");
         assert_eq!(property(&unit, "Slice"), "system.slice");
         assert_eq!(property(&unit, "Delegate"), "yes");
         assert_eq!(property(&unit, "TasksMax"), "50");
-        assert_eq!(property(&unit, "CPUQuotaPerSecUSec"), "510ms");
+        assert_eq!(property(&unit, "CPUQuotaPerSecUSec"), "500ms");
         assert_eq!(property(&unit, "DevicePolicy"), "strict");
         assert!(property(&unit, "DeviceAllow").contains("/dev/char/1:3 "));
         if is_v2() {
@@ -57,7 +57,7 @@ on_both! {
             assert_eq!(property(&unit, "MemoryLow"), "33554432");
             assert_eq!(property(&unit, "CPUWeight"), "170");
             assert_eq!(property(&unit, "AllowedCPUs"), "0");
-            assert_eq!(bundle.control(("", ""), "cpu.max"), "50500 100000");
+            assert_eq!(bundle.control(("", ""), "cpu.max"), "50000 100000");
         }
         assert_eq!(bundle.control(("memory", "memory.limit_in_bytes"), "memory.max"), "67108864");
         // What exec adds is in the scope too.
