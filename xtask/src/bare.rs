@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::{apt, command, peers, workspace};
 
@@ -24,10 +24,7 @@ const INSIDE: &str = include_str!("../bare/inside.sh");
 ///
 /// # Errors
 /// With the first thing that did not hold.
-pub(crate) fn prove(args: &[String]) -> Result<()> {
-    if let Some(word) = args.first() {
-        bail!("`cargo xtask bare` takes no arguments, not {word} either");
-    }
+pub(crate) fn prove() -> Result<()> {
     let home = workspace::target()?.join("bare");
     let root = tree(&home)?;
     clone(&home, &root)?;
