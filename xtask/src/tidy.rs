@@ -27,6 +27,7 @@ const LEVELS: &[(u8, &[&str])] = &[
     (
         1,
         &[
+            "gantry-build",
             "gantry-cgroup",
             "gantry-image",
             "gantry-layer",
@@ -82,6 +83,7 @@ const ABSENT: &[(&str, &[&str], &str)] = &[
         &["rustix", "libc", "nix", "tokio"],
         "level 0 is pure",
     ),
+    ("gantry-build", &["tokio"], "level 1 is synchronous"),
     ("gantry-cgroup", &["tokio"], "level 1 is synchronous"),
     ("gantry-image", &["tokio"], "level 1 is synchronous"),
     ("gantry-layer", &["tokio"], "level 1 is synchronous"),

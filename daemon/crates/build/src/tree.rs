@@ -1,0 +1,90 @@
+//! A directory tree whose paths the kernel resolves as if its root were `/`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
+use crate::CopyError;
+
+/// How often a call is tried again when the tree changes under it.
+const TRIES: usize = 16;
+
+/// A tree.
+#[derive(Debug)]
+pub struct Tree {
+    root: OwnedFd,
+}
+
+impl Tree {
+    /// The tree beneath an open directory.
+    #[must_use]
+    pub const fn new(root: OwnedFd) -> Self {
+        Self { root }
+    }
+
+    /// The tree beneath a directory.
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self::new(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+
+    /// Opens a path; links are followed within the tree.
+    pub(crate) fn at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = path.trim_start_matches('/');
+        let path = if path.is_empty() { "." } else { path };
+        let mut tries = 0;
+        loop {
+            let flags = flags | OFlags::CLOEXEC;
+            match openat2(
+                self.root.as_fd(),
+                path,
+                flags,
+                Mode::empty(),
+                ResolveFlags::IN_ROOT,
+            ) {
+                Err(Errno::AGAIN) if tries < TRIES => tries += 1,
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Opens a directory; links are followed within the tree.
+    pub(crate) fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
+        self.at(path, OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+
+    /// A small text file, empty if there is none.
+    pub(crate) fn text(&self, path: &str) -> Result<String, CopyError> {
+        const MAX_BYTES: u64 = 16 << 20;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match self.at(path, flags) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(String::new()),
+            Err(error) => return Err(CopyError::read(path, error)),
+        };
+        let mut bytes = Vec::new();
+        let read = file.take(MAX_BYTES).read_to_end(&mut bytes);
+        read.map_err(|error| CopyError::read(path, error))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// The names in a directory, sorted, without `.` and `..`.
+pub(crate) fn names(directory: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>, Errno> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(directory)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,6 @@
+//! Copies against the trees that stock BuildKit makes. Needs root: owners are set.
+
+#![expect(clippy::unwrap_used, reason = "a test's panic is its report")]
+
+mod copy;
+mod hostile;
