@@ -76,17 +76,17 @@ fn memory_and_descriptors_return_when_containers_are_gone() {
     let before = eventually("the first shims are gone", SETTLED, settled);
     let memory_before = memory(&engine);
     let ids = start(&engine, many);
-    let with_many = memory(&engine);
+    // Connections of shims at rest are let go after a while. Programs that were built fast are big.
+    let with_many = eventually("both daemons take less than 40 MB", SETTLED, || {
+        let now = memory(&engine);
+        (quick || now < BOTH_KIB).then_some(now)
+    });
     println!("{many} containers: {with_many} KiB in both daemons, {memory_before} KiB before");
     let shims = leaks::processes_of(engine.dir(), "containerd-shim-lite-v2");
     let private: u64 = shims.iter().copied().map(usage::private_kib).sum();
     let shim = private / shims.len().max(1) as u64;
     println!("{shim} KiB in each shim");
-    // Programs that were built fast are big.
-    assert!(
-        quick || (with_many < BOTH_KIB && shim < SHIM_KIB),
-        "{with_many} KiB with {many} containers, {shim} KiB in each shim"
-    );
+    assert!(quick || shim < SHIM_KIB, "{shim} KiB in each shim");
     remove(&engine, &ids);
     eventually("descriptors return", SETTLED, || {
         settled().filter(|now| *now <= before)
