@@ -20,6 +20,7 @@ mod client;
 mod command;
 mod config;
 mod context;
+mod credentials;
 mod diagnostics;
 mod dispatch;
 mod exit;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use gantry_image::{ImageError, ImageStore};
+use gantry_registry::{Registries, Transfers};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -31,6 +32,8 @@ pub struct Engine {
     pub events: Arc<EventBus>,
     /// Images and their layers.
     pub images: Arc<ImageStore>,
+    /// Pulls and pushes images.
+    pub transfers: Arc<Transfers>,
     /// Wakes those who follow logs; none if the kernel has no watch left: then they poll.
     pub log_watch: Option<Arc<LogWatch>>,
     /// Containers, and with them volumes and networks.
@@ -85,6 +88,8 @@ impl Engine {
         let images = images.map_err(OpenError::Images)?;
         let (images, events) = (Arc::new(images), Arc::<EventBus>::default());
         let (host, limits) = (Host::look(), Limits::look());
+        let registries = Arc::new(Registries::new(config.registries.clone()));
+        let transfers = Transfers::new(registries, Arc::clone(&images), config.transfers);
         let config = Arc::new(RwLock::new(Arc::new(config)));
         let with = open::With {
             config: Arc::clone(&config),
@@ -101,6 +106,7 @@ impl Engine {
             limits,
             events,
             images,
+            transfers: Arc::new(transfers),
             log_watch: LogWatch::start()
                 .inspect_err(|error| warn!(%error, "watch logs"))
                 .ok(),
@@ -118,6 +124,8 @@ impl Engine {
 
     /// Replaces the configuration (SIGHUP).
     pub fn set_config(&self, config: Config) {
+        let registries = config.registries.clone();
+        self.transfers.registries().set_options(registries);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 }

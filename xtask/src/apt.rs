@@ -14,6 +14,7 @@ use crate::{command, peers};
 pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ("busybox-static", "a root filesystem of one file"),
     ("conntrack", "`conntrack`, to see which connections live"),
+    ("docker-registry", "a registry nobody here wrote"),
     (
         "iproute2",
         "`ip`, to look at what our netlink messages made",

@@ -34,6 +34,7 @@ const LEVELS: &[(u8, &[&str])] = &[
             "gantry-linux",
             "gantry-netlink",
             "gantry-network",
+            "gantry-registry",
             "gantry-probe",
             "gantry-resolver",
             "gantry-stdio",

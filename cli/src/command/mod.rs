@@ -11,6 +11,7 @@ mod image;
 mod inspect;
 mod network;
 mod output;
+mod registry;
 mod system;
 mod unbuilt;
 mod volume;
@@ -56,6 +57,7 @@ pub(crate) const TABLES: &[&[Verb]] = &[
     engine::VERBS,
     image::VERBS,
     network::VERBS,
+    registry::VERBS,
     system::VERBS,
     volume::VERBS,
     LOOSE,

@@ -77,6 +77,10 @@ impl Screen {
         {
             return Err(Failure::new(1, text).into());
         }
+        // Facts for programs are not for people.
+        if message.aux.is_some() {
+            return Ok(());
+        }
         let Some(out) = &mut self.out else {
             return Ok(());
         };

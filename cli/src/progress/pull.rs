@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use gantry_ids::ImageRef;
-use http::HeaderValue;
 
 use super::messages::{To, show};
 use crate::context::Context;
+use crate::credentials::header_for;
 
-/// Pulls an image, or has the engine say why it does not.
+/// Pulls an image, or all tags of a repository where the name has none.
 pub(crate) async fn pull(
     cx: &Context,
     name: &ImageRef,
@@ -16,17 +16,16 @@ pub(crate) async fn pull(
     to: To,
 ) -> Result<()> {
     let tag = match (name.digest(), name.tag()) {
-        (Some(digest), _) => digest.to_string(),
-        (None, tag) => tag.unwrap_or("latest").to_owned(),
+        (Some(digest), _) => Some(digest.to_string()),
+        (None, tag) => tag.map(str::to_owned),
     };
     let reply = cx
         .client()
         .post("/images/create")
         .query("fromImage", name.familiar_name())
-        .query("tag", tag)
+        .maybe("tag", tag)
         .maybe("platform", platform)
-        // An empty object: no credentials.
-        .header("x-registry-auth", HeaderValue::from_static("e30="))
+        .header("x-registry-auth", header_for(&cx.config, name)?)
         .send()
         .await?;
     show(reply, if quiet { To::Nowhere } else { to }).await

@@ -11,6 +11,6 @@ mod signals;
 pub(crate) use detach::DetachKeys;
 pub(crate) use output::Output;
 pub(crate) use pump::{Ending, Streams, pump};
-pub(crate) use raw::{RawMode, require_terminal, restore_on_panic};
+pub(crate) use raw::{RawMode, require_terminal, restore_on_panic, without_echo};
 pub(crate) use resize::{follow_size, size};
 pub(crate) use signals::{Caught, catch, forward};

@@ -35,6 +35,23 @@ impl Drop for RawMode {
     }
 }
 
+/// Runs `read` while stdin's terminal shows nothing of what is typed.
+pub(crate) fn without_echo<T>(read: impl FnOnce() -> Result<T>) -> Result<T> {
+    use rustix::termios::LocalModes;
+    if !io::stdin().is_terminal() {
+        return read();
+    }
+    let saved = tcgetattr(rustix::stdio::stdin())?;
+    let mut silent = saved.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    *SAVED.lock().expect("no panic while the settings are held") = Some(saved);
+    tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &silent)?;
+    let end = read();
+    restore();
+    println!();
+    end
+}
+
 fn restore() {
     let saved = SAVED.lock().ok().and_then(|mut saved| saved.take());
     if let Some(settings) = saved {

@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::merge::Values;
 use super::options::{OPTIONS, Opt};
-use super::{Config, ConfigError, ContainerDefaults, Host, LogOptions, RuntimeEntry, network};
+use super::{
+    Config, ConfigError, ContainerDefaults, Host, LogOptions, RuntimeEntry, network, registries,
+};
 use crate::compat::Support;
 
 /// The name under which runc-lite is known, so that Docker's habits work.
@@ -32,6 +34,7 @@ pub(super) fn build(values: &Values) -> Result<Config, ConfigError> {
         );
         return Err(invalid("default-runtime", reason));
     }
+    let (registries, transfers) = registries::registries(values)?;
     Ok(Config {
         hosts,
         group: values.text("group").unwrap_or("docker").to_owned(),
@@ -52,6 +55,8 @@ pub(super) fn build(values: &Values) -> Result<Config, ConfigError> {
         log: log_options(values)?,
         containers,
         network: network::network(values)?,
+        registries,
+        transfers,
         warnings,
     })
 }

@@ -10,6 +10,7 @@ mod flags;
 mod merge;
 mod network;
 pub mod options;
+mod registries;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use gantry_engine_api::host_config::Ulimit;
+use gantry_registry::{RegistryOptions, TransferLimits};
 
 pub use file::FileError;
 pub use flags::Flags;
@@ -203,6 +205,10 @@ pub struct Config {
     pub containers: ContainerDefaults,
     /// For networks.
     pub network: NetworkOptions,
+    /// For registries.
+    pub registries: RegistryOptions,
+    /// How much may be pulled and pushed at once.
+    pub transfers: TransferLimits,
     /// What the administrator should know: options that have no effect.
     pub warnings: Vec<String>,
 }
@@ -225,7 +231,7 @@ impl Config {
     }
 
     /// This configuration with those parts of `new` that may change while the daemon runs: debug,
-    /// labels, runtimes, what new containers get.
+    /// labels, runtimes, registries, what new containers get.
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Self {
         Self {
@@ -233,6 +239,7 @@ impl Config {
             labels: new.labels,
             runtimes: new.runtimes,
             containers: new.containers,
+            registries: new.registries,
             warnings: new.warnings,
             ..self.clone()
         }

@@ -148,14 +148,18 @@ pub(crate) struct Pull {
 
 impl Execute for Pull {
     async fn execute(self, cx: &Context) -> Result<Exit> {
-        if self.all_tags {
-            bail!("--all-tags is not built yet");
-        }
         let given = self.args[0].parse::<gantry_ids::ImageRef>()?;
-        let name = given.clone().with_default_tag();
-        if given.tag().is_none() && given.digest().is_none() && !self.quiet {
+        let is_bare = given.tag().is_none() && given.digest().is_none();
+        if self.all_tags && !is_bare {
+            bail!("tag can't be used with --all-tags/-a");
+        }
+        if !self.all_tags && is_bare && !self.quiet {
             cx.printer.line("Using default tag: latest")?;
         }
+        let name = match self.all_tags {
+            true => given,
+            false => given.with_default_tag(),
+        };
         cx.printer.flush()?;
         progress::pull(cx, &name, self.platform.as_deref(), self.quiet, To::Stdout).await?;
         let whole = name.familiar();

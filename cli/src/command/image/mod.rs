@@ -6,6 +6,7 @@ use crate::dispatch::{Arity, Verb};
 mod history;
 mod load;
 pub(crate) mod ls;
+mod push;
 mod rm;
 
 pub(crate) use rm::prune;
@@ -51,6 +52,12 @@ pub(super) const VERBS: &[Verb] = &[
         &["image pull", "pull"],
         "[OPTIONS] NAME[:TAG|@DIGEST]",
         "Download an image from a registry",
+        Arity::Exactly(1),
+    ),
+    Verb::new::<push::Push>(
+        &["image push", "push"],
+        "[OPTIONS] NAME[:TAG]",
+        "Upload an image to a registry",
         Arity::Exactly(1),
     ),
     Verb::new::<rm::Rm>(

@@ -10,8 +10,8 @@ mod error;
 mod image;
 mod import;
 mod load;
-mod platform;
 mod remove;
+mod save;
 mod store;
 
 pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, RunConfig};
@@ -21,4 +21,5 @@ pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
 pub use import::{ImportRequest, apply_changes};
 pub use load::{LoadEvent, Loaded};
 pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed};
-pub use store::{ImageStore, UsedBy};
+pub use save::SavedImage;
+pub use store::{BlobId, ImageStore, Partial, Pin, PulledImage, PulledLayer, UsedBy};

@@ -4,7 +4,7 @@
 //! and meets the connection through two bounded channels, so that a slow disk slows the client down
 //! and a slow client slows the disk down, and neither fills memory.
 
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read, Write};
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
@@ -18,6 +18,8 @@ use super::json_lines;
 
 /// Pieces that may wait between the two sides.
 const QUEUE: usize = 8;
+/// Bytes of a piece of a tar.
+const PIECE: usize = 64 << 10;
 
 /// A request's body for synchronous code. Dropping it lets the body go.
 #[derive(Debug)]
@@ -126,8 +128,44 @@ fn finished<T>(joined: Result<Result<T, ApiError>, tokio::task::JoinError>) -> R
     })
 }
 
-fn line(message: &ProgressMessage) -> Bytes {
+pub(super) fn line(message: &ProgressMessage) -> Bytes {
     let mut line = serde_json::to_vec(message).expect("the API's types have string keys only");
     line.extend_from_slice(b"\r\n");
     line.into()
+}
+
+/// A tar written by synchronous code, as the body of an answer. A failure breaks the body off: the
+/// head is out by then.
+pub fn tar_stream(
+    work: impl FnOnce(&mut dyn Write) -> Result<(), String> + Send + 'static,
+) -> Body {
+    let (sender, pieces) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
+    tokio::task::spawn_blocking(move || {
+        let mut to = BufWriter::with_capacity(PIECE, Pieces(sender.clone()));
+        let outcome = work(&mut to).and_then(|()| to.flush().map_err(|e| e.to_string()));
+        if let Err(text) = outcome {
+            tracing::debug!(error = text, "a tar was broken off");
+            drop(sender.blocking_send(Err(io::Error::other(text))));
+        }
+    });
+    Body::from_stream(stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.recv().await?;
+        Some((piece, pieces))
+    }))
+}
+
+/// Sends what is written on, waiting for the client.
+struct Pieces(mpsc::Sender<io::Result<Bytes>>);
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = Bytes::copy_from_slice(bytes);
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.blocking_send(Ok(piece)).map_err(gone)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -11,11 +11,13 @@ pub mod containers;
 pub mod error;
 pub mod exec;
 pub mod extract;
+pub mod follow;
 pub mod hijack;
 pub mod images;
 pub mod listen;
 pub mod networks;
 mod not_built;
+mod registry;
 mod reply;
 pub mod server;
 pub mod system;
@@ -53,6 +55,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .merge(containers::routes())
         .merge(exec::routes())
         .merge(images::routes())
+        .merge(registry::routes())
         .merge(networks::routes())
         .merge(volumes::routes())
         .fallback(not_built::answer)

@@ -5,9 +5,8 @@ mod words;
 
 pub use change::apply_changes;
 
-use gantry_ids::ImageRef;
+use gantry_ids::{ImageRef, Platform};
 
-use crate::platform::Platform;
 use crate::{ConfigFile, HistoryEntry, ImageError};
 
 /// What `docker import` may say beside the tar.
@@ -24,6 +23,17 @@ pub struct ImportRequest {
     pub platform: Option<String>,
 }
 
+/// A platform that images can be made for here.
+fn own(text: &str) -> Result<Platform, ImageError> {
+    let bad = || ImageError::BadPlatform(text.chars().take(80).collect());
+    let platform: Platform = text.parse().map_err(|_| bad())?;
+    if platform.os == "linux" {
+        Ok(platform)
+    } else {
+        Err(bad())
+    }
+}
+
 /// The configuration of an imported image, all but its layer.
 pub(crate) fn configuration(request: &ImportRequest) -> Result<ConfigFile, ImageError> {
     let platform = match request.platform.as_deref() {
@@ -31,7 +41,7 @@ pub(crate) fn configuration(request: &ImportRequest) -> Result<ConfigFile, Image
             variant: String::new(),
             ..Platform::of_this_machine()
         },
-        Some(text) => Platform::parse(text)?,
+        Some(text) => own(text)?,
     };
     let now = Some(jiff::Timestamp::now().to_string());
     let comment = match request.message.as_str() {

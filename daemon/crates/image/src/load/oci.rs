@@ -1,11 +1,10 @@
 //! The OCI image layout (image-spec, "OCI Image Layout Specification"): `index.json` names
 //! manifests, or indexes of them by platform, and everything is a blob named by its digest.
 
-use gantry_ids::{Digest, ImageRef};
+use gantry_ids::{Digest, ImageRef, Platform};
 use serde::Deserialize;
 
 use super::{Archive, Found};
-use crate::platform::Platform;
 use crate::store::ManifestRecord;
 use crate::{ImageConfig, ImageError};
 

@@ -249,7 +249,7 @@ impl<L: LayerStore> ImageStore<L> {
     }
 
     /// A staged copy of a layer that the store has on top of something else.
-    fn copy_of(&self, diff: &DiffId) -> Result<L::Staged, ImageError> {
+    pub(super) fn copy_of(&self, diff: &DiffId) -> Result<L::Staged, ImageError> {
         let layers = self.layers.list();
         let layer = layers.iter().find(|layer| layer.diff_id == *diff);
         let layer = layer.ok_or_else(|| ImageError::Archive(format!("layer {diff} is missing")))?;
@@ -269,7 +269,7 @@ impl<L: LayerStore> ImageStore<L> {
     }
 
     /// Takes committed layers back that no image needs.
-    fn forget(&self, chains: Vec<ChainId>) {
+    pub(super) fn forget(&self, chains: Vec<ChainId>) {
         for chain in chains.into_iter().rev() {
             if let Err(error) = self.release_layers(Some(chain)) {
                 tracing::warn!(layer = %chain, %error, "could not remove a layer of a failed load");

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef, is_hex_prefix};
-use gantry_layer::{ChainId, LayerStore};
+use gantry_layer::{ChainId, DiffId, LayerStore};
 
 use super::metadata::{BlobRecord, Contents, ImageRecord};
+use super::transfer::BlobId;
 use crate::{Image, ImageConfig, ImageError};
 
 /// Images, names and what compressed layers were.
@@ -15,6 +16,7 @@ pub(crate) struct Index {
     images: HashMap<ImageId, Known>,
     references: BTreeMap<ImageRef, ImageId>,
     blobs: HashMap<Digest, BlobRecord>,
+    sources: HashMap<Digest, Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -38,6 +40,7 @@ impl Index {
             index.set_reference(&reference, &image);
         }
         index.blobs = contents.blobs.into_iter().collect();
+        index.sources = contents.sources.into_iter().collect();
         index
     }
 
@@ -97,6 +100,10 @@ impl Index {
             let mut image = Image::clone(&known.image);
             image.parent = record.parent;
             image.last_tagged_ns = record.last_tagged_ns;
+            image.manifest = record
+                .manifest
+                .as_ref()
+                .map(|known| (known.digest, known.size_bytes));
             *known = Known {
                 record,
                 image: Arc::new(image),
@@ -159,6 +166,34 @@ impl Index {
 
     pub(crate) fn put_blob(&mut self, digest: Digest, record: BlobRecord) {
         self.blobs.insert(digest, record);
+    }
+
+    /// The blobs that hold a layer.
+    pub(crate) fn blobs_of(&self, diff_id: &DiffId) -> Vec<BlobId> {
+        let holding = self
+            .blobs
+            .iter()
+            .filter(|(_, record)| record.diff_id == *diff_id);
+        let mut found: Vec<_> = holding
+            .map(|(digest, record)| BlobId {
+                digest: *digest,
+                size_bytes: record.size_bytes,
+            })
+            .collect();
+        found.sort_by_key(|blob| blob.digest);
+        found
+    }
+
+    /// Where a blob was seen.
+    pub(crate) fn sources_of(&self, blob: &Digest) -> &[String] {
+        self.sources
+            .get(blob)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn put_sources(&mut self, blob: Digest, repositories: Vec<String>) {
+        self.sources.insert(blob, repositories);
     }
 
     /// All chains that images need, with everything beneath them.

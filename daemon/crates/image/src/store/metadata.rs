@@ -20,6 +20,9 @@ const BLOBS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blobs");
 /// Digest → the bytes of a manifest, as they came.
 const MANIFESTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("manifests");
 
+/// Digest of a compressed layer → [`SourcesRecord`] as JSON.
+const SOURCES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blob_sources");
+
 const VERSION: u32 = 1;
 
 /// What is known of an image beside its configuration.
@@ -50,6 +53,15 @@ pub(crate) struct BlobRecord {
     v: u32,
     pub(crate) diff_id: DiffId,
     pub(crate) size_bytes: u64,
+}
+
+/// The repositories that a blob was seen in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SourcesRecord {
+    v: u32,
+    /// `domain/path`, the last one first.
+    repositories: Vec<String>,
 }
 
 impl ImageRecord {
@@ -103,6 +115,10 @@ pub(crate) enum Change {
         digest: Digest,
         bytes: Box<[u8]>,
     },
+    PutSources {
+        digest: Digest,
+        repositories: Vec<String>,
+    },
 }
 
 /// Everything that was read at the start.
@@ -111,6 +127,7 @@ pub(crate) struct Contents {
     pub(crate) images: Vec<(ImageId, Vec<u8>, ImageRecord)>,
     pub(crate) references: Vec<(ImageRef, ImageId)>,
     pub(crate) blobs: Vec<(Digest, BlobRecord)>,
+    pub(crate) sources: Vec<(Digest, Vec<String>)>,
 }
 
 /// The database.
@@ -147,6 +164,7 @@ impl Metadata {
         write
             .open_table(MANIFESTS)
             .map_err(failed("open a table"))?;
+        write.open_table(SOURCES).map_err(failed("open a table"))?;
         write.commit().map_err(failed("commit"))?;
         Ok(Self(database))
     }
@@ -183,7 +201,23 @@ impl Metadata {
                 .blobs
                 .push((digest(key.value())?, record(value.value())?));
         }
+        let sources = read.open_table(SOURCES).map_err(failed("open a table"))?;
+        for row in sources.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            let known: SourcesRecord = record(value.value())?;
+            contents
+                .sources
+                .push((digest(key.value())?, known.repositories));
+        }
         Ok(contents)
+    }
+
+    /// The bytes of a manifest or index.
+    pub(crate) fn manifest(&self, digest: &Digest) -> Result<Option<Vec<u8>>, ImageError> {
+        let read = self.0.begin_read().map_err(failed("begin"))?;
+        let table = read.open_table(MANIFESTS).map_err(failed("open a table"))?;
+        let found = table.get(&digest.as_bytes()[..]).map_err(failed("read"))?;
+        Ok(found.map(|bytes| bytes.value().to_vec()))
     }
 
     /// Makes a batch of changes durable.
@@ -231,6 +265,16 @@ fn apply(write: &redb::WriteTransaction, change: &Change) -> Result<(), ImageErr
         }
         Change::PutBlob { digest, record } => put(open(BLOBS)?, digest, &json(record)),
         Change::PutManifest { digest, bytes } => put(open(MANIFESTS)?, digest, bytes),
+        Change::PutSources {
+            digest,
+            repositories,
+        } => {
+            let record = SourcesRecord {
+                v: VERSION,
+                repositories: repositories.clone(),
+            };
+            put(open(SOURCES)?, digest, &json(&record))
+        }
     }
 }
 

@@ -5,11 +5,13 @@ mod container;
 mod index;
 mod metadata;
 mod names;
+mod partial;
+mod transfer;
 mod view;
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,9 @@ use gantry_ids::{ContainerId, ImageId};
 use gantry_layer::{ChainId, DirectoryLayers, LayerStore, Limits};
 
 pub(crate) use index::Index;
+pub use partial::Partial;
+pub use transfer::{BlobId, Pin, PulledImage, PulledLayer};
+
 pub(crate) use metadata::{BlobRecord, Change, ImageRecord, ManifestRecord, Metadata};
 
 use crate::error::failed;
@@ -31,6 +36,7 @@ pub type UsedBy<'a> = &'a dyn Fn(&ImageId) -> Vec<ContainerUse>;
 ///
 /// ```text
 /// lock                 held while the store is open
+/// partial/<digest>     blobs on their way in (store/partial.rs)
 /// image.redb           configurations, names, manifests (store/metadata.rs)
 /// layers/ staging/ …   the layers (gantry-layer)
 /// ```
@@ -44,6 +50,10 @@ pub struct ImageStore<L: LayerStore = DirectoryLayers> {
     writer: Mutex<()>,
     /// The chains that containers need.
     held: Mutex<HashMap<ContainerId, Option<ChainId>>>,
+    /// The chains that pulls and pushes count on.
+    pins: Mutex<Pins>,
+    /// Where blobs on their way in lie.
+    partials: PathBuf,
     _lock: File,
 }
 
@@ -85,6 +95,8 @@ impl<L: LayerStore> ImageStore<L> {
             index: RwLock::new(index),
             writer: Mutex::new(()),
             held: Mutex::new(HashMap::new()),
+            pins: Mutex::default(),
+            partials: partial::directory(root)?,
             _lock: lock,
         })
     }
@@ -241,6 +253,10 @@ impl<L: LayerStore> ImageStore<L> {
                 }
                 Change::DeleteReference { reference } => index.remove_reference(&reference),
                 Change::PutBlob { digest, record } => index.put_blob(digest, record),
+                Change::PutSources {
+                    digest,
+                    repositories,
+                } => index.put_sources(digest, repositories),
                 Change::PutManifest { .. } => {}
             }
         }
@@ -262,6 +278,15 @@ impl<L: LayerStore> ImageStore<L> {
         {
             index::add_with_parents(*held, &self.layers, &mut needed);
         }
+        for pinned in self
+            .pins
+            .lock()
+            .expect("nothing panics under this lock")
+            .chains
+            .values()
+        {
+            index::add_with_parents(Some(*pinned), &self.layers, &mut needed);
+        }
         let mut removed = Vec::new();
         let mut next = chain;
         while let Some(chain) = next.filter(|chain| !needed.contains(chain)) {
@@ -275,6 +300,13 @@ impl<L: LayerStore> ImageStore<L> {
         }
         Ok(removed)
     }
+}
+
+/// Chains that are not to be removed, by the number of their pin.
+#[derive(Debug, Default)]
+struct Pins {
+    next: u64,
+    chains: HashMap<u64, ChainId>,
 }
 
 /// How long another engine is given to go away before it counts as alive.

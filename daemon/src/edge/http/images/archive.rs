@@ -1,4 +1,4 @@
-//! `POST /images/load` and `POST /images/create` (import; pulling is not built yet).
+//! `POST /images/load` and `POST /images/create` (import; pulling is next door).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
 use gantry_image::{ImportRequest, LoadEvent};
 
-use super::{announce, failure, reference, wire};
+use super::{announce, failure, pull, reference, wire};
 use crate::edge::http::blocking::{BodyReader, Progress, progress};
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
@@ -90,7 +90,9 @@ pub(super) async fn create(
     request: Request,
 ) -> ApiResult {
     match (params.get("fromImage"), params.get("fromSrc")) {
-        (Some(image), _) if !image.is_empty() => Err(pull(image, params.text("tag"))),
+        (Some(image), _) if !image.is_empty() => {
+            pull::pull(engine, &params, request.headers()).await
+        }
         (_, Some("-")) => import(engine, &params, request).await,
         (_, Some(source)) if !source.is_empty() => {
             Err(ApiError::not_built(&format!("importing from {source}")))
@@ -99,13 +101,6 @@ pub(super) async fn create(
             "either fromImage or fromSrc must be given",
         )),
     }
-}
-
-fn pull(image: &str, tag: &str) -> ApiError {
-    let separator = if tag.is_empty() { "" } else { ":" };
-    ApiError::not_built(&format!(
-        "pulling images ({image}{separator}{tag} is not here: load or import it)"
-    ))
 }
 
 async fn import(engine: Arc<Engine>, params: &Params, request: Request) -> ApiResult {

@@ -1,4 +1,4 @@
-//! Routes under `/images`: list, inspect, history, tag, remove, load, import, prune.
+//! Routes under `/images`: list, inspect, history, tag, remove, pull, push, load, import, prune.
 //!
 //! An image's name may hold slashes (`/images/gantry/hello:latest/json`), so that what is asked for
 //! is told from the path's last word, as dockerd's patterns do.
@@ -6,8 +6,12 @@
 mod archive;
 mod glob;
 mod list;
+mod pull;
+mod push;
 mod remove;
+mod save;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 
@@ -19,8 +23,9 @@ use gantry_engine_api::image::HistoryItem;
 use gantry_errors::{Classify, chain};
 use gantry_ids::ImageRef;
 use gantry_image::{Image, ImageError};
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
+pub(super) use pull::{credentials, failure as transfer_failure};
 pub(super) use wire::summary;
 
 use super::blocking::blocking;
@@ -34,6 +39,7 @@ use crate::events::EventKind;
 pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/images/json", get(list::list))
+        .route("/images/get", get(save::several))
         .route("/images/load", post(archive::load))
         .route("/images/create", post(archive::create))
         .route("/images/prune", post(remove::prune))
@@ -41,13 +47,15 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/images/{*rest}", delete(remove::remove))
 }
 
-/// `GET /images/{name}/json` and `/history`.
+/// `GET /images/{name}/json`, `/history` and `/get`.
 async fn show(
     State(engine): State<Arc<Engine>>,
     Path(rest): Path<String>,
     Version(version): Version,
+    params: Params,
 ) -> ApiResult {
     match rest.rsplit_once('/') {
+        Some((name, "get")) => save::save(&engine, &[name.to_owned()], &params),
         Some((name, "json")) => {
             let image = find(&engine, name)?;
             Ok(json(StatusCode::OK, &wire::inspect(&image, version)))
@@ -57,13 +65,15 @@ async fn show(
     }
 }
 
-/// `POST /images/{name}/tag`.
+/// `POST /images/{name}/tag` and `/push`.
 async fn change(
     State(engine): State<Arc<Engine>>,
     Path(rest): Path<String>,
     params: Params,
+    headers: HeaderMap,
 ) -> ApiResult {
     match rest.rsplit_once('/') {
+        Some((name, "push")) => push::push(engine, name, &params, &headers).await,
         Some((name, "tag")) => tag(&engine, name, &params).await,
         _ => Err(unknown(&Method::POST, &rest)),
     }
@@ -142,6 +152,22 @@ fn announce(engine: &Engine, action: &str, image: &Image, name: &str) {
     engine
         .events
         .publish(EventKind::Image, action, &image.id.to_string(), attributes);
+}
+
+/// Publishes an event of a transfer, which dockerd names by the reference.
+fn announce_reference(engine: &Engine, action: &str, reference: &str) {
+    let image = engine.images.find(reference).ok();
+    let labels = image.map(|image| image.config.run().labels.clone());
+    let name = reference
+        .parse::<ImageRef>()
+        .map_or_else(|_| reference.to_owned(), |known| known.familiar_name());
+    let attributes = labels
+        .unwrap_or_default()
+        .into_iter()
+        .chain([("name".to_owned(), name)]);
+    engine
+        .events
+        .publish(EventKind::Image, action, reference, attributes);
 }
 
 /// An image's error as an answer.

@@ -1,0 +1,193 @@
+//! The archive's small documents: docker's `manifest.json` and `repositories`, the OCI layout's
+//! index and manifests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gantry_ids::Digest;
+use gantry_layer::{ChainId, DiffId, Layer, LayerError};
+use serde::Serialize;
+
+use super::SavedImage;
+use crate::ImageError;
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
+/// A layer of an image.
+#[derive(Debug)]
+pub(super) struct PlannedLayer {
+    pub(super) diff_id: DiffId,
+    pub(super) chain: ChainId,
+    pub(super) tar_bytes: u64,
+}
+
+/// What is written for one image.
+#[derive(Debug)]
+pub(super) struct Plan<'a> {
+    saved: &'a SavedImage,
+    pub(super) layers: Vec<PlannedLayer>,
+    pub(super) manifest: Vec<u8>,
+    pub(super) manifest_digest: Digest,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: &'static str,
+    digest: Digest,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<&'static str, String>>,
+}
+
+impl Descriptor {
+    const fn new(media_type: &'static str, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type,
+            digest,
+            size,
+            annotations: None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest {
+    schema_version: u32,
+    media_type: &'static str,
+    config: Descriptor,
+    layers: Vec<Descriptor>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    media_type: &'static str,
+    manifests: Vec<Descriptor>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerItem {
+    config: String,
+    repo_tags: Option<Vec<String>>,
+    layers: Vec<String>,
+    layer_sources: BTreeMap<String, Descriptor>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(
+        saved: &'a SavedImage,
+        find: impl Fn(&ChainId) -> Option<Arc<Layer>>,
+    ) -> Result<Self, ImageError> {
+        let mut layers = Vec::new();
+        let mut below = None;
+        for diff_id in &saved.image.config.file().rootfs.diff_ids {
+            let chain = ChainId::on_top(below.as_ref(), diff_id);
+            let layer = find(&chain).ok_or(LayerError::NoSuchLayer(chain))?;
+            layers.push(PlannedLayer {
+                diff_id: *diff_id,
+                chain,
+                tar_bytes: layer.tar_bytes,
+            });
+            below = Some(chain);
+        }
+        let config = saved.image.config.raw();
+        let manifest = json(&Manifest {
+            schema_version: 2,
+            media_type: MANIFEST,
+            config: Descriptor::new(CONFIG, *saved.image.id.digest(), config.len() as u64),
+            layers: layers.iter().map(PlannedLayer::descriptor).collect(),
+        });
+        Ok(Self {
+            saved,
+            layers,
+            manifest_digest: Digest::of(&manifest),
+            manifest,
+        })
+    }
+
+    /// One descriptor for each name, or one without.
+    fn descriptors(&self) -> Vec<Descriptor> {
+        let bare = Descriptor::new(MANIFEST, self.manifest_digest, self.manifest.len() as u64);
+        if self.saved.names.is_empty() {
+            return vec![bare];
+        }
+        let named = self.saved.names.iter().map(|name| Descriptor {
+            annotations: Some(BTreeMap::from([
+                ("io.containerd.image.name", name.to_string()),
+                (
+                    "org.opencontainers.image.ref.name",
+                    name.tag().unwrap_or_default().to_owned(),
+                ),
+            ])),
+            ..bare.clone()
+        });
+        named.collect()
+    }
+
+    fn docker_item(&self) -> DockerItem {
+        let names = self.saved.names.iter().map(gantry_ids::ImageRef::familiar);
+        let sources = self.layers.iter().map(|layer| {
+            let digest = layer.diff_id.digest().to_string();
+            (digest, layer.descriptor())
+        });
+        DockerItem {
+            config: path_of(self.saved.image.id.digest()),
+            repo_tags: (!self.saved.names.is_empty()).then(|| names.collect()),
+            layers: self
+                .layers
+                .iter()
+                .map(|layer| path_of(layer.diff_id.digest()))
+                .collect(),
+            layer_sources: sources.collect(),
+        }
+    }
+}
+
+impl PlannedLayer {
+    fn descriptor(&self) -> Descriptor {
+        Descriptor::new(LAYER, *self.diff_id.digest(), self.tar_bytes)
+    }
+}
+
+/// The documents beside the blobs, in the archive's order.
+pub(super) fn of_all(plans: &[Plan<'_>]) -> Vec<(&'static str, Vec<u8>)> {
+    let index = Index {
+        schema_version: 2,
+        media_type: INDEX,
+        manifests: plans.iter().flat_map(Plan::descriptors).collect(),
+    };
+    let items: Vec<_> = plans.iter().map(Plan::docker_item).collect();
+    let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for plan in plans {
+        let top = plan.layers.last().map(|layer| layer.diff_id.digest().hex());
+        for name in &plan.saved.names {
+            let tags = repositories.entry(name.familiar_name()).or_default();
+            let tag = name.tag().unwrap_or_default().to_owned();
+            tags.insert(tag, top.clone().unwrap_or_default());
+        }
+    }
+    let mut all = vec![
+        ("index.json", json(&index)),
+        ("manifest.json", json(&items)),
+        ("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#.to_vec()),
+    ];
+    if !repositories.is_empty() {
+        all.push(("repositories", json(&repositories)));
+    }
+    all
+}
+
+fn path_of(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("string keys only")
+}

@@ -1,0 +1,185 @@
+//! `save`: images as one tar that is a docker-archive and an OCI layout at once, as docker writes it
+//! since version 25. The same images give the same bytes.
+//!
+//! Layers are written from the store as they are asked for; nothing is kept in memory but small
+//! documents.
+
+mod documents;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef};
+use gantry_layer::{ChainId, LayerStore};
+use tar::{Builder, EntryType, Header};
+
+use crate::store::{ImageStore, Pin};
+use crate::{Image, ImageError};
+
+/// An image to save, with the names it is saved under.
+#[derive(Debug, Clone)]
+pub struct SavedImage {
+    /// The image.
+    pub image: Arc<Image>,
+    /// Its names; none if it was asked for by its identifier.
+    pub names: Vec<ImageRef>,
+}
+
+/// An image, and the name it was asked for by.
+type Meant = (Arc<Image>, Option<ImageRef>);
+
+/// A blob of the archive.
+enum Blob {
+    Document(Vec<u8>),
+    Layer { chain: ChainId, tar_bytes: u64 },
+}
+
+impl<L: LayerStore> ImageStore<L> {
+    /// Which images `names` mean: references, repositories (all their tags), identifiers.
+    ///
+    /// # Errors
+    /// [`ImageError::NoSuchImage`], [`ImageError::Reference`], [`ImageError::Ambiguous`].
+    pub fn to_save(&self, names: &[String]) -> Result<Vec<SavedImage>, ImageError> {
+        let mut found: Vec<SavedImage> = Vec::new();
+        for text in names {
+            for (image, name) in self.meant(text)? {
+                let known = found.iter_mut().find(|known| known.image.id == image.id);
+                let saved = match known {
+                    Some(known) => known,
+                    None => {
+                        found.push(SavedImage {
+                            image,
+                            names: Vec::new(),
+                        });
+                        found.last_mut().expect("pushed above")
+                    }
+                };
+                saved.names.extend(name);
+                saved.names.sort();
+                saved.names.dedup();
+            }
+        }
+        Ok(found)
+    }
+
+    fn meant(&self, text: &str) -> Result<Vec<Meant>, ImageError> {
+        if let Ok(ImageQuery::Named(name)) = text.parse()
+            && name.digest().is_none()
+        {
+            if name.tag().is_some() {
+                return Ok(vec![(self.find(text)?, Some(name))]);
+            }
+            let mut tags = Vec::new();
+            for image in self.list() {
+                let of_it = image.tags.iter().filter(|tag| tag.same_repository(&name));
+                tags.extend(of_it.map(|tag| (Arc::clone(&image), Some(tag.clone()))));
+            }
+            if !tags.is_empty() {
+                return Ok(tags);
+            }
+        }
+        Ok(vec![(self.find(text)?, None)])
+    }
+
+    /// Writes the archive. The images' layers stay while it is written.
+    ///
+    /// # Errors
+    /// [`ImageError::Layer`], also if `to` takes no more.
+    pub fn save(&self, images: &[SavedImage], to: &mut dyn Write) -> Result<(), ImageError> {
+        let chains = images.iter().filter_map(|saved| saved.image.config.chain());
+        let pins: Vec<Pin> = chains.filter_map(|chain| self.pin(&chain)).collect();
+        let written = self.write_archive(images, to);
+        pins.into_iter().for_each(|pin| self.unpin(pin));
+        written
+    }
+
+    fn write_archive(&self, images: &[SavedImage], to: &mut dyn Write) -> Result<(), ImageError> {
+        let mut blobs: BTreeMap<Digest, Blob> = BTreeMap::new();
+        let mut plans = Vec::new();
+        for saved in images {
+            let plan = documents::Plan::new(saved, |chain| self.layers().get(chain))?;
+            for layer in &plan.layers {
+                let (chain, tar_bytes) = (layer.chain, layer.tar_bytes);
+                blobs.insert(*layer.diff_id.digest(), Blob::Layer { chain, tar_bytes });
+            }
+            let config = saved.image.config.raw().to_vec();
+            blobs.insert(*saved.image.id.digest(), Blob::Document(config));
+            blobs.insert(plan.manifest_digest, Blob::Document(plan.manifest.clone()));
+            plans.push(plan);
+        }
+        let failed = |error: io::Error| ImageError::Layer(gantry_layer::LayerError::Write(error));
+        let mut tar = Builder::new(to);
+        for path in ["blobs/", "blobs/sha256/"] {
+            add(&mut tar, path, EntryType::Directory, &[]).map_err(failed)?;
+        }
+        for (digest, blob) in &blobs {
+            let path = format!("blobs/sha256/{}", digest.hex());
+            match blob {
+                Blob::Document(bytes) => {
+                    add(&mut tar, &path, EntryType::Regular, bytes).map_err(failed)?
+                }
+                Blob::Layer { chain, tar_bytes } => {
+                    self.add_layer(&mut tar, &path, chain, *tar_bytes)?
+                }
+            }
+        }
+        for (path, bytes) in documents::of_all(&plans) {
+            add(&mut tar, path, EntryType::Regular, &bytes).map_err(failed)?;
+        }
+        tar.finish().map_err(failed)
+    }
+
+    fn add_layer(
+        &self,
+        tar: &mut Builder<&mut dyn Write>,
+        path: &str,
+        chain: &ChainId,
+        tar_bytes: u64,
+    ) -> Result<(), ImageError> {
+        let failed = |error: io::Error| ImageError::Layer(gantry_layer::LayerError::Write(error));
+        let header = header(path, EntryType::Regular, tar_bytes).map_err(failed)?;
+        let to = tar.get_mut();
+        to.write_all(header.as_bytes()).map_err(failed)?;
+        self.layers().write_tar(chain, to)?;
+        let padding = usize::try_from(tar_bytes.next_multiple_of(512) - tar_bytes).unwrap_or(0);
+        to.write_all(&[0; 512][..padding]).map_err(failed)
+    }
+}
+
+fn add(
+    tar: &mut Builder<&mut dyn Write>,
+    path: &str,
+    kind: EntryType,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let header = header(path, kind, bytes.len() as u64)?;
+    tar.append(&header, bytes)
+}
+
+/// Owner, mode and time are the same in every archive.
+fn header(path: &str, kind: EntryType, size: u64) -> io::Result<Header> {
+    let mut header = Header::new_ustar();
+    header.set_path(path)?;
+    header.set_entry_type(kind);
+    header.set_mode(if kind == EntryType::Directory {
+        0o755
+    } else {
+        0o644
+    });
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header.set_cksum();
+    Ok(header)
+}
+
+/// The images, for events.
+impl SavedImage {
+    /// Its identifier.
+    #[must_use]
+    pub fn id(&self) -> ImageId {
+        self.image.id
+    }
+}

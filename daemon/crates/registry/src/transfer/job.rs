@@ -1,0 +1,171 @@
+//! One layer on its way in, however many pulls wait for it.
+//!
+//! ```text
+//! Waiting ─▶ Downloading ⇄ Retrying ─▶ Verifying ─▶ Staged
+//!     └──────────────┴─────────┴───────────┴──────▶ Failed
+//! ```
+//!
+//! The job ends when the last pull that waits for it goes away.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gantry_layer::StagedDirectory;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::error::TransferError;
+use super::{Transfers, download};
+use crate::client::Repository;
+use crate::manifest::Descriptor;
+
+/// Where a layer is.
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    Waiting,
+    Downloading,
+    /// Seconds to the next attempt.
+    Retrying(u64),
+    /// All bytes are here.
+    Verifying,
+    /// Unpacked and verified.
+    Staged,
+    Failed(TransferError),
+}
+
+/// Where a layer is, and how far.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    /// Bytes received, those of an earlier attempt included.
+    pub(super) received: u64,
+    /// Bytes handed to the layer store.
+    pub(super) unpacked: u64,
+}
+
+/// A layer's job.
+#[derive(Debug)]
+pub(super) struct Job {
+    state: watch::Sender<State>,
+    staged: Mutex<Option<StagedDirectory>>,
+    cancel: CancellationToken,
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+    }
+}
+
+/// The working side of a job, which does not keep it alive.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    state: watch::Sender<State>,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Work {
+    pub(super) fn enter(&self, phase: Phase) {
+        self.state.send_modify(|state| state.phase = phase);
+    }
+
+    pub(super) fn received(&self, bytes: u64) {
+        self.state.send_modify(|state| {
+            state.received = bytes;
+            if matches!(state.phase, Phase::Waiting | Phase::Retrying(_)) {
+                state.phase = Phase::Downloading;
+            }
+        });
+    }
+
+    pub(super) fn unpacked(&self, bytes: u64) {
+        self.state.send_modify(|state| state.unpacked = bytes);
+    }
+}
+
+impl Job {
+    pub(super) fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    /// Waits until the layer is staged.
+    pub(super) async fn finished(&self) -> Result<(), TransferError> {
+        let mut states = self.watch();
+        loop {
+            match &states.borrow_and_update().phase {
+                Phase::Staged => return Ok(()),
+                Phase::Failed(error) => return Err(error.clone()),
+                Phase::Waiting | Phase::Downloading | Phase::Retrying(_) | Phase::Verifying => {}
+            }
+            if states.changed().await.is_err() {
+                return Err(TransferError::Cancelled);
+            }
+        }
+    }
+
+    /// Takes the layer, if no other pull was faster: then the store has it.
+    pub(super) fn take(&self) -> Option<StagedDirectory> {
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.take()
+    }
+}
+
+impl Transfers {
+    /// The job of a layer: the one that is going on, or a new one.
+    pub(super) fn job(self: &Arc<Self>, repository: &Repository, layer: &Descriptor) -> Arc<Job> {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.retain(|_, job| job.strong_count() > 0);
+        let going_on = jobs.get(&layer.digest).and_then(std::sync::Weak::upgrade);
+        if let Some(job) = going_on.filter(|job| job.is_of_use()) {
+            return job;
+        }
+        let (state, _) = watch::channel(State {
+            phase: Phase::Waiting,
+            received: 0,
+            unpacked: 0,
+        });
+        let cancel = CancellationToken::new();
+        let work = Work {
+            state: state.clone(),
+            cancel: cancel.clone(),
+        };
+        let job = Arc::new(Job {
+            state,
+            staged: Mutex::new(None),
+            cancel,
+        });
+        jobs.insert(layer.digest, Arc::downgrade(&job));
+        let (transfers, repository, layer) = (Arc::clone(self), repository.clone(), layer.clone());
+        let weak = Arc::downgrade(&job);
+        tokio::spawn(async move {
+            let staged = tokio::select! {
+                () = work.cancel.cancelled() => Err(TransferError::Cancelled),
+                staged = download::run(&transfers, &repository, &layer, &work) => staged,
+            };
+            match staged {
+                Ok(staged) => {
+                    if let Some(job) = weak.upgrade() {
+                        let mut slot = job.staged.lock().unwrap_or_else(PoisonError::into_inner);
+                        *slot = Some(staged);
+                    }
+                    work.enter(Phase::Staged);
+                }
+                Err(error) => work.enter(Phase::Failed(error)),
+            }
+        });
+        job
+    }
+}
+
+impl Job {
+    /// Whether a pull may still join: not after a failure, nor when another took the layer.
+    fn is_of_use(&self) -> bool {
+        match self.state.borrow().phase {
+            Phase::Failed(_) => false,
+            Phase::Staged => {
+                let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+                staged.is_some()
+            }
+            Phase::Waiting | Phase::Downloading | Phase::Retrying(_) | Phase::Verifying => true,
+        }
+    }
+}

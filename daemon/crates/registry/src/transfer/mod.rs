@@ -1,0 +1,90 @@
+//! Images between registries and the store.
+//!
+//! [`Transfers`] pulls and pushes. It tells how far it is by [`Event`]s and leaves their wording to
+//! the edge. Dropping a pull's or push's future calls it off: nothing of it becomes visible, and
+//! what was received stays as partial files.
+
+mod describe;
+mod download;
+mod error;
+mod event;
+mod job;
+mod layer;
+mod pull;
+mod push;
+mod push_layer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
+
+use gantry_ids::Digest;
+use gantry_image::ImageStore;
+use tokio::sync::Semaphore;
+
+pub use describe::Described;
+pub use error::TransferError;
+pub use event::{Event, Events, LayerEvent};
+pub use pull::{PullRequest, Pulled};
+pub use push::{PushRequest, Pushed};
+
+use crate::client::Registries;
+use job::Job;
+
+/// How much may go on at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TransferLimits {
+    /// `--max-concurrent-downloads`.
+    pub downloads: usize,
+    /// `--max-concurrent-uploads`.
+    pub uploads: usize,
+    /// `--max-download-attempts`.
+    pub attempts: u32,
+}
+
+impl Default for TransferLimits {
+    /// Docker's defaults.
+    fn default() -> Self {
+        Self {
+            downloads: 3,
+            uploads: 5,
+            attempts: crate::retry::ATTEMPTS,
+        }
+    }
+}
+
+/// Pulls and pushes images. Shared by reference.
+#[derive(Debug)]
+pub struct Transfers {
+    registries: Arc<Registries>,
+    images: Arc<ImageStore>,
+    /// Layers that are being downloaded, by digest.
+    jobs: Mutex<HashMap<Digest, Weak<Job>>>,
+    downloads: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
+    attempts: u32,
+}
+
+impl Transfers {
+    /// Transfers between these registries and this store.
+    #[must_use]
+    pub fn new(
+        registries: Arc<Registries>,
+        images: Arc<ImageStore>,
+        limits: TransferLimits,
+    ) -> Self {
+        Self {
+            registries,
+            images,
+            jobs: Mutex::default(),
+            downloads: Arc::new(Semaphore::new(limits.downloads.max(1))),
+            uploads: Arc::new(Semaphore::new(limits.uploads.max(1))),
+            attempts: limits.attempts.max(1),
+        }
+    }
+
+    /// The registries.
+    #[must_use]
+    pub const fn registries(&self) -> &Arc<Registries> {
+        &self.registries
+    }
+}

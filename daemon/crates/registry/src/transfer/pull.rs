@@ -1,0 +1,530 @@
+//! Pulling: from a reference to an image in the store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gantry_ids::{Digest, ImageId, ImageRef, Platform};
+use gantry_image::{BlobId, ChainId, ImageConfig, ImageStore, Pin, PulledImage, PulledLayer};
+use tokio::sync::oneshot;
+
+use super::Transfers;
+use super::error::TransferError;
+use super::event::{Event, Events, LayerEvent};
+use super::job::{Job, Phase};
+use crate::client::{Fetched, Repository};
+use crate::credentials::Credentials;
+use crate::error::RegistryError;
+use crate::hosts::Purpose;
+use crate::manifest::{Document, Manifest, ManifestError};
+
+/// How often a layer's progress is told.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// What is to be pulled.
+#[derive(Debug, Clone)]
+pub struct PullRequest {
+    /// A reference with a tag or a digest.
+    pub reference: ImageRef,
+    /// For which platform; none means this machine's, and any if there is only one.
+    pub platform: Option<Platform>,
+    /// Who asks.
+    pub credentials: Credentials,
+}
+
+/// What was pulled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// The image.
+    pub id: ImageId,
+    /// What its reference by digest says.
+    pub digest: Digest,
+    /// Whether the reference meant another image before, or none.
+    pub is_new: bool,
+}
+
+/// An image's manifest, and the index it was chosen from.
+struct Resolved {
+    /// What the reference stands for: of the index where there is one.
+    digest: Digest,
+    manifest: Manifest,
+    manifest_bytes: Box<[u8]>,
+    index_bytes: Option<Box<[u8]>>,
+}
+
+impl Transfers {
+    /// Pulls one image.
+    ///
+    /// # Errors
+    /// [`TransferError`]; nothing of the image is visible then.
+    pub async fn pull(
+        self: &Arc<Self>,
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<Pulled, TransferError> {
+        let pulled = self.pull_one(request, events).await?;
+        let reference = request.reference.familiar();
+        let is_new = pulled.is_new;
+        tell(events, Event::Status { is_new, reference }).await;
+        Ok(pulled)
+    }
+
+    /// Pulls every tag of a repository.
+    ///
+    /// # Errors
+    /// [`TransferError`] of the first that fails; those before it are there.
+    pub async fn pull_all(
+        self: &Arc<Self>,
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<(), TransferError> {
+        let repository = &request.reference;
+        let tags = self.tags(request).await?;
+        let mut is_new = false;
+        for tag in tags {
+            let Ok(reference) = repository.with_tag(&tag) else {
+                continue;
+            };
+            let one = PullRequest {
+                reference,
+                ..request.clone()
+            };
+            is_new |= self.pull_one(&one, events).await?.is_new;
+        }
+        let reference = repository.familiar_name();
+        tell(events, Event::Status { is_new, reference }).await;
+        Ok(())
+    }
+
+    async fn tags(self: &Arc<Self>, request: &PullRequest) -> Result<Vec<String>, TransferError> {
+        let reference = &request.reference;
+        let mut last = None;
+        for endpoint in self
+            .registries
+            .endpoints(reference.domain(), Purpose::Pull)?
+        {
+            let credentials = request.credentials.clone();
+            let opened = self
+                .registries
+                .open(&endpoint, reference.path(), Purpose::Pull, credentials)
+                .await;
+            let tags = match opened {
+                Ok(repository) => repository.tags().await,
+                Err(error) => Err(error),
+            };
+            match tags {
+                Ok(tags) => return Ok(tags),
+                Err(error) if endpoint.is_mirror || error.is_transport() => last = Some(error),
+                Err(error) => return Err(TransferError::of_manifest(error, reference)),
+            }
+        }
+        Err(last.map_or(TransferError::Cancelled, |error| {
+            TransferError::of_manifest(error, reference)
+        }))
+    }
+
+    async fn pull_one(
+        self: &Arc<Self>,
+        request: &PullRequest,
+        events: &Events,
+    ) -> Result<Pulled, TransferError> {
+        let reference = &request.reference;
+        let (repository, fetched) = self.find(request).await?;
+        let pulling = Event::Pulling {
+            tag: tag_of(reference),
+            path: reference.path().to_owned(),
+        };
+        tell(events, pulling).await;
+        let resolved = resolve(&repository, fetched, request).await?;
+        let id = ImageId::new(resolved.manifest.config.digest);
+        let config = match self.images.get(&id) {
+            Some(image) => image.config.clone(),
+            None => configuration(&repository, &resolved.manifest).await?,
+        };
+        check(&config, &resolved.manifest, request)?;
+        let is_new = self
+            .images
+            .find(&reference.to_string())
+            .map(|image| image.id)
+            .ok()
+            != Some(id);
+        self.fetch_and_keep(&repository, &resolved, config.clone(), (reference, events))
+            .await?;
+        tell(events, Event::Digest(resolved.digest)).await;
+        if let Some(wrong) = wrong_platform(&config, request) {
+            tell(events, wrong).await;
+        }
+        Ok(Pulled {
+            id,
+            digest: resolved.digest,
+            is_new,
+        })
+    }
+
+    /// The first endpoint that knows the reference, and what it stands for there; a failure is told
+    /// as one of a pull.
+    async fn find(
+        self: &Arc<Self>,
+        request: &PullRequest,
+    ) -> Result<(Repository, Fetched), TransferError> {
+        let found = self.find_raw(request).await;
+        found.map_err(|error| TransferError::of_manifest(error, &request.reference))
+    }
+
+    /// The same with the registry's own words.
+    pub(super) async fn find_raw(
+        self: &Arc<Self>,
+        request: &PullRequest,
+    ) -> Result<(Repository, Fetched), RegistryError> {
+        let reference = &request.reference;
+        let mut last = RegistryError::Host(reference.domain().to_owned());
+        for endpoint in self
+            .registries
+            .endpoints(reference.domain(), Purpose::Pull)?
+        {
+            let credentials = request.credentials.clone();
+            let opened = self
+                .registries
+                .open(&endpoint, reference.path(), Purpose::Pull, credentials)
+                .await;
+            let found = match opened {
+                Ok(repository) => {
+                    let found = repository.manifest(&tag_of(reference)).await;
+                    found.map(|fetched| (repository, fetched))
+                }
+                Err(error) => Err(error),
+            };
+            match found {
+                // Another endpoint may know more; a registry that answers has the last word.
+                Err(error) if endpoint.is_mirror || error.is_transport() => {
+                    tracing::debug!(endpoint = %endpoint.base, %error, "trying the next endpoint");
+                    last = error;
+                }
+                end => return end,
+            }
+        }
+        Err(last)
+    }
+
+    /// Fetches the layers that are missing and keeps the image.
+    async fn fetch_and_keep(
+        self: &Arc<Self>,
+        repository: &Repository,
+        resolved: &Resolved,
+        config: ImageConfig,
+        (reference, events): (&ImageRef, &Events),
+    ) -> Result<(), TransferError> {
+        let is_known = self.images.get(&config.id()).is_some();
+        let wanted = self
+            .wanted(repository, &resolved.manifest, &config, is_known)
+            .await?;
+        if !is_known {
+            watch_all(&wanted.layers, events).await?;
+        }
+        let layers = wanted.layers.iter().map(|(blob, layer)| PulledLayer {
+            blob: *blob,
+            staged: match layer {
+                Wanted::Job(job) => job.take(),
+                Wanted::Here | Wanted::Elsewhere => None,
+            },
+        });
+        let tag = reference.tag().filter(|_| reference.digest().is_none());
+        let mut references = vec![reference.with_digest(resolved.digest)];
+        references.extend(tag.and_then(|tag| reference.with_tag(tag).ok()));
+        let image = PulledImage {
+            config,
+            layers: layers.collect(),
+            manifest: resolved.manifest_bytes.clone(),
+            index: resolved.index_bytes.clone(),
+            references,
+            source: reference.name(),
+        };
+        let images = Arc::clone(&self.images);
+        let kept = tokio::task::spawn_blocking(move || {
+            let blobs: Vec<_> = image.layers.iter().map(|layer| layer.blob.digest).collect();
+            images.keep_pulled(image)?;
+            blobs.iter().for_each(|blob| images.forget_partial(blob));
+            // The pin has done its work: the image holds its layers itself.
+            drop(wanted);
+            Ok::<_, TransferError>(())
+        });
+        kept.await.unwrap_or(Err(TransferError::Thread))
+    }
+
+    /// What is to be done for each layer.
+    async fn wanted(
+        self: &Arc<Self>,
+        repository: &Repository,
+        manifest: &Manifest,
+        config: &ImageConfig,
+        is_known: bool,
+    ) -> Result<WantedLayers, TransferError> {
+        let chains: Vec<ChainId> = chains(config);
+        let images = Arc::clone(&self.images);
+        let pinning = tokio::task::spawn_blocking(move || {
+            // The highest layer of the image that is here keeps those beneath it.
+            let pin = chains
+                .iter()
+                .enumerate()
+                .rev()
+                .find_map(|(index, chain)| images.pin(chain).map(|pin| (index + 1, pin)));
+            let (here, pin) = pin.map_or((0, None), |(here, pin)| (here, Some(pin)));
+            (
+                here,
+                pin.map(|pin| Pinned {
+                    images: Arc::clone(&images),
+                    pin: Some(pin),
+                }),
+            )
+        });
+        let (here, pinned) = pinning.await.map_err(|_| TransferError::Thread)?;
+        let layers = manifest.layers.iter().enumerate().map(|(index, layer)| {
+            let blob = BlobId {
+                digest: layer.digest,
+                size_bytes: layer.size,
+            };
+            let wanted = if index < here || is_known {
+                Wanted::Here
+            } else if self.images.layer_of_blob(&layer.digest)
+                == config.file().rootfs.diff_ids.get(index).copied()
+            {
+                Wanted::Elsewhere
+            } else {
+                Wanted::Job(self.job(repository, layer))
+            };
+            (blob, wanted)
+        });
+        Ok(WantedLayers {
+            layers: layers.collect(),
+            _pinned: pinned,
+        })
+    }
+}
+
+/// What is to be done for a layer.
+enum Wanted {
+    /// Nothing: it lies where it should.
+    Here,
+    /// It is here on top of something else: it is copied.
+    Elsewhere,
+    /// It is downloaded.
+    Job(Arc<Job>),
+}
+
+struct WantedLayers {
+    layers: Vec<(BlobId, Wanted)>,
+    _pinned: Option<Pinned>,
+}
+
+/// Lets a pin go, on a thread, because that may remove layers.
+pub(super) struct Pinned {
+    images: Arc<ImageStore>,
+    pin: Option<Pin>,
+}
+
+impl Pinned {
+    pub(super) fn new(images: Arc<ImageStore>, pin: Pin) -> Self {
+        let pin = Some(pin);
+        Self { images, pin }
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        let (images, pin) = (Arc::clone(&self.images), self.pin.take());
+        let unpin = move || pin.map_or((), |pin| images.unpin(pin));
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(unpin)),
+            Err(_) => unpin(),
+        }
+    }
+}
+
+/// Tells what happens to all layers, until each is staged.
+async fn watch_all(layers: &[(BlobId, Wanted)], events: &Events) -> Result<(), TransferError> {
+    for (blob, wanted) in layers {
+        let what = match wanted {
+            Wanted::Here | Wanted::Elsewhere => LayerEvent::Exists,
+            Wanted::Job(_) => LayerEvent::Pulling,
+        };
+        tell(events, layer_event(blob, what)).await;
+    }
+    // Each layer says that it is unpacked after the one beneath it has.
+    let (first, mut below) = oneshot::channel();
+    let _ = first.send(());
+    let mut watching = Vec::new();
+    for (blob, wanted) in layers {
+        let Wanted::Job(job) = wanted else { continue };
+        let (done, next) = oneshot::channel();
+        let before = std::mem::replace(&mut below, next);
+        watching.push(watch_one(*blob, job, events, (before, done)));
+    }
+    futures_util::future::try_join_all(watching).await.map(drop)
+}
+
+/// Tells what happens to one layer.
+async fn watch_one(
+    blob: BlobId,
+    job: &Job,
+    events: &Events,
+    (before, done): (oneshot::Receiver<()>, oneshot::Sender<()>),
+) -> Result<(), TransferError> {
+    let size = blob.size_bytes;
+    let tell = |what| tell(events, layer_event(&blob, what));
+    let mut states = job.watch();
+    let mut told: Option<Instant> = None;
+    let mut last = "";
+    loop {
+        let state = states.borrow_and_update().clone();
+        let (name, what) = match state.phase {
+            Phase::Waiting => ("waiting", LayerEvent::Waiting),
+            Phase::Downloading => ("downloading", LayerEvent::Downloading(state.received, size)),
+            Phase::Retrying(seconds) => ("retrying", LayerEvent::Retrying(seconds)),
+            Phase::Verifying | Phase::Staged => break,
+            Phase::Failed(error) => return Err(error),
+        };
+        let is_due = told.is_none_or(|at| at.elapsed() >= INTERVAL);
+        // Waiting is not worth a word unless it lasts.
+        if name != "waiting" && (last != name || is_due) {
+            tell(what).await;
+            told = Some(Instant::now());
+        } else if name == "waiting" && last != name {
+            told = Some(Instant::now());
+            tell(what).await;
+        }
+        last = name;
+        if states.changed().await.is_err() {
+            return Err(TransferError::Cancelled);
+        }
+    }
+    tell(LayerEvent::Verifying).await;
+    tell(LayerEvent::Downloaded).await;
+    let _ = before.await;
+    let mut told = Instant::now();
+    loop {
+        let state = states.borrow_and_update().clone();
+        match state.phase {
+            Phase::Staged => break,
+            Phase::Failed(error) => return Err(error),
+            Phase::Waiting | Phase::Downloading | Phase::Retrying(_) | Phase::Verifying => {}
+        }
+        if told.elapsed() >= INTERVAL {
+            tell(LayerEvent::Extracting(state.unpacked, size)).await;
+            told = Instant::now();
+        }
+        if states.changed().await.is_err() {
+            return Err(TransferError::Cancelled);
+        }
+    }
+    job.finished().await?;
+    tell(LayerEvent::Extracting(size, size)).await;
+    tell(LayerEvent::Complete).await;
+    let _ = done.send(());
+    Ok(())
+}
+
+fn layer_event(blob: &BlobId, what: LayerEvent) -> Event {
+    Event::Layer {
+        id: blob.digest.short(),
+        what,
+    }
+}
+
+/// A listener that is gone is not told; whoever dropped it calls the pull off by dropping that too.
+pub(super) async fn tell(events: &Events, event: Event) {
+    let _ = events.send(event).await;
+}
+
+/// What the registry is asked by.
+fn tag_of(reference: &ImageRef) -> String {
+    match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or("latest").to_owned(),
+    }
+}
+
+pub(super) fn chains(config: &ImageConfig) -> Vec<ChainId> {
+    let mut below = None;
+    let diffs = config.file().rootfs.diff_ids.iter();
+    diffs
+        .map(|diff| {
+            let chain = ChainId::on_top(below.as_ref(), diff);
+            below = Some(chain);
+            chain
+        })
+        .collect()
+}
+
+/// From what a reference stands for to one image.
+async fn resolve(
+    repository: &Repository,
+    fetched: Fetched,
+    request: &PullRequest,
+) -> Result<Resolved, TransferError> {
+    let index = match fetched.document {
+        Document::Manifest(manifest) => {
+            return Ok(Resolved {
+                digest: fetched.digest,
+                manifest,
+                manifest_bytes: fetched.bytes[..].into(),
+                index_bytes: None,
+            });
+        }
+        Document::Index(index) => index,
+    };
+    let wanted = request.platform.clone();
+    let chosen = index.choose(&wanted.unwrap_or_else(Platform::of_this_machine))?;
+    let chosen = repository.manifest(&chosen.digest.to_string()).await?;
+    let Document::Manifest(manifest) = chosen.document else {
+        return Err(ManifestError::Invalid("an index lies in an index").into());
+    };
+    Ok(Resolved {
+        digest: fetched.digest,
+        manifest,
+        manifest_bytes: chosen.bytes[..].into(),
+        index_bytes: Some(fetched.bytes[..].into()),
+    })
+}
+
+async fn configuration(
+    repository: &Repository,
+    manifest: &Manifest,
+) -> Result<ImageConfig, TransferError> {
+    let bytes = repository.small_blob(&manifest.config).await?;
+    Ok(ImageConfig::parse(&bytes)?)
+}
+
+fn check(
+    config: &ImageConfig,
+    manifest: &Manifest,
+    request: &PullRequest,
+) -> Result<(), TransferError> {
+    let file = config.file();
+    let (layers, diffs) = (manifest.layers.len(), file.rootfs.diff_ids.len());
+    if layers != diffs {
+        return Err(TransferError::Layers { layers, diffs });
+    }
+    let wanted = request
+        .platform
+        .as_ref()
+        .map_or("linux", |wanted| &wanted.os);
+    if !matches!(file.os.as_str(), "linux" | "") || wanted != "linux" {
+        return Err(TransferError::OperatingSystem(file.os.clone()));
+    }
+    Ok(())
+}
+
+/// An image without an index is pulled for whatever platform it is, and said to be so.
+fn wrong_platform(config: &ImageConfig, request: &PullRequest) -> Option<Event> {
+    let wanted = request.platform.as_ref()?;
+    let file = config.file();
+    let has = Platform {
+        os: "linux".to_owned(),
+        architecture: file.architecture.clone(),
+        variant: file.variant.clone(),
+    };
+    wanted.fit(&has).is_none().then(|| Event::WrongPlatform {
+        reference: request.reference.familiar(),
+        has: has.to_string(),
+        wanted: wanted.to_string(),
+    })
+}

@@ -1,0 +1,8 @@
+//! The registry client against registries: Debian's `docker-registry`, and one that lies.
+
+mod fake;
+mod hostile;
+mod peer;
+mod pull;
+mod push;
+mod stand;

@@ -1,0 +1,180 @@
+//! What every test stands on: a store in a temporary directory, images, transfers, what was told.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use gantry_ids::{ImageId, ImageRef};
+use gantry_image::{ImageStore, ImportRequest};
+use gantry_registry::transfer::{Event, LayerEvent, PullRequest, Pulled, PushRequest, Pushed};
+use gantry_registry::{
+    Credentials, Registries, RegistryOptions, TransferError, TransferLimits, Transfers,
+};
+use tokio::sync::mpsc;
+
+/// An engine's image side.
+pub struct Stand {
+    pub dir: tempfile::TempDir,
+    pub images: Arc<ImageStore>,
+    pub transfers: Arc<Transfers>,
+}
+
+impl Stand {
+    pub fn new() -> Self {
+        Self::with(RegistryOptions::default())
+    }
+
+    pub fn with(options: RegistryOptions) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::at(dir, options)
+    }
+
+    fn at(dir: tempfile::TempDir, options: RegistryOptions) -> Self {
+        let images = Arc::new(ImageStore::open(&dir.path().join("image")).unwrap());
+        let registries = Arc::new(Registries::new(options));
+        let limits = TransferLimits {
+            attempts: 3,
+            ..TransferLimits::default()
+        };
+        let transfers = Transfers::new(registries, Arc::clone(&images), limits);
+        Self {
+            dir,
+            images,
+            transfers: Arc::new(transfers),
+        }
+    }
+
+    pub async fn pull(&self, reference: &str) -> Result<(Pulled, Vec<Event>), TransferError> {
+        self.pull_as(reference, Credentials::Anonymous).await
+    }
+
+    pub async fn pull_as(
+        &self,
+        reference: &str,
+        credentials: Credentials,
+    ) -> Result<(Pulled, Vec<Event>), TransferError> {
+        let request = PullRequest {
+            reference: reference.parse::<ImageRef>().unwrap().with_default_tag(),
+            platform: None,
+            credentials,
+        };
+        let (sender, mut events) = mpsc::channel(8);
+        let work = async {
+            let sender = sender;
+            self.transfers.pull(&request, &sender).await
+        };
+        let listen = async {
+            let mut all = Vec::new();
+            while let Some(event) = events.recv().await {
+                all.push(event);
+            }
+            all
+        };
+        let (end, told) = tokio::join!(work, listen);
+        end.map(|pulled| (pulled, told))
+    }
+
+    pub async fn push(&self, reference: &str) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
+        self.push_as(reference, Credentials::Anonymous).await
+    }
+
+    pub async fn push_as(
+        &self,
+        reference: &str,
+        credentials: Credentials,
+    ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
+        let request = PushRequest {
+            reference: reference.parse().unwrap(),
+            credentials,
+        };
+        let (sender, mut events) = mpsc::channel(8);
+        let work = async {
+            let sender = sender;
+            self.transfers.push(&request, &sender).await
+        };
+        let listen = async {
+            let mut all = Vec::new();
+            while let Some(event) = events.recv().await {
+                all.push(event);
+            }
+            all
+        };
+        let (end, told) = tokio::join!(work, listen);
+        end.map(|pushed| (pushed, told))
+    }
+
+    /// An image of one layer, with a name.
+    pub fn import(&self, name: &str, files: &[(&str, Vec<u8>)]) -> ImageId {
+        let request = ImportRequest {
+            reference: Some(name.parse().unwrap()),
+            changes: vec!["CMD [\"/hello\"]".to_owned()],
+            ..ImportRequest::default()
+        };
+        self.images.import(&mut &*tar(files), &request).unwrap()
+    }
+
+    /// What is left of downloads.
+    pub fn partials(&self) -> Vec<u64> {
+        let dir = self.dir.path().join("image/partial");
+        let entries = std::fs::read_dir(dir).unwrap();
+        entries
+            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .collect()
+    }
+
+    /// Nothing visible, nothing staged.
+    pub fn assert_nothing_kept(&self) {
+        assert!(self.images.list().is_empty());
+        assert_eq!(entries(&self.dir.path().join("image/layers")), 0);
+    }
+}
+
+fn entries(dir: &Path) -> usize {
+    std::fs::read_dir(dir).unwrap().count()
+}
+
+/// A tar of files.
+pub fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(1_700_000_000);
+        tar.append_data(&mut header, path, &**content).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Bytes that do not compress, the same for the same seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    std::iter::repeat_with(|| random.u8(..))
+        .take(length)
+        .collect()
+}
+
+/// What was told of layers, without progress.
+pub fn layer_words(events: &[Event]) -> Vec<LayerEvent> {
+    let words = events.iter().filter_map(|event| match event {
+        Event::Layer { what, .. } => Some(what.clone()),
+        _ => None,
+    });
+    words
+        .filter(|what| {
+            !matches!(
+                what,
+                LayerEvent::Downloading(..)
+                    | LayerEvent::Extracting(..)
+                    | LayerEvent::Pushing(..)
+                    | LayerEvent::Waiting
+            )
+        })
+        .collect()
+}

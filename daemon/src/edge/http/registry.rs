@@ -1,0 +1,137 @@
+//! Asking registries without pulling: `POST /auth`, `GET /distribution/{name}/json`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use gantry_errors::{Classify, chain};
+use gantry_ids::ImageRef;
+use gantry_registry::transfer::{Described, PullRequest};
+use gantry_registry::{Credentials, Purpose, RegistryError};
+use http::{HeaderMap, Method, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::error::{ApiError, ApiResult};
+use super::images::{credentials, transfer_failure};
+use super::{json, not_built};
+use crate::engine::Engine;
+
+/// What docker calls its own registry in credentials.
+const DOCKER_INDEX: &str = "https://index.docker.io/v1/";
+
+/// The routes.
+pub fn routes() -> Router<Arc<Engine>> {
+    Router::new()
+        .route("/auth", post(log_in))
+        .route("/distribution/{*rest}", get(distribution))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ServerAddress {
+    serveraddress: Option<String>,
+}
+
+/// Tries credentials.
+async fn log_in(State(engine): State<Arc<Engine>>, body: Bytes) -> ApiResult {
+    let invalid =
+        |error: &dyn std::fmt::Display| ApiError::invalid(format!("invalid JSON: {error}"));
+    let address: ServerAddress = match body.trim_ascii().is_empty() {
+        true => ServerAddress::default(),
+        false => serde_json::from_slice(&body).map_err(|error| invalid(&error))?,
+    };
+    let credentials = Credentials::from_json(&body).map_err(|error| invalid(&error))?;
+    let domain = domain_of(address.serveraddress.as_deref().unwrap_or_default());
+    let registries = engine.transfers.registries();
+    let endpoints = registries.endpoints(&domain, Purpose::Push);
+    let mut last = RegistryError::Host(domain.clone());
+    for endpoint in endpoints.map_err(|error| refused(&error))? {
+        match registries.log_in(&endpoint, credentials.clone()).await {
+            Ok(()) => {
+                let answer = json!({"IdentityToken": "", "Status": "Login Succeeded"});
+                return Ok(json(StatusCode::OK, &answer));
+            }
+            Err(error) if error.is_transport() => last = error,
+            Err(RegistryError::Refused { status, .. }) if status == 401 => {
+                let base = &endpoint.base;
+                let message =
+                    format!("login attempt to {base} failed with status: 401 Unauthorized");
+                return Err(ApiError::new(
+                    gantry_errors::ErrorKind::Unauthenticated,
+                    message,
+                ));
+            }
+            Err(error) => return Err(refused(&error)),
+        }
+    }
+    Err(refused(&last))
+}
+
+fn refused(error: &RegistryError) -> ApiError {
+    ApiError::new(error.kind(), chain(error).to_string())
+}
+
+/// The registry that an address means: a host, or a URL of which only the host counts.
+fn domain_of(address: &str) -> String {
+    if matches!(address, "" | DOCKER_INDEX | "index.docker.io" | "docker.io") {
+        return "docker.io".to_owned();
+    }
+    let host = address.split_once("://").map_or(address, |(_, rest)| rest);
+    host.split('/').next().unwrap_or_default().to_owned()
+}
+
+/// What a reference stands for in its registry.
+async fn distribution(
+    State(engine): State<Arc<Engine>>,
+    Path(rest): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult {
+    let Some((name, "json")) = rest.rsplit_once('/') else {
+        return Err(not_built::refusal(
+            &Method::GET,
+            &format!("/distribution/{rest}"),
+        ));
+    };
+    let reference: ImageRef = name.parse().map_err(|error: gantry_ids::ReferenceError| {
+        ApiError::invalid(chain(&error).to_string())
+    })?;
+    let request = PullRequest {
+        reference: reference.with_default_tag(),
+        platform: None,
+        credentials: credentials(&headers),
+    };
+    let described = engine.transfers.describe(&request).await;
+    let described = described.map_err(|error| transfer_failure(&error))?;
+    Ok(json(StatusCode::OK, &answer(&described)))
+}
+
+fn answer(described: &Described) -> serde_json::Value {
+    json!({
+        "Descriptor": {
+            "mediaType": described.media_type,
+            "digest": described.digest,
+            "size": described.size_bytes,
+        },
+        "Platforms": described.platforms,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::domain_of;
+
+    #[test]
+    fn addresses_of_registries() {
+        for (address, domain) in [
+            ("", "docker.io"),
+            ("https://index.docker.io/v1/", "docker.io"),
+            ("127.0.0.1:5000", "127.0.0.1:5000"),
+            ("https://reg.example/v2/", "reg.example"),
+        ] {
+            assert_eq!(domain_of(address), domain);
+        }
+    }
+}
