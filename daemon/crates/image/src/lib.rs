@@ -22,4 +22,6 @@ pub use import::{ImportRequest, apply_changes};
 pub use load::{LoadEvent, Loaded};
 pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed};
 pub use save::SavedImage;
-pub use store::{BlobId, ImageStore, Partial, Pin, PulledImage, PulledLayer, UsedBy};
+pub use store::{
+    BlobId, CommitRequest, ImageStore, Partial, Pin, PulledImage, PulledLayer, UsedBy,
+};

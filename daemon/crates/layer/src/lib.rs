@@ -7,6 +7,7 @@
 //! (ADR 3).
 
 mod chain;
+mod diff;
 mod extract;
 mod limits;
 mod overlay;
@@ -19,6 +20,7 @@ mod tar;
 mod tree;
 
 pub use chain::{ChainId, DiffId};
+pub use diff::write_diff;
 pub use extract::{EntryError, ExtractError};
 pub use limits::Limits;
 pub use pipeline::{Compression, SourceError, decompress};

@@ -7,6 +7,7 @@
 
 pub mod blocking;
 mod build;
+mod commit;
 pub mod containers;
 pub mod error;
 pub mod exec;
@@ -51,6 +52,7 @@ pub const HEAD_MAX_BYTES: usize = 64 << 10;
 pub fn router(engine: Arc<Engine>) -> Router {
     Router::new()
         .merge(build::routes())
+        .merge(commit::routes())
         .merge(system::routes())
         .merge(containers::routes())
         .merge(exec::routes())

@@ -24,7 +24,6 @@ pub const OPERATIONS: &[(&str, &str, &str)] = &[
     ("POST", "/build/prune", "the build cache"),
     ("POST", "/build/cancel", BUILD),
     ("POST", "/session", BUILD),
-    ("POST", "/commit", "docker commit"),
     ("GET", "/images/**/attestations", "image attestations"),
     (
         "GET",

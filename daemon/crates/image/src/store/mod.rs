@@ -1,6 +1,7 @@
 //! The store: one engine's images and the layers beneath them.
 
 mod archive;
+mod commit;
 mod container;
 mod index;
 mod metadata;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use gantry_ids::{ContainerId, ImageId};
 use gantry_layer::{ChainId, DirectoryLayers, LayerStore, Limits};
 
+pub use commit::CommitRequest;
 pub(crate) use index::Index;
 pub use partial::Partial;
 pub use transfer::{BlobId, Pin, PulledImage, PulledLayer};

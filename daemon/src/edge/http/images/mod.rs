@@ -131,7 +131,7 @@ pub(super) fn find(engine: &Engine, name: &str) -> Result<Arc<Image>, ApiError> 
 }
 
 /// `repo` and `tag` of a query; none if there is no `repo`.
-fn reference(repo: &str, tag: &str) -> Result<Option<ImageRef>, ApiError> {
+pub(super) fn reference(repo: &str, tag: &str) -> Result<Option<ImageRef>, ApiError> {
     if repo.is_empty() {
         return Ok(None);
     }
@@ -144,7 +144,7 @@ fn reference(repo: &str, tag: &str) -> Result<Option<ImageRef>, ApiError> {
 }
 
 /// Publishes an event of an image; its labels are among the attributes, as in dockerd.
-fn announce(engine: &Engine, action: &str, image: &Image, name: &str) {
+pub(super) fn announce(engine: &Engine, action: &str, image: &Image, name: &str) {
     let labels = image.config.run().labels.clone();
     let attributes = labels
         .into_iter()
