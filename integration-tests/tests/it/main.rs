@@ -11,6 +11,7 @@ mod limits;
 mod logs;
 mod network;
 mod networks;
+mod registries;
 mod run;
 mod ssh;
 mod streams;
