@@ -19,7 +19,7 @@ use crate::container::ContainerError;
 use crate::engine::Engine;
 
 /// The route.
-pub fn routes() -> Router<Arc<Engine>> {
+pub(super) fn routes() -> Router<Arc<Engine>> {
     Router::new().route("/commit", post(commit))
 }
 

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 const DOCKER_INDEX: &str = "https://index.docker.io/v1/";
 
 /// The routes.
-pub fn routes() -> Router<Arc<Engine>> {
+pub(super) fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/auth", post(log_in))
         .route("/distribution/{*rest}", get(distribution))
@@ -55,7 +55,7 @@ async fn log_in(State(engine): State<Arc<Engine>>, body: Bytes) -> ApiResult {
                 return Ok(json(StatusCode::OK, &answer));
             }
             Err(error) if error.is_transport() => last = error,
-            Err(RegistryError::Refused { status, .. }) if status == 401 => {
+            Err(RegistryError::Refused { status: 401, .. }) => {
                 let base = &endpoint.base;
                 let message =
                     format!("login attempt to {base} failed with status: 401 Unauthorized");

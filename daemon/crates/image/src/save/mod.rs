@@ -117,10 +117,10 @@ impl<L: LayerStore> ImageStore<L> {
             let path = format!("blobs/sha256/{}", digest.hex());
             match blob {
                 Blob::Document(bytes) => {
-                    add(&mut tar, &path, EntryType::Regular, bytes).map_err(failed)?
+                    add(&mut tar, &path, EntryType::Regular, bytes).map_err(failed)?;
                 }
                 Blob::Layer { chain, tar_bytes } => {
-                    self.add_layer(&mut tar, &path, chain, *tar_bytes)?
+                    self.add_layer(&mut tar, &path, chain, *tar_bytes)?;
                 }
             }
         }
