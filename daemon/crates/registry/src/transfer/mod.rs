@@ -10,9 +10,12 @@ mod error;
 mod event;
 mod job;
 mod layer;
+mod pinned;
 mod pull;
 mod push;
 mod push_layer;
+mod resolve;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};

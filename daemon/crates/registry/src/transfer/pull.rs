@@ -1,24 +1,21 @@
 //! Pulling: from a reference to an image in the store.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use gantry_ids::{Digest, ImageId, ImageRef, Platform};
-use gantry_image::{BlobId, ChainId, ImageConfig, ImageStore, Pin, PulledImage, PulledLayer};
-use tokio::sync::oneshot;
+use gantry_image::{BlobId, ChainId, ImageConfig, PulledImage, PulledLayer};
 
 use super::Transfers;
 use super::error::TransferError;
-use super::event::{Event, Events, LayerEvent};
-use super::job::{Job, Phase};
+use super::event::{Event, Events};
+use super::pinned::Pinned;
+use super::resolve::{Resolved, chains, check, configuration, resolve, tag_of, wrong_platform};
+use super::watch::{Wanted, WantedLayers, tell, watch_all};
 use crate::client::{Fetched, Repository};
 use crate::credentials::Credentials;
 use crate::error::RegistryError;
 use crate::hosts::Purpose;
-use crate::manifest::{Document, Manifest, ManifestError};
-
-/// How often a layer's progress is told.
-const INTERVAL: Duration = Duration::from_millis(100);
+use crate::manifest::Manifest;
 
 /// What is to be pulled.
 #[derive(Debug, Clone)]
@@ -40,15 +37,6 @@ pub struct Pulled {
     pub digest: Digest,
     /// Whether the reference meant another image before, or none.
     pub is_new: bool,
-}
-
-/// An image's manifest, and the index it was chosen from.
-struct Resolved {
-    /// What the reference stands for: of the index where there is one.
-    digest: Digest,
-    manifest: Manifest,
-    manifest_bytes: Box<[u8]>,
-    index_bytes: Option<Box<[u8]>>,
 }
 
 impl Transfers {
@@ -295,236 +283,7 @@ impl Transfers {
         });
         Ok(WantedLayers {
             layers: layers.collect(),
-            _pinned: pinned,
+            pinned,
         })
     }
-}
-
-/// What is to be done for a layer.
-enum Wanted {
-    /// Nothing: it lies where it should.
-    Here,
-    /// It is here on top of something else: it is copied.
-    Elsewhere,
-    /// It is downloaded.
-    Job(Arc<Job>),
-}
-
-struct WantedLayers {
-    layers: Vec<(BlobId, Wanted)>,
-    _pinned: Option<Pinned>,
-}
-
-/// Lets a pin go, on a thread, because that may remove layers.
-pub(super) struct Pinned {
-    images: Arc<ImageStore>,
-    pin: Option<Pin>,
-}
-
-impl Pinned {
-    pub(super) fn new(images: Arc<ImageStore>, pin: Pin) -> Self {
-        let pin = Some(pin);
-        Self { images, pin }
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        let (images, pin) = (Arc::clone(&self.images), self.pin.take());
-        let unpin = move || pin.map_or((), |pin| images.unpin(pin));
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(unpin)),
-            Err(_) => unpin(),
-        }
-    }
-}
-
-/// Tells what happens to all layers, until each is staged.
-async fn watch_all(layers: &[(BlobId, Wanted)], events: &Events) -> Result<(), TransferError> {
-    for (blob, wanted) in layers {
-        let what = match wanted {
-            Wanted::Here | Wanted::Elsewhere => LayerEvent::Exists,
-            Wanted::Job(_) => LayerEvent::Pulling,
-        };
-        tell(events, layer_event(blob, what)).await;
-    }
-    // Each layer says that it is unpacked after the one beneath it has.
-    let (first, mut below) = oneshot::channel();
-    let _ = first.send(());
-    let mut watching = Vec::new();
-    for (blob, wanted) in layers {
-        let Wanted::Job(job) = wanted else { continue };
-        let (done, next) = oneshot::channel();
-        let before = std::mem::replace(&mut below, next);
-        watching.push(watch_one(*blob, job, events, (before, done)));
-    }
-    futures_util::future::try_join_all(watching).await.map(drop)
-}
-
-/// Tells what happens to one layer.
-async fn watch_one(
-    blob: BlobId,
-    job: &Job,
-    events: &Events,
-    (before, done): (oneshot::Receiver<()>, oneshot::Sender<()>),
-) -> Result<(), TransferError> {
-    let size = blob.size_bytes;
-    let tell = |what| tell(events, layer_event(&blob, what));
-    let mut states = job.watch();
-    let mut told: Option<Instant> = None;
-    let mut last = "";
-    loop {
-        let state = states.borrow_and_update().clone();
-        let (name, what) = match state.phase {
-            Phase::Waiting => ("waiting", LayerEvent::Waiting),
-            Phase::Downloading => ("downloading", LayerEvent::Downloading(state.received, size)),
-            Phase::Retrying(seconds) => ("retrying", LayerEvent::Retrying(seconds)),
-            Phase::Verifying | Phase::Staged => break,
-            Phase::Failed(error) => return Err(error),
-        };
-        let is_due = told.is_none_or(|at| at.elapsed() >= INTERVAL);
-        // Waiting is not worth a word unless it lasts.
-        if name != "waiting" && (last != name || is_due) {
-            tell(what).await;
-            told = Some(Instant::now());
-        } else if name == "waiting" && last != name {
-            told = Some(Instant::now());
-            tell(what).await;
-        }
-        last = name;
-        if states.changed().await.is_err() {
-            return Err(TransferError::Cancelled);
-        }
-    }
-    tell(LayerEvent::Verifying).await;
-    tell(LayerEvent::Downloaded).await;
-    let _ = before.await;
-    let mut told = Instant::now();
-    loop {
-        let state = states.borrow_and_update().clone();
-        match state.phase {
-            Phase::Staged => break,
-            Phase::Failed(error) => return Err(error),
-            Phase::Waiting | Phase::Downloading | Phase::Retrying(_) | Phase::Verifying => {}
-        }
-        if told.elapsed() >= INTERVAL {
-            tell(LayerEvent::Extracting(state.unpacked, size)).await;
-            told = Instant::now();
-        }
-        if states.changed().await.is_err() {
-            return Err(TransferError::Cancelled);
-        }
-    }
-    job.finished().await?;
-    tell(LayerEvent::Extracting(size, size)).await;
-    tell(LayerEvent::Complete).await;
-    let _ = done.send(());
-    Ok(())
-}
-
-fn layer_event(blob: &BlobId, what: LayerEvent) -> Event {
-    Event::Layer {
-        id: blob.digest.short(),
-        what,
-    }
-}
-
-/// A listener that is gone is not told; whoever dropped it calls the pull off by dropping that too.
-pub(super) async fn tell(events: &Events, event: Event) {
-    let _ = events.send(event).await;
-}
-
-/// What the registry is asked by.
-fn tag_of(reference: &ImageRef) -> String {
-    match (reference.digest(), reference.tag()) {
-        (Some(digest), _) => digest.to_string(),
-        (None, tag) => tag.unwrap_or("latest").to_owned(),
-    }
-}
-
-pub(super) fn chains(config: &ImageConfig) -> Vec<ChainId> {
-    let mut below = None;
-    let diffs = config.file().rootfs.diff_ids.iter();
-    diffs
-        .map(|diff| {
-            let chain = ChainId::on_top(below.as_ref(), diff);
-            below = Some(chain);
-            chain
-        })
-        .collect()
-}
-
-/// From what a reference stands for to one image.
-async fn resolve(
-    repository: &Repository,
-    fetched: Fetched,
-    request: &PullRequest,
-) -> Result<Resolved, TransferError> {
-    let index = match fetched.document {
-        Document::Manifest(manifest) => {
-            return Ok(Resolved {
-                digest: fetched.digest,
-                manifest,
-                manifest_bytes: fetched.bytes[..].into(),
-                index_bytes: None,
-            });
-        }
-        Document::Index(index) => index,
-    };
-    let wanted = request.platform.clone();
-    let chosen = index.choose(&wanted.unwrap_or_else(Platform::of_this_machine))?;
-    let chosen = repository.manifest(&chosen.digest.to_string()).await?;
-    let Document::Manifest(manifest) = chosen.document else {
-        return Err(ManifestError::Invalid("an index lies in an index").into());
-    };
-    Ok(Resolved {
-        digest: fetched.digest,
-        manifest,
-        manifest_bytes: chosen.bytes[..].into(),
-        index_bytes: Some(fetched.bytes[..].into()),
-    })
-}
-
-async fn configuration(
-    repository: &Repository,
-    manifest: &Manifest,
-) -> Result<ImageConfig, TransferError> {
-    let bytes = repository.small_blob(&manifest.config).await?;
-    Ok(ImageConfig::parse(&bytes)?)
-}
-
-fn check(
-    config: &ImageConfig,
-    manifest: &Manifest,
-    request: &PullRequest,
-) -> Result<(), TransferError> {
-    let file = config.file();
-    let (layers, diffs) = (manifest.layers.len(), file.rootfs.diff_ids.len());
-    if layers != diffs {
-        return Err(TransferError::Layers { layers, diffs });
-    }
-    let wanted = request
-        .platform
-        .as_ref()
-        .map_or("linux", |wanted| &wanted.os);
-    if !matches!(file.os.as_str(), "linux" | "") || wanted != "linux" {
-        return Err(TransferError::OperatingSystem(file.os.clone()));
-    }
-    Ok(())
-}
-
-/// An image without an index is pulled for whatever platform it is, and said to be so.
-fn wrong_platform(config: &ImageConfig, request: &PullRequest) -> Option<Event> {
-    let wanted = request.platform.as_ref()?;
-    let file = config.file();
-    let has = Platform {
-        os: "linux".to_owned(),
-        architecture: file.architecture.clone(),
-        variant: file.variant.clone(),
-    };
-    wanted.fit(&has).is_none().then(|| Event::WrongPlatform {
-        reference: request.reference.familiar(),
-        has: has.to_string(),
-        wanted: wanted.to_string(),
-    })
 }
