@@ -283,7 +283,7 @@ impl Transfers {
         });
         Ok(WantedLayers {
             layers: layers.collect(),
-            pinned,
+            _pinned: pinned,
         })
     }
 }

@@ -28,8 +28,7 @@ pub(super) enum Wanted {
 pub(super) struct WantedLayers {
     pub(super) layers: Vec<(BlobId, Wanted)>,
     /// Keeps those that are here.
-    #[expect(dead_code, reason = "held until it is dropped")]
-    pub(super) pinned: Option<Pinned>,
+    pub(super) _pinned: Option<Pinned>,
 }
 
 /// Tells what happens to all layers, until each is staged.
