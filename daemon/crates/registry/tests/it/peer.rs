@@ -6,29 +6,29 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A registry on a loopback port. Killed when dropped.
-pub struct PeerRegistry {
+pub(crate) struct PeerRegistry {
     child: Child,
-    pub port: u16,
+    pub(crate) port: u16,
     _dir: tempfile::TempDir,
 }
 
 /// How a registry is set up beside its storage and its port.
 #[derive(Default)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// A line of `htpasswd`.
-    pub htpasswd: Option<&'static str>,
+    pub(crate) htpasswd: Option<&'static str>,
     /// Certificate and key.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// `realm`, `service`, `issuer` and the issuer's certificates.
-    pub token: Option<(String, PathBuf)>,
+    pub(crate) token: Option<(String, PathBuf)>,
 }
 
 impl PeerRegistry {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(&Setup::default())
     }
 
-    pub fn with(setup: &Setup) -> Self {
+    pub(crate) fn with(setup: &Setup) -> Self {
         // The port is free when it is looked for; another test may take it, then the next is tried.
         for _ in 0..20 {
             if let Some(started) = Self::try_start(setup) {
@@ -99,7 +99,7 @@ impl PeerRegistry {
     }
 
     /// `127.0.0.1:port/path`.
-    pub fn name(&self, path: &str) -> String {
+    pub(crate) fn name(&self, path: &str) -> String {
         format!("127.0.0.1:{}/{path}", self.port)
     }
 }

@@ -13,18 +13,18 @@ use gantry_registry::{
 use tokio::sync::mpsc;
 
 /// An engine's image side.
-pub struct Stand {
-    pub dir: tempfile::TempDir,
-    pub images: Arc<ImageStore>,
-    pub transfers: Arc<Transfers>,
+pub(crate) struct Stand {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) images: Arc<ImageStore>,
+    pub(crate) transfers: Arc<Transfers>,
 }
 
 impl Stand {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(RegistryOptions::default())
     }
 
-    pub fn with(options: RegistryOptions) -> Self {
+    pub(crate) fn with(options: RegistryOptions) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::at(dir, options)
     }
@@ -44,11 +44,11 @@ impl Stand {
         }
     }
 
-    pub async fn pull(&self, reference: &str) -> Result<(Pulled, Vec<Event>), TransferError> {
+    pub(crate) async fn pull(&self, reference: &str) -> Result<(Pulled, Vec<Event>), TransferError> {
         self.pull_as(reference, Credentials::Anonymous).await
     }
 
-    pub async fn pull_as(
+    pub(crate) async fn pull_as(
         &self,
         reference: &str,
         credentials: Credentials,
@@ -74,11 +74,11 @@ impl Stand {
         end.map(|pulled| (pulled, told))
     }
 
-    pub async fn push(&self, reference: &str) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
+    pub(crate) async fn push(&self, reference: &str) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
         self.push_as(reference, Credentials::Anonymous).await
     }
 
-    pub async fn push_as(
+    pub(crate) async fn push_as(
         &self,
         reference: &str,
         credentials: Credentials,
@@ -104,7 +104,7 @@ impl Stand {
     }
 
     /// An image of one layer, with a name.
-    pub fn import(&self, name: &str, files: &[(&str, Vec<u8>)]) -> ImageId {
+    pub(crate) fn import(&self, name: &str, files: &[(&str, Vec<u8>)]) -> ImageId {
         let request = ImportRequest {
             reference: Some(name.parse().unwrap()),
             changes: vec!["CMD [\"/hello\"]".to_owned()],
@@ -114,7 +114,7 @@ impl Stand {
     }
 
     /// What is left of downloads.
-    pub fn partials(&self) -> Vec<u64> {
+    pub(crate) fn partials(&self) -> Vec<u64> {
         let dir = self.dir.path().join("image/partial");
         let entries = std::fs::read_dir(dir).unwrap();
         entries
@@ -123,7 +123,7 @@ impl Stand {
     }
 
     /// Nothing visible, nothing staged.
-    pub fn assert_nothing_kept(&self) {
+    pub(crate) fn assert_nothing_kept(&self) {
         assert!(self.images.list().is_empty());
         assert_eq!(entries(&self.dir.path().join("image/layers")), 0);
     }
@@ -134,7 +134,7 @@ fn entries(dir: &Path) -> usize {
 }
 
 /// A tar of files.
-pub fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -146,14 +146,14 @@ pub fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// Bytes that do not compress, the same for the same seed.
-pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut random = fastrand::Rng::with_seed(seed);
     std::iter::repeat_with(|| random.u8(..))
         .take(length)
@@ -161,7 +161,7 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
 }
 
 /// What was told of layers, without progress.
-pub fn layer_words(events: &[Event]) -> Vec<LayerEvent> {
+pub(crate) fn layer_words(events: &[Event]) -> Vec<LayerEvent> {
     let words = events.iter().filter_map(|event| match event {
         Event::Layer { what, .. } => Some(what.clone()),
         _ => None,
