@@ -44,7 +44,10 @@ impl Stand {
         }
     }
 
-    pub(crate) async fn pull(&self, reference: &str) -> Result<(Pulled, Vec<Event>), TransferError> {
+    pub(crate) async fn pull(
+        &self,
+        reference: &str,
+    ) -> Result<(Pulled, Vec<Event>), TransferError> {
         self.pull_as(reference, Credentials::Anonymous).await
     }
 
@@ -74,7 +77,10 @@ impl Stand {
         end.map(|pulled| (pulled, told))
     }
 
-    pub(crate) async fn push(&self, reference: &str) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
+    pub(crate) async fn push(
+        &self,
+        reference: &str,
+    ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
         self.push_as(reference, Credentials::Anonymous).await
     }
 
