@@ -1,5 +1,6 @@
 //! The registry client against registries: Debian's `docker-registry`, and one that lies.
 
+mod corpus;
 mod fake;
 mod hostile;
 mod peer;
