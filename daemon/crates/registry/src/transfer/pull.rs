@@ -256,13 +256,7 @@ impl Transfers {
                 .rev()
                 .find_map(|(index, chain)| images.pin(chain).map(|pin| (index + 1, pin)));
             let (here, pin) = pin.map_or((0, None), |(here, pin)| (here, Some(pin)));
-            (
-                here,
-                pin.map(|pin| Pinned {
-                    images: Arc::clone(&images),
-                    pin: Some(pin),
-                }),
-            )
+            (here, pin.map(|pin| Pinned::new(Arc::clone(&images), pin)))
         });
         let (here, pinned) = pinning.await.map_err(|_| TransferError::Thread)?;
         let layers = manifest.layers.iter().enumerate().map(|(index, layer)| {
