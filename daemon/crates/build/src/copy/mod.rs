@@ -70,6 +70,8 @@ pub(crate) struct Copier<'a> {
     owner: Option<Owner>,
     /// Whether files keep their owners: those of the context belong to whoever sent them.
     keeps_owners: bool,
+    /// Whether archives would have to be unpacked.
+    unpacks: bool,
     mode: Option<&'a Mode>,
     exclude: Patterns,
     /// Files with several names that were copied, by device and inode: where the copy is.
@@ -94,6 +96,7 @@ impl<'a> Copier<'a> {
             destination: &step.destination,
             owner,
             keeps_owners: step.origin != Origin::Context,
+            unpacks: step.is_add && step.unpack != Some(false),
             mode: step.chmod.as_ref(),
             exclude: Patterns::new(step.exclude.iter().map(String::as_str))?,
             links: HashMap::new(),

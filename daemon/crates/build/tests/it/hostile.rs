@@ -119,6 +119,20 @@ fn a_source_that_changes_into_a_link_does_not_lead_out() {
 }
 
 #[test]
+fn an_archive_is_not_added_as_it_is() {
+    let place = place();
+    let (from, to) = (place.path().join("from"), place.path().join("to"));
+    fs::write(from.join("a.tgz"), b"\x1f\x8b\x08rest").unwrap();
+    let mut add = step(&["a.tgz"], "/x");
+    run(&add, &from, &to).unwrap();
+    add.is_add = true;
+    let error = run(&add, &from, &to).unwrap_err();
+    assert_eq!(error.to_string(), "ADD of an archive is not supported yet");
+    add.unpack = Some(false);
+    run(&add, &from, &to).unwrap();
+}
+
+#[test]
 fn names_of_one_file_stay_names_of_one_file() {
     let place = place();
     let (from, to) = (place.path().join("from"), place.path().join("to"));
