@@ -17,6 +17,7 @@ use crate::events::EventBus;
 use crate::host::Host;
 use crate::host::limits::Limits;
 use crate::logs::LogWatch;
+use crate::runtime::features::Features;
 
 /// One engine. Cheap to share, safe to use from any task; nothing in it waits for a container.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Engine {
     pub log_watch: Option<Arc<LogWatch>>,
     /// Containers, and with them volumes and networks.
     pub containers: Containers,
+    /// What the OCI runtimes say of themselves.
+    pub features: Features,
     /// Who uses what.
     pub census: Arc<dyn Census>,
     /// Cancelled when the daemon ends: every endless stream listens to it.
@@ -86,7 +89,8 @@ impl Engine {
         let id = engine_id(&config.data_root.join("engine-id"))?;
         let images = ImageStore::open(&config.data_root.join("image"));
         let images = images.map_err(OpenError::Images)?;
-        let (images, events) = (Arc::new(images), Arc::<EventBus>::default());
+        let events = EventBus::open(&config.exec_root.join("events.json"));
+        let (images, events) = (Arc::new(images), Arc::new(events));
         let (host, limits) = (Host::look(), Limits::look());
         let registries = Arc::new(Registries::new(config.registries.clone()));
         let transfers = Transfers::new(registries, Arc::clone(&images), config.transfers);
@@ -110,6 +114,7 @@ impl Engine {
             log_watch: LogWatch::start()
                 .inspect_err(|error| warn!(%error, "watch logs"))
                 .ok(),
+            features: Features::default(),
             census: Arc::new(containers.clone()),
             containers,
             closing: CancellationToken::new(),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Support;
-use super::fields::FIELDS;
+use super::fields::{FIELDS, UPDATED};
 use crate::config::options::OPTIONS;
 use crate::edge::http::OPERATIONS_NOT_BUILT;
 
@@ -25,6 +25,13 @@ pub fn markdown() -> String {
     text.push_str("\n## Fields of `POST /containers/create`\n\n| field | | |\n|---|---|---|\n");
     for field in FIELDS {
         row(&mut text, &format!("`{}`", field.name), field.support);
+    }
+    text.push_str(
+        "\n## Fields of `POST /containers/{id}/update`\n\n`RestartPolicy` and these fields of \
+         `Resources` take effect; of the others the answer says that they have none.\n\n",
+    );
+    for name in UPDATED {
+        line(&mut text, format_args!("* `{name}`"));
     }
     text.push_str(
         "\n## Flags and keys of `daemon.json`\n\n| flag | key | | |\n|---|---|---|---|\n",

@@ -258,7 +258,7 @@ fn is_inert(name: &str, value: &Value) -> bool {
     name == "HostConfig.UsernsMode" && value == "host"
 }
 
-/// Applies the table to a create body (or, for Resources, an update's): the warnings for what is set
+/// Applies the table to a create body: the warnings for what is set
 /// and has no effect.
 ///
 /// # Errors
@@ -283,6 +283,48 @@ pub fn apply(body: &Value) -> Result<Vec<String>, RefusedField> {
         warnings.push(format!("{} has no effect: {reason}", field.name));
     }
     Ok(warnings)
+}
+
+/// The fields of `Resources` that an update changes; the others are a new container's alone, in
+/// dockerd too, which says nothing.
+pub const UPDATED: &[&str] = &[
+    "Resources.BlkioWeight",
+    "Resources.CpuPeriod",
+    "Resources.CpuQuota",
+    "Resources.CpuRealtimePeriod",
+    "Resources.CpuRealtimeRuntime",
+    "Resources.CpuShares",
+    "Resources.CpusetCpus",
+    "Resources.CpusetMems",
+    "Resources.Memory",
+    "Resources.MemoryReservation",
+    "Resources.MemorySwap",
+    "Resources.NanoCpus",
+    "Resources.PidsLimit",
+];
+
+/// Applies the table to an update's body: the warnings for what is set and has no effect.
+#[must_use]
+pub fn apply_update(body: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for field in FIELDS {
+        let Some(key) = field.name.strip_prefix("Resources.") else {
+            continue;
+        };
+        // Members of a member go with it.
+        let unset = key.contains('.') || !any_at(body, &[key], &is_asked_for);
+        if unset || UPDATED.contains(&field.name) {
+            continue;
+        }
+        let reason = match field.support {
+            Support::Warned(reason) | Support::Refused(reason) => reason,
+            Support::Honoured | Support::ByValue(_) | Support::Answer => {
+                "an update does not change it"
+            }
+        };
+        warnings.push(format!("{} has no effect: {reason}", field.name));
+    }
+    warnings
 }
 
 fn is_set(body: &Value, name: &str) -> bool {

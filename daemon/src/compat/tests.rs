@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use super::fields::{FIELDS, apply};
+use super::fields::{FIELDS, UPDATED, apply, apply_update};
 use crate::config::options::OPTIONS;
 
 /// The lines of a list of facts, up to their first bar.
@@ -69,10 +69,6 @@ fn a_refused_field_is_an_error_by_its_name() {
             "HostConfig.UsernsMode",
         ),
         (
-            json!({"NetworkingConfig": {"EndpointsConfig": {"n": {"Aliases": ["a"]}}}}),
-            "EndpointSettings.Aliases",
-        ),
-        (
             json!({"NetworkingConfig": {"EndpointsConfig": {"n": {"IPAMConfig": {"IPv6Address": "::2"}}}}}),
             "EndpointIPAMConfig.IPv6Address",
         ),
@@ -92,6 +88,21 @@ fn a_warned_field_is_named_and_zero_values_ask_for_nothing() {
         "NetworkingConfig": {"EndpointsConfig": {"default": {"Links": null, "Aliases": [], "GwPriority": 0}}}});
     assert_eq!(apply(&quiet).unwrap(), Vec::<String>::new());
     assert_eq!(apply(&json!([1])).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn an_update_says_what_it_does_not_change() {
+    let body = json!({"Memory": 7, "Ulimits": [{"Name": "nofile"}], "CpuCount": 2, "Devices": null,
+        "RestartPolicy": {"Name": "no"}});
+    assert_eq!(
+        apply_update(&body),
+        [
+            "Resources.CpuCount has no effect: it means something on Windows only",
+            "Resources.Ulimits has no effect: an update does not change it"
+        ]
+    );
+    let known: BTreeSet<_> = FIELDS.iter().map(|field| field.name).collect();
+    assert!(UPDATED.iter().all(|name| known.contains(name)));
 }
 
 /// Set `GANTRY_BLESS=1` to write the page anew.

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use gantry_engine_api::host_config::Ulimit;
+use gantry_errors::chain;
 use serde_json::Value;
 
 use super::merge::Values;
 use super::options::{OPTIONS, Opt};
 use super::{
-    Config, ConfigError, ContainerDefaults, Host, LogOptions, RuntimeEntry, network, registries,
+    Config, ConfigError, ContainerDefaults, Host, LogOptions, SeccompDefault, network, registries,
+    runtimes,
 };
 use crate::compat::Support;
+use crate::container::spec::seccomp::custom_profile;
 
 /// The name under which runc-lite is known, so that Docker's habits work.
 pub(super) const DEFAULT_RUNTIME: &str = "runc";
@@ -26,7 +29,7 @@ pub(super) fn build(values: &Values) -> Result<Config, ConfigError> {
     let exec_root = absolute(values.text("exec-root").unwrap_or("/run/gantry"));
     let hosts = hosts(values, &exec_root, plain_tcp)?;
     let containers = container_defaults(values)?;
-    let runtimes = runtimes(values)?;
+    let runtimes = runtimes::build(values)?;
     if !runtimes.contains_key(&containers.runtime) {
         let reason = format!(
             "specified default runtime '{}' does not exist",
@@ -168,41 +171,6 @@ fn absolute(path: impl AsRef<Path>) -> PathBuf {
     std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_owned())
 }
 
-/// `--add-runtime NAME=PATH`; in the file, `{"NAME": {"path": …, "runtimeArgs": […]}}`.
-fn runtimes(values: &Values) -> Result<BTreeMap<String, RuntimeEntry>, ConfigError> {
-    let own = RuntimeEntry {
-        path: "runc-lite".to_owned(),
-        args: Vec::new(),
-    };
-    let mut runtimes = BTreeMap::from([(DEFAULT_RUNTIME.to_owned(), own)]);
-    let given = values.get("add-runtime").and_then(Value::as_object);
-    for (name, value) in given.into_iter().flatten() {
-        let path = value
-            .as_str()
-            .or_else(|| value.get("path")?.as_str())
-            .unwrap_or_default();
-        if name == DEFAULT_RUNTIME {
-            return Err(invalid("add-runtime", "runtime name 'runc' is reserved"));
-        }
-        if name.is_empty() || path.is_empty() {
-            let reason = format!("{name}: expected NAME=PATH; runtimes by type are not built yet");
-            return Err(invalid("add-runtime", reason));
-        }
-        let args = value.get("runtimeArgs").and_then(Value::as_array);
-        let args = args
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(str::to_owned);
-        let entry = RuntimeEntry {
-            path: path.to_owned(),
-            args: args.collect(),
-        };
-        runtimes.insert(name.clone(), entry);
-    }
-    Ok(runtimes)
-}
-
 fn cgroup_driver(values: &Values) -> Result<String, ConfigError> {
     let mut driver = "cgroupfs".to_owned();
     for option in values.list("exec-opt") {
@@ -277,6 +245,7 @@ fn container_defaults(values: &Values) -> Result<ContainerDefaults, ConfigError>
         init: values.switch("init", false),
         init_path: values.text("init-path").map(absolute),
         no_new_privileges: values.switch("no-new-privileges", false),
+        seccomp: seccomp(values)?,
         seccomp_profile: values
             .text("seccomp-profile")
             .unwrap_or("builtin")
@@ -285,6 +254,23 @@ fn container_defaults(values: &Values) -> Result<ContainerDefaults, ConfigError>
         log_driver,
         stop_timeout_s: values.number("default-stop-timeout").unwrap_or(10),
     })
+}
+
+/// Read once: a profile that changes is taken over by a reload.
+fn seccomp(values: &Values) -> Result<SeccompDefault, ConfigError> {
+    let path = match values.text("seccomp-profile") {
+        None | Some("" | "builtin") => return Ok(SeccompDefault::BuiltIn),
+        Some("unconfined") => return Ok(SeccompDefault::Unconfined),
+        Some(path) => path,
+    };
+    let failed = |why: String| {
+        let reason = format!("opening seccomp profile ({path}) failed: {why}");
+        invalid("seccomp-profile", reason)
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    // What cannot be read is an error now, not at the first container's start.
+    custom_profile(&text, &[], (0, 0)).map_err(|error| failed(chain(&error).to_string()))?;
+    Ok(SeccompDefault::Profile(text))
 }
 
 fn log_opts(values: &Values, driver: &str) -> BTreeMap<String, String> {

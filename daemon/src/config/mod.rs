@@ -11,6 +11,7 @@ mod merge;
 mod network;
 pub mod options;
 mod registries;
+mod runtimes;
 #[cfg(test)]
 mod tests;
 
@@ -89,6 +90,31 @@ pub struct RuntimeEntry {
     pub path: String,
     /// Arguments.
     pub args: Vec<String>,
+    /// What else the shim is told (`options` in the file).
+    pub options: RuntimeOptions,
+}
+
+/// Options of a runtime, under the names of containerd's `runc.v1.Options`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeOptions {
+    /// `Root`: the runtime's state directory; none: one of the engine's own.
+    pub root: Option<String>,
+    /// `NoPivotRoot`.
+    pub no_pivot_root: bool,
+    /// `NoNewKeyring`.
+    pub no_new_keyring: bool,
+}
+
+/// The filter of system calls that containers get unless they say otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SeccompDefault {
+    /// Docker's own.
+    #[default]
+    BuiltIn,
+    /// None.
+    Unconfined,
+    /// A profile in Docker's format, as the file held it.
+    Profile(String),
 }
 
 /// What containers get unless they say otherwise.
@@ -114,6 +140,8 @@ pub struct ContainerDefaults {
     pub no_new_privileges: bool,
     /// `--seccomp-profile`: `builtin`, `unconfined` or a path.
     pub seccomp_profile: String,
+    /// What it stands for.
+    pub seccomp: SeccompDefault,
     /// `--log-driver`.
     pub log_driver: String,
     /// `--log-opt`, with the engine's defaults.

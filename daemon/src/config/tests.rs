@@ -77,6 +77,20 @@ fn flags_and_keys_mean_the_same() {
 }
 
 #[test]
+fn runtimes_have_arguments_and_options() {
+    let file = r#"{"runtimes": {
+        "debug": {"path": "/usr/bin/crun", "runtimeArgs": ["--debug", "--log=x"]},
+        "typed": {"runtimeType": "io.containerd.lite.v2",
+            "options": {"BinaryName": "/r", "Root": "/run/r", "NoPivotRoot": true}}}}"#;
+    let runtimes = load(&[], file).unwrap().runtimes;
+    assert_eq!(runtimes["debug"].args, ["--debug", "--log=x"]);
+    let typed = &runtimes["typed"];
+    assert_eq!(typed.path, "/r");
+    assert_eq!(typed.options.root.as_deref(), Some("/run/r"));
+    assert!(typed.options.no_pivot_root && !typed.options.no_new_keyring);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_dockerds_words() {
     for (flags, file, message) in [
         (
@@ -104,6 +118,21 @@ fn what_is_wrong_is_said_in_dockerds_words() {
             &["--add-runtime=runc=/x"],
             "",
             "runtime name 'runc' is reserved",
+        ),
+        (
+            &[],
+            r#"{"runtimes": {"x": {"path": "/p", "args": []}}}"#,
+            "x: unknown field args",
+        ),
+        (
+            &[],
+            r#"{"runtimes": {"x": {"runtimeType": "io.containerd.runsc.v1"}}}"#,
+            "runtime type io.containerd.runsc.v1 is not built yet",
+        ),
+        (
+            &["--seccomp-profile=/nosuch/profile"],
+            "",
+            "opening seccomp profile (/nosuch/profile) failed: No such file",
         ),
         (&["--bip=x"], "", "invalid bip: x: "),
         (&["-b=br0", "--bip=10.0.0.1/8"], "", "mutually exclusive"),

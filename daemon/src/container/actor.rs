@@ -23,7 +23,11 @@ use super::{
     registry::{Containers, Handle, Parts, View},
     remove::RemoveOptions,
 };
-use crate::store::{Batch, Table};
+use crate::{
+    events::Cause,
+    runtime::watermark::Pending,
+    store::{Batch, Table},
+};
 
 /// A client's stream that is on its way: it is handed over once the client was answered, and a start
 /// waits for it. The bytes are stdin that arrived with the request.
@@ -37,12 +41,12 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, ContainerError>>;
 pub(super) enum Command {
     Start(Reply<()>),
     /// The process ended.
-    Exited {
-        code: u32,
-        at: Option<Timestamp>,
-    },
+    Exited(ExitNews),
     /// The kernel killed a process for lack of memory.
-    Oom,
+    Oom {
+        cause: Cause,
+        pending: Pending,
+    },
     Kill {
         signal: Signal,
         reply: Reply<()>,
@@ -78,10 +82,35 @@ pub(super) enum Command {
         stream: Expected,
         reply: Reply<()>,
     },
+    /// The supervisor holds a task of a run that never was: the engine's start found it.
+    ForgetTask,
     /// A back-off is over; it counts only if it is the last one.
     RestartDue {
         serial: u64,
     },
+}
+
+/// What is known of a process's end.
+#[derive(Debug)]
+pub(super) struct ExitNews {
+    pub(super) code: u32,
+    pub(super) at: Option<Timestamp>,
+    /// Whose it was; none where only the container is known.
+    pub(super) pid: Option<u32>,
+    /// The entry that tells it is asked for again unless this was handled.
+    pub(super) pending: Option<Pending>,
+}
+
+impl ExitNews {
+    /// The end of whatever process the container has.
+    pub(super) fn of(code: u32, at: Option<Timestamp>) -> Self {
+        Self {
+            code,
+            at,
+            pid: None,
+            pending: None,
+        }
+    }
 }
 
 /// The owner's state: the record, and what is only of this run.
@@ -113,6 +142,7 @@ impl Actor {
         handle: Handle,
         task_left: bool,
     ) -> Self {
+        let oom = record.oom;
         Self {
             all,
             record,
@@ -120,7 +150,7 @@ impl Actor {
             handle,
             pending: Vec::new(),
             task_left,
-            oom: false,
+            oom,
             exits: 0,
             delay: None,
             restart: None,
@@ -146,8 +176,11 @@ impl Actor {
         // A caller that went away is no reason to stop half-way: answers are dropped then.
         match command {
             Command::Start(reply) => drop(reply.send(self.start_by_user().await)),
-            Command::Exited { code, at } => self.exited(code, at).await,
-            Command::Oom => self.out_of_memory(),
+            Command::Exited(news) => self.exited(news).await,
+            Command::Oom { cause, pending } => {
+                self.out_of_memory(&cause).await;
+                drop(pending);
+            }
             Command::Kill { signal, reply } => drop(reply.send(self.kill(signal).await)),
             Command::StopWanted(reply) => drop(reply.send(self.stop_wanted().await)),
             Command::Pause(reply) => drop(reply.send(self.pause().await)),
@@ -164,6 +197,7 @@ impl Actor {
                 stream,
                 reply,
             } => self.attach(attach, stream, reply),
+            Command::ForgetTask => self.forget_task().await,
             Command::RestartDue { serial } => self.restart_due(serial).await,
         }
     }
@@ -181,7 +215,6 @@ impl Actor {
         let batch = Batch::default().put(Table::Containers, next.id.as_str(), next.encode());
         self.all
             .parts
-            .store
             .commit(batch)
             .await
             .map_err(|source| ContainerError::Persist {

@@ -18,7 +18,7 @@ use super::{
     model::{LastRun, Record},
     mounts::{self, MountRecord, Source},
     names::LookupError,
-    registry::{Containers, Handle, Parts},
+    registry::{Containers, Handle},
     spec::namespaces::{Mode, mode},
     state::Life,
     validate,
@@ -72,7 +72,7 @@ impl Containers {
             )));
         }
         super::ports::check(&host)?;
-        self.check_joins(&host)?;
+        self.resolve_joins(&mut host)?;
         let init = host.init.unwrap_or(settings.containers.init);
         if init && self.parts.init.is_none() && settings.containers.init_path.is_none() {
             warnings.push("this engine was built without its init".to_owned());
@@ -99,6 +99,7 @@ impl Containers {
             life: Life::Created,
             last: LastRun::default(),
             restarts: 0,
+            oom: false,
             stopped_by_user: false,
         };
         match self.build(record, &image).await {
@@ -137,9 +138,10 @@ impl Containers {
 
     async fn write_new(&self, record: Record) -> Result<Handle, ContainerError> {
         failpoint(failpoints::CREATE_ROOTFS)?;
-        let batch = Batch::default().put(Table::Containers, record.id.as_str(), record.encode());
+        let id = record.id.as_str();
+        let batch = Batch::default().put(Table::Containers, id, record.encode());
+        let batch = batch.delete(Table::Teardown, id);
         self.parts
-            .store
             .commit(batch)
             .await
             .map_err(|source| ContainerError::Persist {
@@ -170,6 +172,7 @@ impl Containers {
             Ok(())
         })
         .await?;
+        self.promise_volumes(record).await?;
         for mount in &mut record.mounts {
             match &mut mount.source {
                 Source::Volume { .. } => self.provide_volume(&record.id, mount, image).await?,
@@ -181,53 +184,6 @@ impl Containers {
             }
         }
         Ok(())
-    }
-
-    /// Finds or makes a mount's volume, and fills a new one with what the image has there.
-    async fn provide_volume(
-        &self,
-        id: &ContainerId,
-        mount: &mut MountRecord,
-        image: &Image,
-    ) -> Result<(), ContainerError> {
-        let Source::Volume {
-            name,
-            driver,
-            path,
-            no_copy,
-            options,
-            labels,
-            ..
-        } = &mut mount.source
-        else {
-            return Ok(());
-        };
-        let options = Map::from(options.clone());
-        let volumes = &self.parts.volumes;
-        let (volume, _) = volumes.ensure(name, driver, &options, labels).await?;
-        *name = volume.name.to_string();
-        let dir = self.parts.volumes.path(&volume.name);
-        *path = dir.display().to_string();
-        if *no_copy {
-            return Ok(());
-        }
-        let (parts, image) = (self.parts.clone(), image.id);
-        let (target, id) = (mount.target.clone(), id.clone());
-        let held = name.clone();
-        blocking(move || {
-            parts.volumes.hold(&held, id.as_str())?;
-            let _held = Held {
-                parts: &parts,
-                volume: &held,
-                holder: id.as_str(),
-            };
-            let empty = std::fs::read_dir(&dir).is_ok_and(|mut entries| entries.next().is_none());
-            if empty {
-                parts.images.copy_up(&image, Path::new(&target), &dir)?;
-            }
-            Ok(())
-        })
-        .await
     }
 
     /// Takes back what [`Self::populate`] made; a failure leaves something for the next start's
@@ -255,6 +211,8 @@ impl Containers {
                 drop(self.parts.volumes.remove(name, &[]).await);
             }
         }
+        let forgotten = Batch::default().delete(Table::Teardown, record.id.as_str());
+        drop(self.parts.commit(forgotten).await);
     }
 
     fn reserve(
@@ -279,12 +237,19 @@ impl Containers {
         ))
     }
 
-    /// The containers that `container:ID` modes and links name must exist.
-    fn check_joins(&self, host: &HostConfig) -> Result<(), ContainerError> {
-        for text in [&host.ipc_mode, &host.pid_mode] {
+    /// The containers that `container:NAME` modes and links name must exist; modes keep them by id, so
+    /// that a later rename changes nothing.
+    fn resolve_joins(&self, host: &mut HostConfig) -> Result<(), ContainerError> {
+        for text in [
+            &mut host.network_mode,
+            &mut host.ipc_mode,
+            &mut host.pid_mode,
+        ] {
             if let Mode::Container(other) = mode(text) {
-                self.find(other)
+                let other = self
+                    .find(other)
                     .map_err(|error| ContainerError::Invalid(error.to_string()))?;
+                *text = format!("container:{}", other.id);
             }
         }
         for link in endpoints::legacy_links(host) {
@@ -339,19 +304,6 @@ impl Containers {
             }
             Mode::Default | Mode::Word(_) => id.short().to_owned(),
         };
-    }
-}
-
-/// A volume that is mounted for the moment.
-struct Held<'a> {
-    parts: &'a Parts,
-    volume: &'a str,
-    holder: &'a str,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.parts.volumes.let_go(self.volume, self.holder);
     }
 }
 

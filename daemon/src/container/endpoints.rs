@@ -222,7 +222,7 @@ pub(super) fn connect(
     record: &Record,
     name: &str,
     settings: &EndpointSettings,
-) -> Result<(), ContainerError> {
+) -> Result<Endpoint, ContainerError> {
     let request = EndpointRequest {
         ip: address(settings),
         mac: mac(record, name, settings),
@@ -235,8 +235,7 @@ pub(super) fn connect(
     };
     let endpoint = parts.networks.connect(&request);
     let endpoint = endpoint.map_err(ContainerError::Connect)?;
-    parts.announce_network("connect", &endpoint);
-    Ok(())
+    Ok(endpoint)
 }
 
 /// All of them unless an endpoint holds them already.

@@ -40,6 +40,13 @@ pub enum ContainerError {
     /// The state does not allow it (409).
     #[error("{0}")]
     Conflict(String),
+    /// An update that failed, in dockerd's words.
+    #[error("Cannot update container {id}")]
+    Update {
+        id: ContainerId,
+        #[source]
+        source: Box<ContainerError>,
+    },
     /// It is so already (304).
     #[error("container {0} is already so")]
     NotModified(ContainerId),
@@ -119,6 +126,7 @@ impl Classify for ContainerError {
             }
             Self::Mount(MountError::NotBuilt(_)) | Self::NotBuilt(_) => ErrorKind::Unimplemented,
             Self::Mount(error) if error.is_internal() => ErrorKind::Internal,
+            Self::Spec(SpecError::Rate(_)) => ErrorKind::Internal,
             Self::Lookup(LookupError::Ambiguous(_))
             | Self::Name(_)
             | Self::Invalid(_)
@@ -131,6 +139,7 @@ impl Classify for ContainerError {
             Self::Image(error) => error.kind(),
             Self::Network(error) | Self::Connect(error) => error.kind(),
             Self::Volume(error) => error.kind(),
+            Self::Update { source, .. } => source.kind(),
             Self::Runtime { source, .. } if source.is_not_found() => ErrorKind::NotFound,
             Self::InvalidInternal(_)
             | Self::Start(_)

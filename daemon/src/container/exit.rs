@@ -7,18 +7,25 @@ use gantry_telemetry::failpoint;
 use jiff::Timestamp;
 
 use super::{
-    actor::{Actor, Command},
+    actor::{Actor, Command, ExitNews},
     error::ContainerError,
     failpoints,
     restart::{self, Policy},
     state::{Event, Exit, Life, step},
 };
+use crate::events::Cause;
 
 impl Actor {
     /// The supervisor says that the process ended.
     #[tracing::instrument(level = "debug", name = "exit", skip_all, fields(container.id = %self.record.id))]
-    pub(super) async fn exited(&mut self, code: u32, at: Option<Timestamp>) {
-        if let Err(error) = self.settle_exit(code, at).await {
+    pub(super) async fn exited(&mut self, news: ExitNews) {
+        let other_run = news.pid.is_some() && news.pid != self.record.life.pid();
+        if other_run {
+            return;
+        }
+        let settled = self.settle_exit(news.code, news.at).await;
+        drop(news.pending);
+        if let Err(error) = settled {
             let error = gantry_errors::chain(&error).to_string();
             tracing::error!(container.id = %self.record.id, error, "an exit was not written");
         }
@@ -77,12 +84,12 @@ impl Actor {
         if !auto_remove {
             self.publish();
         }
-        let lasted = ran_for.as_secs().to_string();
-        self.all.parts.announce(
-            &self.record,
-            "die",
-            &[("execDuration", lasted), ("exitCode", code.to_string())],
-        );
+        self.announce_leaving();
+        self.all.parts.announce_volumes(&self.record, "unmount");
+        let started = self.record.last.started.unwrap_or(finished);
+        self.all
+            .parts
+            .announce_end(&self.record, code, (started, finished));
         if auto_remove {
             self.remove_by_itself().await;
             return Ok(());
@@ -167,8 +174,18 @@ impl Actor {
         }
     }
 
-    pub(super) fn out_of_memory(&mut self) {
-        self.oom = true;
-        self.all.parts.announce(&self.record, "oom", &[]);
+    pub(super) async fn out_of_memory(&mut self, cause: &Cause) {
+        if !self.oom {
+            self.oom = true;
+            if let Err(error) = self.persist(|record| record.oom = true).await {
+                let error = gantry_errors::chain(&error).to_string();
+                tracing::warn!(container.id = %self.record.id, error, "an end of memory was not written");
+            }
+        }
+        // The engine before this one may have told it.
+        let parts = &self.all.parts;
+        if !parts.events.was_caused_by(cause) {
+            parts.announce_caused(&self.record, "oom", cause);
+        }
     }
 }

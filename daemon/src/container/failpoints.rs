@@ -15,12 +15,24 @@ pub const START_CREATED: &str = "container.start.created";
 pub const START_STARTED: &str = "container.start.started";
 /// The record says running, nobody was told.
 pub const START_PERSISTED: &str = "container.start.persisted";
+/// A start by the user was told to the world, not yet to its caller.
+pub const START_ANNOUNCED: &str = "container.start.announced";
 /// The exit is known, the record does not say so.
 pub const EXIT_SEEN: &str = "container.exit.seen";
 /// The exit is written, nobody was told.
 pub const EXIT_PERSISTED: &str = "container.exit.persisted";
 /// The stop was asked for and written, no signal was sent.
 pub const STOP_PERSISTED: &str = "container.stop.persisted";
+/// The process is frozen, the record says running.
+pub const PAUSE_FROZEN: &str = "container.pause.frozen";
+/// The process is thawed, the record says paused.
+pub const UNPAUSE_THAWED: &str = "container.unpause.thawed";
+/// The new name is written, nobody was told.
+pub const RENAME_PERSISTED: &str = "container.rename.persisted";
+/// The kernel has the new limits, the record has the old ones.
+pub const UPDATE_APPLIED: &str = "container.update.applied";
+/// The new process runs, nobody was told.
+pub const EXEC_STARTED: &str = "container.exec.started";
 /// The record is gone and the teardown written, nobody was told.
 pub const REMOVE_PERSISTED: &str = "container.remove.persisted";
 /// The teardown is half done.

@@ -1,7 +1,8 @@
 //! Other containers that a container needs: whose namespaces it joins (`container:ID`), and to which
 //! it is linked.
 
-use gantry_ids::ContainerId;
+use std::{path::PathBuf, sync::Arc};
+
 use gantry_network::HostEntry;
 
 use super::{
@@ -18,6 +19,8 @@ use super::{
 pub(super) struct Joins {
     pub(super) network: Option<String>,
     pub(super) ipc: Option<String>,
+    /// The memory that goes with it.
+    pub(super) shm: Option<PathBuf>,
     pub(super) pid: Option<String>,
     pub(super) files: Option<Files>,
     /// Lines of hosts for containers of the default bridge that it is linked to.
@@ -29,16 +32,32 @@ impl Containers {
     pub(super) fn joins(&self, record: &Record) -> Result<Joins, ContainerError> {
         let mut joins = Joins::default();
         if let Mode::Container(other) = mode(&record.host.network_mode) {
-            let (id, pid) = self.running(other, &record.id, "network of")?;
+            let other = self.other(other, record)?;
+            let Some(pid) = other.life.pid() else {
+                return Err(ContainerError::Conflict(format!(
+                    "cannot join network namespace of a non running container: container {} is {}",
+                    other.name,
+                    other.life.word()
+                )));
+            };
             joins.network = Some(format!("/proc/{pid}/ns/net"));
-            joins.files = Some(Files::beneath(&self.parts.dir(&id)));
+            joins.files = Some(Files::beneath(&self.parts.dir(&other.id)));
         }
         if let Mode::Container(other) = mode(&record.host.ipc_mode) {
-            let (_, pid) = self.running(other, &record.id, "IPC namespace of")?;
+            let (other, pid) = self.running("IPC", other, record)?;
+            let shm = super::shm::path(&self.parts, &other.id);
+            if !shm.is_dir() {
+                return Err(ContainerError::Invalid(format!(
+                    "failed to join IPC namespace: container {}: non-shareable IPC (hint: use \
+                     IpcMode:shareable for the donor container)",
+                    other.id
+                )));
+            }
             joins.ipc = Some(format!("/proc/{pid}/ns/ipc"));
+            joins.shm = Some(shm);
         }
         if let Mode::Container(other) = mode(&record.host.pid_mode) {
-            let (_, pid) = self.running(other, &record.id, "PID namespace of")?;
+            let (_, pid) = self.running("PID", other, record)?;
             joins.pid = Some(format!("/proc/{pid}/ns/pid"));
         }
         for link in endpoints::legacy_links(&record.host) {
@@ -72,25 +91,39 @@ impl Containers {
         }))
     }
 
+    fn other(&self, other: &str, record: &Record) -> Result<Arc<Record>, ContainerError> {
+        let handle = self.find(other)?;
+        if handle.id == record.id {
+            return Err(ContainerError::Conflict(
+                "cannot join own network namespace".to_owned(),
+            ));
+        }
+        Ok(handle.record())
+    }
+
+    /// A container that runs, and its process; dockerd blames the request for the one kind of
+    /// namespace and itself for the other.
     fn running(
         &self,
+        kind: &str,
         other: &str,
-        own: &ContainerId,
-        what: &str,
-    ) -> Result<(ContainerId, u32), ContainerError> {
-        let handle = self.find(other)?;
-        if handle.id == *own {
-            return Err(ContainerError::Conflict(format!(
-                "cannot join the {what} the container itself"
-            )));
-        }
-        let record = handle.record();
-        let pid = record.life.pid().ok_or_else(|| {
-            ContainerError::Conflict(format!(
-                "cannot join {what} a non running container: {}",
-                record.id
-            ))
+        record: &Record,
+    ) -> Result<(Arc<Record>, u32), ContainerError> {
+        let failed = |why: String| format!("failed to join {kind} namespace: {why}");
+        let other = self.other(other, record).map_err(|error| {
+            let text = failed(error.to_string());
+            match kind {
+                "IPC" => ContainerError::Invalid(text),
+                _ => ContainerError::InvalidInternal(text),
+            }
         })?;
-        Ok((record.id.clone(), pid))
+        let Some(pid) = other.life.pid() else {
+            let text = failed(format!("container {} is not running", other.id));
+            return Err(match kind {
+                "IPC" => ContainerError::Conflict(text),
+                _ => ContainerError::InvalidInternal(text),
+            });
+        };
+        Ok((other, pid))
     }
 }

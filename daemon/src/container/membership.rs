@@ -127,7 +127,8 @@ impl Actor {
         let (before, record, network) = (before.clone(), after.clone(), network.to_owned());
         let joined = blocking(move || {
             let settings = record.endpoints.get(&network).cloned().unwrap_or_default();
-            endpoints::connect(&parts, &record, &network, &settings)?;
+            let endpoint = endpoints::connect(&parts, &record, &network, &settings)?;
+            parts.announce_network("connect", &endpoint);
             let files = Files::beneath(&parts.dir(&record.id));
             for endpoint in endpoint_in(&parts, &record, &network) {
                 files.join_hosts(&record, endpoint.ip.map(IpAddr::V4))?;

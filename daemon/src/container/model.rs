@@ -44,6 +44,9 @@ pub struct Record {
     pub last: LastRun,
     /// Restarts by the policy since the user started it.
     pub restarts: u32,
+    /// Memory ran out in this run.
+    #[serde(default)]
+    pub oom: bool,
     /// The user stopped it: the policy stays away.
     pub stopped_by_user: bool,
     /// Where its log is; none where the driver keeps none.

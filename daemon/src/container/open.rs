@@ -30,6 +30,7 @@ use crate::{
     runtime::{
         Supervisor,
         supervise::{self, Supervision},
+        watermark::Watermark,
     },
     store::{Store, StoreError},
     volume::{VolumeError, Volumes},
@@ -114,6 +115,7 @@ pub fn containers(with: With<'_>) -> Result<Containers, OpenError> {
         .unwrap_or_default();
     let parts = Parts {
         supervisor: Supervisor::new(&socket, &config.containerd_namespace),
+        watermark: Watermark::default(),
         config: with.config,
         store,
         images: with.images,

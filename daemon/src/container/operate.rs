@@ -255,6 +255,7 @@ impl Actor {
         })?;
         let paused = self.all.parts.supervisor.pause(&id).await;
         paused.map_err(|source| self.runtime("pause the container", source))?;
+        failpoint(failpoints::PAUSE_FROZEN)?;
         self.persist(|record| record.life = life).await?;
         self.publish();
         self.all.parts.announce(&self.record, "pause", &[]);
@@ -267,6 +268,7 @@ impl Actor {
             .map_err(|_| ContainerError::Conflict(format!("Container {id} is not paused")))?;
         let resumed = self.all.parts.supervisor.resume(&id).await;
         resumed.map_err(|source| self.runtime("unpause the container", source))?;
+        failpoint(failpoints::UNPAUSE_THAWED)?;
         self.persist(|record| record.life = life).await?;
         self.publish();
         self.all.parts.announce(&self.record, "unpause", &[]);
@@ -286,6 +288,7 @@ impl Actor {
             drop(self.all.names.reserve(&old, &self.record.id));
             return Err(error);
         }
+        failpoint(failpoints::RENAME_PERSISTED)?;
         self.publish();
         let parts = self.parts();
         let id = self.record.id.clone();

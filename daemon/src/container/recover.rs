@@ -7,23 +7,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-
 use super::{
-    actor::Command, error::ContainerError, model::Record, registry::Containers, remove::Teardown,
-    restart::Policy, state::Life,
+    actor::{Command, ExitNews},
+    error::ContainerError,
+    model::Record,
+    registry::{Containers, PLACE, Place},
+    remove::Teardown,
+    take_over::{UNKNOWN_EXIT, catch_up},
 };
 use crate::{
-    runtime::{Task, TaskStatus, events::TaskEvent},
+    events::Cause,
+    runtime::{
+        Task, TaskStatus,
+        events::{Message, TaskEvent},
+        watermark::Pending,
+    },
     store::Table,
 };
 
 /// How long the supervisor's list of tasks is waited for, and how often it is asked for.
 const SUPERVISOR_LIMIT: Duration = Duration::from_secs(30);
 const SUPERVISOR_RETRY: Duration = Duration::from_millis(50);
-
-/// The exit code of a container whose end nobody saw (the machine went down).
-const UNKNOWN_EXIT: u32 = 255;
 
 impl Containers {
     /// Reads all records and takes the containers over. Returns once every record agrees with its
@@ -32,10 +36,12 @@ impl Containers {
     /// # Errors
     /// The store cannot be read.
     pub async fn recover(&self) -> Result<(), ContainerError> {
-        let mut events = self.parts.supervisor.subscribe();
-        // The stream's first word says that nothing later is lost.
-        let first = events.recv().await;
-        debug_assert_eq!(first, Some(TaskEvent::Missed));
+        let place = self.place()?;
+        if let Some(place) = &place {
+            self.parts.watermark.begin_at(place.clone());
+        }
+        let mut events = self.parts.supervisor.subscribe(place);
+        let mut missed = catch_up(&self.parts, &mut events).await;
         let (records, complete) = self.load()?;
         let tasks = self.tasks().await?;
         let live = records
@@ -49,7 +55,8 @@ impl Containers {
         }
         for record in records {
             let task = tasks.get(record.id.as_str());
-            self.take_over(record, task).await;
+            let seen = missed.remove(record.id.as_str()).unwrap_or_default();
+            self.take_over(record, task, seen).await;
         }
         for (id, task) in &tasks {
             if complete && self.by_id(id).is_none() {
@@ -128,6 +135,7 @@ impl Containers {
             .cloned()
             .collect();
         let settled = super::create::blocking(move || {
+            super::shm::sweep(&parts, &live);
             match parts.networks.recover(&live) {
                 Ok(recovery) => {
                     for line in recovery.repaired.iter().chain(&recovery.swept) {
@@ -158,73 +166,14 @@ impl Containers {
         }
     }
 
-    /// Starts the record's owner, and tells it what became of its process.
-    async fn take_over(&self, mut record: Record, task: Option<&Task>) {
-        let was_running = record.life.counts_as_running();
-        if let Some(Task {
-            pid,
-            status: TaskStatus::Running | TaskStatus::Paused,
-            ..
-        }) = task
-            && !record.life.has_process()
-        {
-            // A start that was cut short after the process ran: finished now.
-            let now = Timestamp::now();
-            record.life = Life::Running {
-                pid: *pid,
-                started: now,
-            };
-            record.last.started = Some(now);
-        }
-        match (&record.life, task.map(|task| &task.status)) {
-            (Life::Running { pid, started }, Some(TaskStatus::Paused)) => {
-                record.life = Life::Paused {
-                    pid: *pid,
-                    started: *started,
-                };
-            }
-            (Life::Paused { pid, started }, Some(TaskStatus::Running)) => {
-                record.life = Life::Running {
-                    pid: *pid,
-                    started: *started,
-                };
-            }
-            _ => {}
-        }
-        let has_process = record.life.has_process();
-        let policy = policy(&record);
-        let stopped = record.stopped_by_user;
-        let waiting = matches!(record.life, Life::Restarting { .. });
-        let auto_remove = record.host.auto_remove && matches!(record.life, Life::Exited { .. });
-        let handle = self.adopt(record, task.is_some());
-        let gone = match task.map(|task| &task.status) {
-            Some(TaskStatus::Running | TaskStatus::Paused) => None,
-            Some(TaskStatus::Stopped { code, at }) => Some((*code, *at)),
-            Some(TaskStatus::Created | TaskStatus::Unknown) | None => Some((UNKNOWN_EXIT, None)),
-        };
-        if let Some((code, at)) = gone.filter(|_| has_process) {
-            // The owner applies the policy, or removes it.
-            drop(handle.commands.send(Command::Exited { code, at }).await);
-            return;
-        }
-        if auto_remove {
-            let options = super::remove::RemoveOptions {
-                volumes: true,
-                force: true,
-            };
-            let all = self.clone();
-            tokio::spawn(async move { drop(all.remove(handle.id.as_str(), options).await) });
-            return;
-        }
-        let starts = !has_process && (waiting || policy.wants_start_at_boot(was_running, stopped));
-        if starts && gone.is_some() {
-            tokio::spawn(async move {
-                if let Err(error) = handle.call(Command::Start).await {
-                    let error = gantry_errors::chain(&error).to_string();
-                    tracing::warn!(container.id = %handle.id, error, "not started at boot");
-                }
-            });
-        }
+    /// Where in the supervisor's journal the last engine was.
+    fn place(&self) -> Result<Option<Cause>, ContainerError> {
+        let rows = self.parts.store.load(Table::Engine).map_err(|error| {
+            ContainerError::InvalidInternal(gantry_errors::chain(&error).to_string())
+        })?;
+        let row = rows.into_iter().find(|(key, _)| key == PLACE);
+        // One that cannot be read is none: tasks are then compared one by one.
+        Ok(row.and_then(|(_, bytes)| Place::decode(&bytes)))
     }
 
     /// A task without a record: the create or removal was cut short.
@@ -235,6 +184,7 @@ impl Containers {
             v: 1,
             id,
             volumes: Vec::new(),
+            farewell: None,
         });
     }
 
@@ -244,7 +194,10 @@ impl Containers {
         })?;
         for (key, bytes) in rows {
             match serde_json::from_slice::<Teardown>(&bytes) {
-                Ok(teardown) => self.tear_down(teardown),
+                Ok(teardown) => {
+                    self.tell_farewell(&teardown);
+                    self.tear_down(teardown);
+                }
                 Err(error) => tracing::error!(key, %error, "a teardown cannot be read"),
             }
         }
@@ -252,30 +205,53 @@ impl Containers {
     }
 
     /// Passes the supervisor's events on to the owners, for as long as the engine lives.
-    async fn follow(&self, mut events: tokio::sync::mpsc::Receiver<TaskEvent>) {
-        while let Some(event) = events.recv().await {
-            match event {
-                TaskEvent::Exit {
-                    container,
-                    exec,
-                    code,
-                    at,
-                } => {
-                    let Some(handle) = self.by_id(&container) else {
-                        continue;
+    async fn follow(&self, mut events: tokio::sync::mpsc::Receiver<Message>) {
+        let watermark = self.parts.watermark.clone();
+        while let Some(message) = events.recv().await {
+            match message {
+                Message::Ready { head, missed: true } => {
+                    watermark.begin_at(head);
+                    self.reconcile().await;
+                }
+                Message::Ready { missed: false, .. } => {}
+                Message::Entry(cause, None) => watermark.pass(&cause),
+                Message::Entry(cause, Some(event)) => {
+                    let pending = watermark.take(&cause);
+                    self.pass_on(cause, event, pending).await;
+                }
+            }
+        }
+    }
+
+    async fn pass_on(&self, cause: Cause, event: TaskEvent, pending: Pending) {
+        match event {
+            TaskEvent::Started { .. } => {}
+            TaskEvent::Exit {
+                container,
+                exec,
+                pid,
+                code,
+                at,
+            } => {
+                let Some(handle) = self.by_id(&container) else {
+                    return;
+                };
+                if exec.is_empty() {
+                    let news = ExitNews {
+                        code,
+                        at,
+                        pid: Some(pid),
+                        pending: Some(pending),
                     };
-                    if exec.is_empty() {
-                        drop(handle.commands.send(Command::Exited { code, at }).await);
-                    } else {
-                        self.exec_ended(&handle, &exec, code);
-                    }
+                    drop(handle.commands.send(Command::Exited(news)).await);
+                } else {
+                    self.exec_ended(&handle, &exec, code);
                 }
-                TaskEvent::Oom { container } => {
-                    if let Some(handle) = self.by_id(&container) {
-                        drop(handle.commands.send(Command::Oom).await);
-                    }
+            }
+            TaskEvent::Oom { container } => {
+                if let Some(handle) = self.by_id(&container) {
+                    drop(handle.commands.send(Command::Oom { cause, pending }).await);
                 }
-                TaskEvent::Missed => self.reconcile().await,
             }
         }
     }
@@ -302,7 +278,8 @@ impl Containers {
                 },
             };
             if let Some((code, at)) = gone {
-                drop(handle.commands.send(Command::Exited { code, at }).await);
+                let news = ExitNews::of(code, at);
+                drop(handle.commands.send(Command::Exited(news)).await);
             }
         }
     }
@@ -316,11 +293,6 @@ fn is_live(task: Option<&Task>) -> bool {
             ..
         })
     )
-}
-
-fn policy(record: &Record) -> Policy {
-    let asked = &record.host.restart_policy;
-    Policy::parse(&asked.name, asked.maximum_retry_count).unwrap_or(Policy::No)
 }
 
 /// Directories of containers that have no record: the create was cut short before it was written.

@@ -11,6 +11,8 @@ use std::{
 use gantry_ids::{ContainerId, EngineId, ImageId};
 use gantry_image::{ContainerUse, ImageStore};
 use gantry_network::{Endpoint, Networks};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
@@ -23,10 +25,10 @@ use super::{
 };
 use crate::{
     config::Config,
-    events::{EventBus, EventKind},
+    events::{Cause, EventBus, EventKind},
     exec::Execs,
-    runtime::Supervisor,
-    store::Store,
+    runtime::{Supervisor, watermark::Watermark},
+    store::{Batch, Store, StoreError, Table},
     volume::Volumes,
 };
 
@@ -40,6 +42,8 @@ pub struct Parts {
     pub config: Arc<RwLock<Arc<Config>>>,
     pub store: Store,
     pub supervisor: Supervisor,
+    /// How far the supervisor's journal has been handled.
+    pub watermark: Watermark,
     pub images: Arc<ImageStore>,
     pub networks: Arc<Networks>,
     pub volumes: Volumes,
@@ -80,22 +84,70 @@ impl Parts {
         crate::runtime::stdio::socket_path(&self.config().io_dir(), id)
     }
 
+    /// Writes a batch, and with it how far the supervisor's journal has been handled.
+    ///
+    /// # Errors
+    /// Nothing of it is written then.
+    pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let batch = match self.watermark.place() {
+            Some(at) => batch.put(Table::Engine, PLACE, Place::encode(at)),
+            None => batch,
+        };
+        self.store.commit(batch).await
+    }
+
     /// Tells the world, with docker's attributes.
     pub fn announce(&self, record: &Record, action: &str, more: &[(&str, String)]) {
-        let mut attributes: Vec<(String, String)> = record
-            .config
-            .labels
-            .iter()
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        attributes.push(("image".to_owned(), record.config.image.clone()));
-        attributes.push(("name".to_owned(), record.name.to_string()));
-        attributes.extend(
-            more.iter()
-                .map(|(key, value)| ((*key).to_owned(), value.clone())),
-        );
+        let attributes = attributes(record, more);
         self.events
             .publish(EventKind::Container, action, record.id.as_str(), attributes);
+    }
+
+    /// The same for what an entry of the journal has caused.
+    pub fn announce_caused(&self, record: &Record, action: &str, cause: &Cause) {
+        let actor = (record.id.as_str(), Some(cause.clone()));
+        self.events
+            .publish_caused(EventKind::Container, action, actor, attributes(record, &[]));
+    }
+
+    /// Tells the world that a container's process has ended, which ran from one time to the other.
+    pub fn announce_end(
+        &self,
+        record: &Record,
+        code: u32,
+        (started, finished): (Timestamp, Timestamp),
+    ) {
+        let lasted = finished.duration_since(started).as_secs().max(0);
+        let more = [
+            ("execDuration", lasted.to_string()),
+            ("exitCode", code.to_string()),
+        ];
+        self.announce(record, "die", &more);
+    }
+
+    /// Tells the world that a container has mounted or unmounted its volumes.
+    pub fn announce_volumes(&self, record: &Record, action: &str) {
+        for mount in &record.mounts {
+            let Source::Volume { name, driver, .. } = &mount.source else {
+                continue;
+            };
+            let mut attributes = vec![
+                ("container", record.id.to_string()),
+                ("driver", driver.clone()),
+            ];
+            if action == "mount" {
+                attributes.extend([
+                    ("destination", mount.target.clone()),
+                    ("propagation", String::new()),
+                    ("read/write", mount.writable.to_string()),
+                ]);
+            }
+            let attributes = attributes
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value));
+            self.events
+                .publish(EventKind::Volume, action, name, attributes);
+        }
     }
 
     /// Tells the world that a container has joined or left a network.
@@ -113,6 +165,45 @@ impl Parts {
         let network = endpoint.network.as_str();
         self.events
             .publish(EventKind::Network, action, network, attributes);
+    }
+}
+
+/// Docker's attributes of a container's event.
+pub(super) fn attributes(record: &Record, more: &[(&str, String)]) -> Vec<(String, String)> {
+    let labels = record.config.labels.iter();
+    let mut attributes: Vec<(String, String)> =
+        labels.map(|(k, v)| (k.clone(), v.clone())).collect();
+    attributes.push(("image".to_owned(), record.config.image.clone()));
+    attributes.push(("name".to_owned(), record.name.to_string()));
+    let more = more.iter();
+    attributes.extend(more.map(|(key, value)| ((*key).to_owned(), value.clone())));
+    attributes
+}
+
+/// The key of [`Place`] in the engine's own table.
+pub(super) const PLACE: &str = "journal";
+
+/// How far the supervisor's journal has been handled, as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Place {
+    v: u32,
+    at: Cause,
+}
+
+impl Place {
+    const VERSION: u32 = 1;
+
+    fn encode(at: Cause) -> Vec<u8> {
+        let place = Self {
+            v: Self::VERSION,
+            at,
+        };
+        serde_json::to_vec(&place).expect("plain fields")
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Cause> {
+        let place: Self = serde_json::from_slice(bytes).ok()?;
+        (place.v == Self::VERSION).then_some(place.at)
     }
 }
 

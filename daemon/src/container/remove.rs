@@ -9,6 +9,7 @@ use std::time::Duration;
 use gantry_errors::Many;
 use gantry_ids::ContainerId;
 use gantry_telemetry::failpoint;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -18,10 +19,14 @@ use super::{
     failpoints,
     model::Record,
     mounts::Source,
-    registry::Containers,
+    registry::{Containers, attributes},
     state::{Event, Life, step},
+    take_over::nanoseconds,
 };
-use crate::store::{Batch, Table};
+use crate::{
+    events::EventKind,
+    store::{Batch, Table},
+};
 
 /// The version of the records that this program writes.
 const VERSION: u32 = 1;
@@ -49,6 +54,32 @@ pub struct Teardown {
     pub id: ContainerId,
     /// Anonymous volumes that go with it.
     pub volumes: Vec<String>,
+    /// What the world is told of its end.
+    #[serde(default)]
+    pub farewell: Option<Farewell>,
+}
+
+impl Teardown {
+    /// What is left of a container that was never written.
+    pub(super) fn of_unborn(record: &Record, volumes: Vec<String>) -> Self {
+        Self {
+            v: VERSION,
+            id: record.id.clone(),
+            volumes,
+            farewell: None,
+        }
+    }
+}
+
+/// What the world is told of a removed container's end, for an engine that finds it untold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Farewell {
+    /// When it was removed.
+    pub at: Timestamp,
+    /// The attributes of its events.
+    pub attributes: Vec<(String, String)>,
+    /// The end of its last run, where the removal goes with it: code, start and end.
+    pub exit: Option<(u32, Timestamp, Timestamp)>,
 }
 
 impl Containers {
@@ -105,6 +136,29 @@ impl Containers {
         }
     }
 
+    /// Tells the end of a container that was removed and not told of.
+    pub(super) fn tell_farewell(&self, teardown: &Teardown) {
+        let Some(farewell) = &teardown.farewell else {
+            return;
+        };
+        let (events, id) = (&self.parts.events, teardown.id.as_str());
+        let untold = |action: &str, since: Timestamp| {
+            events.was_told(action, id, nanoseconds(since)) == Some(false)
+        };
+        if let Some((code, started, finished)) = farewell.exit.filter(|exit| untold("die", exit.2))
+        {
+            let lasted = finished.duration_since(started).as_secs().max(0);
+            let mut attributes = farewell.attributes.clone();
+            attributes.push(("execDuration".to_owned(), lasted.to_string()));
+            attributes.push(("exitCode".to_owned(), code.to_string()));
+            events.publish(EventKind::Container, "die", id, attributes);
+        }
+        if untold("destroy", farewell.at) {
+            let attributes = farewell.attributes.clone();
+            events.publish(EventKind::Container, "destroy", id, attributes);
+        }
+    }
+
     /// Takes down what a removed container left, in a task of its own.
     pub(super) fn tear_down(&self, teardown: Teardown) {
         let all = self.clone();
@@ -139,6 +193,7 @@ impl Containers {
         let taken = {
             let parts = parts.clone();
             blocking(move || {
+                super::shm::release(&parts, &id);
                 parts.networks.release(&id)?;
                 drop(std::fs::remove_file(parts.io_socket(&id)));
                 Ok(())
@@ -227,6 +282,18 @@ impl Actor {
         }
     }
 
+    fn farewell(&self) -> Farewell {
+        let record = &self.record;
+        let exit = &record.last.exit;
+        let run = record.last.started.zip(exit.finished);
+        let run = run.filter(|(started, finished)| started <= finished);
+        Farewell {
+            at: Timestamp::now(),
+            attributes: attributes(record, &[]),
+            exit: run.map(|(started, finished)| (exit.code, started, finished)),
+        }
+    }
+
     #[tracing::instrument(level = "debug", name = "remove", skip_all, fields(container.id = %self.record.id))]
     async fn finish_removal(&mut self, life: Life, volumes: bool) -> Result<(), ContainerError> {
         let id = self.record.id.clone();
@@ -238,6 +305,7 @@ impl Actor {
             } else {
                 Vec::new()
             },
+            farewell: Some(self.farewell()),
         };
         let bytes = serde_json::to_vec(&teardown).expect("plain fields");
         let batch = Batch::default().delete(Table::Containers, id.as_str()).put(
@@ -247,7 +315,6 @@ impl Actor {
         );
         self.all
             .parts
-            .store
             .commit(batch)
             .await
             .map_err(|source| ContainerError::Persist {

@@ -43,6 +43,8 @@ pub(super) struct Prepared {
     pub(super) devices: devices::Granted,
     pub(super) rootfs: Vec<gantry_layer::Mount>,
     pub(super) sandbox: Option<String>,
+    /// Shared memory that others may join.
+    pub(super) shm: Option<std::path::PathBuf>,
 }
 
 impl Actor {
@@ -65,7 +67,7 @@ impl Actor {
                 self.publish();
                 let record = &self.record;
                 self.all.parts.announce(record, "start", &[]);
-                Ok(())
+                Ok(failpoint(failpoints::START_ANNOUNCED)?)
             }
             Err(error) => {
                 self.failed_to_start(&error).await;
@@ -94,6 +96,8 @@ impl Actor {
         let parts = self.parts();
         let mut joins = self.all.joins(&self.record)?;
         let links = std::mem::take(&mut joins.links);
+        // Until the record says so, a later engine must hear of the start again.
+        let _hold = parts.watermark.hold();
         let record = Arc::new(self.record.clone());
         let prepared = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
@@ -114,24 +118,31 @@ impl Actor {
         // The container has mounts of its own now.
         drop(places);
         created.map_err(|error| runtime_refused("create", &error))?;
-        let addresses: Vec<_> = endpoints?
+        let endpoints = endpoints?;
+        for endpoint in &endpoints {
+            parts.announce_network("connect", endpoint);
+        }
+        let addresses: Vec<_> = endpoints
             .iter()
             .filter_map(|endpoint| endpoint.ip.map(IpAddr::V4))
             .collect();
         if let (Some(files), false) = (files, addresses.is_empty()) {
             files.write_hosts(&record, &parts, (&links, &addresses))?;
         }
+        self.all.parts.announce_volumes(&self.record, "mount");
         failpoint(failpoints::START_CREATED)?;
         super::membership::serve_names(&parts, &record).await;
         super::api_socket::keep_with_shim(&parts, &record).await;
         self.hand_over_pending().await?;
+        // Before it runs: a short process may have ended when the answer comes.
+        let began = Timestamp::now();
         let pid = parts
             .supervisor
             .start(&record.id, "")
             .await
             .map_err(|error| runtime_refused("start", &error))?;
         failpoint(failpoints::START_STARTED)?;
-        self.mark_started(pid, Timestamp::now(), by_user).await?;
+        self.mark_started(pid, began, by_user).await?;
         failpoint(failpoints::START_PERSISTED)?;
         Ok(())
     }
@@ -149,6 +160,7 @@ impl Actor {
             if let Life::Exited { exit } | Life::Restarting { exit } = &record.life {
                 record.last.exit = exit.clone();
             }
+            record.oom = false;
             record.last.exit.error.clear();
             record.last.started = Some(at);
             record.life = life;
@@ -183,6 +195,7 @@ impl Actor {
             let error = gantry_errors::chain(&left).to_string();
             tracing::warn!(container.id = %self.record.id, error, "a failed start left its task");
         }
+        self.announce_leaving();
         self.release_network().await;
         let message = gantry_errors::chain(error).to_string();
         let exit = Exit {
@@ -228,7 +241,28 @@ impl Actor {
         Ok(())
     }
 
-    /// Frees the container's addresses and ports, and lets its volumes go.
+    /// Takes down what a start that was cut short has left.
+    pub(super) async fn forget_task(&mut self) {
+        if !self.task_left || self.record.life.has_process() {
+            return;
+        }
+        drop(self.all.parts.supervisor.kill(&self.record.id, "", 9).await);
+        if let Err(error) = self.delete_task().await {
+            let error = gantry_errors::chain(&error).to_string();
+            tracing::warn!(container.id = %self.record.id, error, "a start that was cut short left its task");
+        }
+        self.release_network().await;
+    }
+
+    /// Tells that the container leaves its networks; dockerd tells it before the end itself.
+    pub(super) fn announce_leaving(&self) {
+        let parts = &self.all.parts;
+        for endpoint in parts.networks.endpoints(&self.record.id) {
+            parts.announce_network("disconnect", &endpoint);
+        }
+    }
+
+    /// Frees the container's addresses and ports, the memory that it shares, and lets its volumes go.
     #[tracing::instrument(level = "debug", name = "release network", skip_all)]
     pub(super) async fn release_network(&self) {
         let parts = self.parts();
@@ -236,12 +270,8 @@ impl Actor {
         let record = self.record.clone();
         let released = blocking(move || {
             volumes::let_go(&parts, &record);
-            let endpoints = parts.networks.endpoints(&id);
-            parts.networks.release(&id)?;
-            for endpoint in &endpoints {
-                parts.announce_network("disconnect", endpoint);
-            }
-            Ok(())
+            super::shm::release(&parts, &id);
+            Ok(parts.networks.release(&id)?)
         });
         let released = released.await;
         if let Err(error) = released {
@@ -273,6 +303,7 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
         }
     }
     volumes::hold(parts, record)?;
+    super::propagation::check(&record.mounts)?;
     let rootfs =
         parts
             .images
@@ -297,6 +328,7 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
     };
     Ok(Prepared {
         files: files.transpose()?,
+        shm: super::shm::provide(parts, record)?,
         passwd,
         group,
         devices,

@@ -7,6 +7,7 @@ use super::{
     joins::Joins,
     model::Record,
     registry::Parts,
+    runtimes,
     spec::{self, Surroundings, namespaces::Join},
     start::Prepared,
 };
@@ -49,7 +50,8 @@ pub(super) fn new_task(
             ipc: joins.ipc,
             pid: joins.pid,
         },
-        shm: None,
+        shm: prepared.shm.or(joins.shm),
+        seccomp: config.containers.seccomp.clone(),
         cgroups_path: cgroups_path(parts, record),
         cgroup_v2: parts.machine.cgroup_v2,
         kernel: parts.kernel,
@@ -109,20 +111,18 @@ pub(super) fn runtime_choice(parts: &Parts, name: &str) -> Result<RuntimeChoice,
     let entry = config.runtimes.get(name).ok_or_else(|| {
         ContainerError::Invalid(format!("unknown or invalid runtime name: {name}"))
     })?;
-    let binary = if entry.path.contains('/') {
-        PathBuf::from(&entry.path)
-    } else {
-        supervise::find(&entry.path).unwrap_or_else(|| PathBuf::from(&entry.path))
-    };
+    let binary = supervise::program(&entry.path);
+    let binary = runtimes::with_arguments(&config, name, entry, binary)?;
     Ok(RuntimeChoice {
         binary: binary.display().to_string(),
-        root: config
-            .exec_root
-            .join(format!("runtime-{name}"))
-            .display()
-            .to_string(),
+        root: entry.options.root.clone().unwrap_or_else(|| {
+            let own = config.exec_root.join(format!("runtime-{name}"));
+            own.display().to_string()
+        }),
         systemd_cgroup: config.cgroup_driver == "systemd",
         shim: SHIM.to_owned(),
+        no_pivot_root: entry.options.no_pivot_root,
+        no_new_keyring: entry.options.no_new_keyring,
     })
 }
 

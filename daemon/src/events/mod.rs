@@ -5,17 +5,20 @@
 //! within the ring, holds up nobody, and costs no memory of its own.
 
 mod filter;
+mod history;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gantry_engine_api::event::{Actor, EventMessage};
 use tokio::sync::watch;
 
-pub use filter::EventFilter;
+use self::history::{History, Line};
+pub use self::{filter::EventFilter, history::Cause};
 
 /// How many events are kept (dockerd keeps 256).
 pub const HISTORY: usize = 1024;
@@ -54,7 +57,23 @@ struct Ring {
     /// Sequence number of the next event.
     next: u64,
     last_ns: i64,
-    events: VecDeque<Arc<EventMessage>>,
+    events: VecDeque<Kept>,
+    history: Option<History>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    event: Arc<EventMessage>,
+    cause: Option<Cause>,
+}
+
+impl From<Line> for Kept {
+    fn from(line: Line) -> Self {
+        Self {
+            event: Arc::new(line.event),
+            cause: line.cause,
+        }
+    }
 }
 
 impl Ring {
@@ -81,10 +100,67 @@ impl Default for EventBus {
 }
 
 impl EventBus {
+    /// A bus that begins with the events in a file, and keeps its own there.
+    #[must_use]
+    pub fn open(path: &Path) -> Self {
+        let bus = Self::default();
+        match History::open(path) {
+            Ok((history, lines)) => {
+                let mut ring = bus.ring.lock().unwrap_or_else(PoisonError::into_inner);
+                ring.last_ns = lines.back().map_or(0, |line| line.event.time_nano);
+                ring.next = u64::try_from(lines.len()).expect("a length fits");
+                ring.events = lines.into_iter().map(Kept::from).collect();
+                ring.history = Some(history);
+                bus.grown.send_replace(ring.next);
+            }
+            Err(error) => tracing::warn!(path = %path.display(), %error, "events are not kept"),
+        }
+        bus
+    }
+
+    /// Whether an event of this cause was published, by this engine or the one before it.
+    #[must_use]
+    pub fn was_caused_by(&self, cause: &Cause) -> bool {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = ring.events.iter();
+        kept.any(|kept| kept.cause.as_ref() == Some(cause))
+    }
+
+    /// Whether a container's event of this action was published at or after a time; none where what
+    /// is kept does not go back so far.
+    #[must_use]
+    pub fn was_told(&self, action: &str, container: &str, since_ns: i64) -> Option<bool> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = ring.events.front()?;
+        if oldest.event.time_nano > since_ns {
+            return None;
+        }
+        Some(ring.events.iter().any(|kept| {
+            let event = &kept.event;
+            event.kind == EventKind::Container.as_str()
+                && event.action == action
+                && event.actor.id == container
+                && event.time_nano >= since_ns
+        }))
+    }
+
     /// Publishes an event. `attributes` are what docker's `Actor.Attributes` holds: for a container
     /// its name, image and labels, and what the action adds (`exitCode`, `signal`).
     pub fn publish<I>(&self, kind: EventKind, action: &str, id: &str, attributes: I)
     where
+        I: IntoIterator<Item = (String, String)>,
+    {
+        self.publish_caused(kind, action, (id, None), attributes);
+    }
+
+    /// The same for an event that an entry of the supervisor's journal has made.
+    pub fn publish_caused<I>(
+        &self,
+        kind: EventKind,
+        action: &str,
+        (id, cause): (&str, Option<Cause>),
+        attributes: I,
+    ) where
         I: IntoIterator<Item = (String, String)>,
     {
         let actor = Actor {
@@ -108,7 +184,14 @@ impl EventBus {
         if ring.events.len() == HISTORY {
             ring.events.pop_front();
         }
-        ring.events.push_back(Arc::new(event));
+        let line = Line::new(event, cause);
+        if let Some(mut history) = ring.history.take() {
+            match history.add(&line) {
+                Ok(()) => ring.history = Some(history),
+                Err(error) => tracing::warn!(%error, "events are no longer kept"),
+            }
+        }
+        ring.events.push_back(Kept::from(line));
         self.grown.send_replace(ring.next);
     }
 
@@ -187,7 +270,7 @@ impl Subscription {
         ring.events
             .iter()
             .skip(ring.events.len() - behind)
-            .cloned()
+            .map(|kept| Arc::clone(&kept.event))
             .collect()
     }
 

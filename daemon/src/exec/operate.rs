@@ -5,11 +5,12 @@ use std::{os::fd::OwnedFd, sync::Arc, time::Duration};
 use gantry_engine_api::exec::{ExecCreateRequest, ExecInspect, ProcessConfig};
 use gantry_ids::ExecId;
 use gantry_stdio::Attach;
+use gantry_telemetry::failpoint;
 
 use super::{Exec, ExecLife};
 use crate::{
     container::{
-        ContainerError, Containers, Handle,
+        ContainerError, Containers, Handle, failpoints,
         model::Record,
         operate::not_running,
         refusal::{self, Refusal},
@@ -61,7 +62,7 @@ impl Containers {
                 request.working_dir
             )));
         }
-        let command = request.cmd.join(" ");
+        let command = shown(&request.cmd);
         let exec = handle.execs.add(Exec::new(handle.id.clone(), request));
         self.parts.announce(
             &record,
@@ -103,8 +104,9 @@ impl Containers {
         }
         match self.launch_exec(&record, exec, options, client).await {
             Ok(pid) => {
+                failpoint(failpoints::EXEC_STARTED)?;
                 exec.started(pid);
-                let command = exec.request.cmd.join(" ");
+                let command = shown(&exec.request.cmd);
                 let id = exec.id.to_string();
                 let action = format!("exec_start: {command}");
                 self.parts.announce(&record, &action, &[("execID", id)]);
@@ -270,6 +272,12 @@ impl Containers {
                 source,
             })
     }
+}
+
+/// A command as dockerd tells it: the program, a space, the arguments.
+fn shown(command: &[String]) -> String {
+    let (program, arguments) = command.split_first().expect("a command is not empty");
+    format!("{program} {}", arguments.join(" "))
 }
 
 fn must_run(record: &Record) -> Result<(), ContainerError> {

@@ -49,6 +49,8 @@ impl Supervisor {
             binary_name: task.runtime.binary.clone(),
             root: task.runtime.root.clone(),
             systemd_cgroup: task.runtime.systemd_cgroup,
+            no_pivot_root: task.runtime.no_pivot_root,
+            no_new_keyring: task.runtime.no_new_keyring,
             ..Default::default()
         });
         self.define(&task, options.clone()).await?;

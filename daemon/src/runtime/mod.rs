@@ -7,10 +7,12 @@
 
 mod calls;
 pub mod events;
+pub mod features;
 pub mod keeper;
 pub mod metrics;
 pub mod stdio;
 pub mod supervise;
+pub mod watermark;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -100,6 +102,10 @@ pub struct RuntimeChoice {
     pub systemd_cgroup: bool,
     /// The shim, in containerd's naming.
     pub shim: String,
+    /// The root is made by moving a mount, as on a ramdisk.
+    pub no_pivot_root: bool,
+    /// The container keeps the session keyring.
+    pub no_new_keyring: bool,
 }
 
 /// A process to execute in a running task.

@@ -223,6 +223,16 @@ impl Running {
     }
 }
 
+/// A program by its path, or by a name that [`find`] finds; a name that it does not find is left to
+/// whoever runs it.
+#[must_use]
+pub fn program(path: &str) -> PathBuf {
+    if path.contains('/') {
+        return PathBuf::from(path);
+    }
+    find(path).unwrap_or_else(|| PathBuf::from(path))
+}
+
 /// A program beside this one's executable, else in PATH.
 #[must_use]
 pub fn find(program: &str) -> Option<PathBuf> {

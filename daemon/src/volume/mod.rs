@@ -15,8 +15,6 @@ use std::{
 use gantry_engine_api::{List, Map, volume::Volume};
 use gantry_errors::{Classify, ErrorKind};
 use gantry_ids::{NameError, VolumeName};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     events::{EventBus, EventKind},
@@ -25,14 +23,15 @@ use crate::{
 
 mod holding;
 pub mod local;
+mod record;
 pub mod subpath;
 
 use local::{MountFailed, OptionError};
+pub use record::VolumeRecord;
+use record::{parse, record};
 
 /// The label that marks a volume whose name the engine made up.
 pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
-/// The version of the records that this program writes.
-const VERSION: u32 = 1;
 
 /// Why an operation on a volume failed; dockerd's texts.
 #[derive(Debug, thiserror::Error)]
@@ -107,21 +106,6 @@ impl Classify for VolumeError {
     }
 }
 
-/// A volume, as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct VolumeRecord {
-    /// Version of the format.
-    pub v: u32,
-    pub name: VolumeName,
-    pub created: Timestamp,
-    pub labels: BTreeMap<String, String>,
-    /// The engine made up its name.
-    pub anonymous: bool,
-    /// Options of the local driver, if any.
-    #[serde(default)]
-    pub options: BTreeMap<String, String>,
-}
-
 /// The engine's volumes; clones share them.
 #[derive(Debug, Clone)]
 pub struct Volumes {
@@ -192,36 +176,42 @@ impl Volumes {
             return Err(VolumeError::Driver { name, driver });
         }
         let anonymous = name.is_empty();
-        let parsed = if anonymous {
+        let name = if anonymous {
             VolumeName::generate()
         } else {
-            let wrong = |source| VolumeError::Name {
-                name: name.to_owned(),
-                source,
-            };
-            name.parse().map_err(wrong)?
+            parse(name)?
         };
-        if let Some(found) = self.lookup(parsed.as_str()) {
-            return Ok((found, false));
+        let record = record(name, anonymous, options, labels)?;
+        self.find_or_add(record).await
+    }
+
+    /// The volume of one container, under a name that was made up for it.
+    ///
+    /// # Errors
+    /// [`VolumeError`].
+    pub async fn ensure_anonymous(
+        &self,
+        name: &str,
+        driver: &str,
+        options: &Map<String>,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Arc<VolumeRecord>, VolumeError> {
+        if !matches!(driver, "" | "local") {
+            let (name, driver) = (name.to_owned(), driver.to_owned());
+            return Err(VolumeError::Driver { name, driver });
         }
-        let options = options.clone().into_inner();
-        local::check(&options).map_err(|source| VolumeError::Options {
-            name: name.to_owned(),
-            source,
-        })?;
-        let mut labels = labels.clone();
-        if anonymous {
-            labels.insert(ANONYMOUS_LABEL.to_owned(), String::new());
+        let record = record(parse(name)?, true, options, labels)?;
+        Ok(self.find_or_add(record).await?.0)
+    }
+
+    async fn find_or_add(
+        &self,
+        record: VolumeRecord,
+    ) -> Result<(Arc<VolumeRecord>, bool), VolumeError> {
+        match self.lookup(record.name.as_str()) {
+            Some(found) => Ok((found, false)),
+            None => self.add(record).await,
         }
-        let record = VolumeRecord {
-            v: VERSION,
-            name: parsed,
-            created: Timestamp::now(),
-            labels,
-            anonymous,
-            options,
-        };
-        self.add(record).await
     }
 
     async fn add(&self, record: VolumeRecord) -> Result<(Arc<VolumeRecord>, bool), VolumeError> {

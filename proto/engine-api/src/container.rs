@@ -236,8 +236,17 @@ pub struct UpdateResponse {
 #[serde(default, rename_all = "PascalCase")]
 pub struct FilesystemChange {
     pub path: String,
-    /// 0 modified, 1 added, 2 deleted.
+    /// One of the constants.
     pub kind: u8,
+}
+
+impl FilesystemChange {
+    /// It is another than the image's.
+    pub const MODIFIED: u8 = 0;
+    /// The image does not have it.
+    pub const ADDED: u8 = 1;
+    /// The image has it, the container not.
+    pub const DELETED: u8 = 2;
 }
 
 /// Answer of `POST /containers/prune`.

@@ -12,7 +12,7 @@ use std::{
 use gantry_engine_api::container::{NEVER, PathStat};
 use jiff::Timestamp;
 use pack::Packer;
-use root::Root;
+pub(super) use root::Root;
 use rustix::fs::{FileType, Stat};
 pub use unpack::UnpackOptions;
 

@@ -7,8 +7,8 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
 };
 
 use gantry_layer::Rootfs;
@@ -22,8 +22,14 @@ use rustix::{
 
 /// A tree to read from and write into.
 #[derive(Debug)]
-pub(super) struct Root {
+pub(crate) struct Root {
     dir: OwnedFd,
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
 }
 
 impl Root {
@@ -33,11 +39,27 @@ impl Root {
     }
 
     /// A directory of the host (a volume).
-    pub(super) fn of_directory(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of_directory(path: &Path) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self {
             dir: rustix::fs::openat(CWD, path, flags, Mode::empty())?,
         })
+    }
+
+    /// The layers of an image as one tree, for reading; the top one first.
+    pub(crate) fn of_lowers(lowers: &[PathBuf]) -> io::Result<Self> {
+        // One layer is no overlay.
+        if let [only] = lowers {
+            return Self::of_directory(only);
+        }
+        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        for lower in lowers {
+            fsconfig_set_string(context.as_fd(), "lowerdir+", lower)?;
+        }
+        fsconfig_create(context.as_fd())?;
+        let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY | MountAttrFlags::MOUNT_ATTR_NODEV;
+        let mount = fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)?;
+        Ok(Self { dir: mount })
     }
 
     /// The tree of a container that does not run.

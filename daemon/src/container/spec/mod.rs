@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use oci::{Linux, Root, Spec};
 
 use super::model::Record;
+use crate::config::SeccompDefault;
 
 /// What the specification depends on beside the record.
 #[derive(Debug, Clone)]
@@ -38,6 +39,8 @@ pub struct Surroundings {
     pub join: namespaces::Join,
     /// The tmpfs that containers share with `--ipc shareable` and `--ipc container:`.
     pub shm: Option<PathBuf>,
+    /// The filter of system calls where the container names none.
+    pub seccomp: SeccompDefault,
     /// The control group, as a path or in the systemd driver's form.
     pub cgroups_path: String,
     /// Pure control group v2.
@@ -65,6 +68,9 @@ pub enum SpecError {
     /// A device that cannot be granted.
     #[error(transparent)]
     Device(#[from] devices::DeviceError),
+    /// A device whose rate is limited and that is not there.
+    #[error(transparent)]
+    Rate(#[from] resources::NoDevice),
     /// An option of tmpfs that does not exist.
     #[error("invalid tmpfs option {0:?}")]
     TmpfsOption(String),
@@ -77,12 +83,17 @@ pub enum SpecError {
 pub fn build(record: &Record, around: &Surroundings) -> Result<Spec, SpecError> {
     let security = security::Options::parse(&record.host)?;
     let caps = process::capability_set(&record.host)?;
-    let seccomp = security.filter(record.host.privileged, &caps, around.kernel)?;
+    let seccomp = security.filter(
+        record.host.privileged,
+        &around.seccomp,
+        &caps,
+        around.kernel,
+    )?;
     let process = process::of_container(record, around, caps, &security)?;
     let (masked_paths, readonly_paths) = security::hidden_paths(&record.host);
     let linux = Linux {
         sysctl: namespaces::sysctls(record),
-        resources: resources::of(&record.host, around),
+        resources: resources::of(&record.host, around)?,
         cgroups_path: around.cgroups_path.clone(),
         namespaces: namespaces::of(&record.host, around),
         devices: around.devices.nodes.clone(),

@@ -113,14 +113,9 @@ fn defaults(host: &HostConfig, around: &Surroundings) -> Vec<Mount> {
         mount("/sys", "sysfs", "sysfs", sys),
         mount("/sys/fs/cgroup", "cgroup", "cgroup", cgroup),
     ];
-    // These two belong to the ipc namespace.
+    // The queues of whichever ipc namespace the container is in.
+    mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &plain));
     if mode(&host.ipc_mode) == Mode::Host {
-        mounts.push(mount(
-            "/dev/mqueue",
-            "bind",
-            "/dev/mqueue",
-            &["rbind", "rprivate"],
-        ));
         mounts.push(mount(
             "/dev/shm",
             "bind",
@@ -129,7 +124,6 @@ fn defaults(host: &HostConfig, around: &Surroundings) -> Vec<Mount> {
         ));
         return mounts;
     }
-    mounts.push(mount("/dev/mqueue", "mqueue", "mqueue", &plain));
     if let Some(shm) = &around.shm {
         let shared = mount(
             "/dev/shm",

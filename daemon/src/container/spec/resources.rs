@@ -2,7 +2,10 @@
 
 use std::{fs, os::unix::fs::MetadataExt};
 
-use gantry_engine_api::{HostConfig, Resources as Asked, host_config::ThrottleDevice as AskedRate};
+use gantry_engine_api::{
+    HostConfig, Resources as Asked,
+    host_config::{ThrottleDevice as AskedRate, WeightDevice as AskedWeight},
+};
 
 use super::{
     Surroundings, devices,
@@ -13,24 +16,31 @@ use super::{
 const NANO_CPU_PERIOD_US: u64 = 100_000;
 
 /// All limits of a container.
-pub(super) fn of(host: &HostConfig, around: &Surroundings) -> Resources {
-    let mut resources = limits(&host.resources());
+pub(super) fn of(host: &HostConfig, around: &Surroundings) -> Result<Resources, NoDevice> {
+    let mut resources = limits(&host.resources())?;
     resources.devices = devices::rules(host.privileged, &around.devices);
     let memory = resources.memory.get_or_insert_default();
     memory.disable_oom_killer = Some(host.oom_kill_disable.unwrap_or_default());
-    resources
+    Ok(resources)
 }
 
+/// A device whose rate or weight is set and that is not there; dockerd's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("stat {0}: no such file or directory")]
+pub struct NoDevice(String);
+
 /// The limits that may also be changed while the container runs.
-#[must_use]
-pub fn limits(asked: &Asked) -> Resources {
-    Resources {
+///
+/// # Errors
+/// [`NoDevice`].
+pub fn limits(asked: &Asked) -> Result<Resources, NoDevice> {
+    Ok(Resources {
         devices: Vec::new(),
         memory: memory(asked),
         cpu: cpu(asked),
         pids: pids(asked),
-        block_io: Some(block_io(asked)).filter(|io| *io != BlockIo::default()),
-    }
+        block_io: Some(block_io(asked)?).filter(|io| *io != BlockIo::default()),
+    })
 }
 
 fn memory(asked: &Asked) -> Option<Memory> {
@@ -74,46 +84,42 @@ fn pids(asked: &Asked) -> Option<Pids> {
     }
 }
 
-fn block_io(asked: &Asked) -> BlockIo {
-    BlockIo {
-        weight: (asked.blkio_weight != 0).then_some(asked.blkio_weight),
-        weight_device: asked
-            .blkio_weight_device
-            .iter()
-            .filter_map(|device| {
-                let (major, minor) = numbers(&device.path)?;
-                Some(WeightDevice {
-                    major,
-                    minor,
-                    weight: device.weight,
-                })
-            })
-            .collect(),
-        throttle_read_bps_device: rates(&asked.blkio_device_read_bps),
-        throttle_write_bps_device: rates(&asked.blkio_device_write_bps),
-        throttle_read_iops_device: rates(&asked.blkio_device_read_iops),
-        throttle_write_iops_device: rates(&asked.blkio_device_write_iops),
-    }
-}
-
-/// Devices that do not exist were refused at create; one that has gone since has no limit.
-fn rates(asked: &[AskedRate]) -> Vec<ThrottleDevice> {
-    asked
-        .iter()
-        .filter_map(|device| {
-            let (major, minor) = numbers(&device.path)?;
-            Some(ThrottleDevice {
-                major,
-                minor,
-                rate: device.rate,
-            })
+fn block_io(asked: &Asked) -> Result<BlockIo, NoDevice> {
+    let weight = |device: &AskedWeight| {
+        let (major, minor) = numbers(&device.path)?;
+        Ok(WeightDevice {
+            major,
+            minor,
+            weight: device.weight,
         })
-        .collect()
+    };
+    let weights = asked.blkio_weight_device.iter().map(weight);
+    Ok(BlockIo {
+        weight: (asked.blkio_weight != 0).then_some(asked.blkio_weight),
+        weight_device: weights.collect::<Result<_, _>>()?,
+        throttle_read_bps_device: rates(&asked.blkio_device_read_bps)?,
+        throttle_write_bps_device: rates(&asked.blkio_device_write_bps)?,
+        throttle_read_iops_device: rates(&asked.blkio_device_read_iops)?,
+        throttle_write_iops_device: rates(&asked.blkio_device_write_iops)?,
+    })
 }
 
-fn numbers(path: &str) -> Option<(i64, i64)> {
-    let device = fs::metadata(path).ok()?.rdev();
-    Some((
+fn rates(asked: &[AskedRate]) -> Result<Vec<ThrottleDevice>, NoDevice> {
+    let rate = |device: &AskedRate| {
+        let (major, minor) = numbers(&device.path)?;
+        Ok(ThrottleDevice {
+            major,
+            minor,
+            rate: device.rate,
+        })
+    };
+    asked.iter().map(rate).collect()
+}
+
+fn numbers(path: &str) -> Result<(i64, i64), NoDevice> {
+    let device = fs::metadata(path).map_err(|_| NoDevice(path.to_owned()))?;
+    let device = device.rdev();
+    Ok((
         i64::from(rustix::fs::major(device)),
         i64::from(rustix::fs::minor(device)),
     ))

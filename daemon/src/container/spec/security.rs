@@ -6,6 +6,7 @@ use super::{
     oci::Seccomp,
     seccomp::{self, ProfileError},
 };
+use crate::config::SeccompDefault;
 
 const MASKED: [&str; 12] = [
     "/proc/asound",
@@ -47,7 +48,9 @@ pub enum SecurityError {
 /// Which system calls are filtered.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Filter {
+    /// The engine's default.
     #[default]
+    Default,
     BuiltIn,
     Unconfined,
     /// A profile in Docker's format.
@@ -109,14 +112,21 @@ impl Options {
     pub(super) fn filter(
         &self,
         privileged: bool,
+        default: &SeccompDefault,
         capabilities: &[String],
         kernel: (u32, u32),
     ) -> Result<Option<Seccomp>, SecurityError> {
-        match &self.filter {
-            Filter::Unconfined => Ok(None),
-            Filter::BuiltIn if privileged => Ok(None),
-            Filter::BuiltIn => Ok(Some(seccomp::default_profile(capabilities, kernel))),
-            Filter::Custom(text) => Ok(Some(seccomp::custom_profile(text, capabilities, kernel)?)),
+        let custom = |text: &str| seccomp::custom_profile(text, capabilities, kernel);
+        let built_in = || seccomp::default_profile(capabilities, kernel);
+        match (&self.filter, default) {
+            (Filter::Unconfined, _) => Ok(None),
+            (Filter::Custom(text), _) => Ok(Some(custom(text)?)),
+            (Filter::Default | Filter::BuiltIn, _) if privileged => Ok(None),
+            (Filter::Default, SeccompDefault::Unconfined) => Ok(None),
+            (Filter::Default, SeccompDefault::Profile(text)) => Ok(Some(custom(text)?)),
+            (Filter::BuiltIn, _) | (Filter::Default, SeccompDefault::BuiltIn) => {
+                Ok(Some(built_in()))
+            }
         }
     }
 }
@@ -177,11 +187,29 @@ mod tests {
                 .no_new_privileges
         );
         let unconfined = parse(r#""seccomp=unconfined""#).unwrap();
-        assert_eq!(unconfined.filter(false, &[], (6, 1)).unwrap(), None);
+        let default = SeccompDefault::BuiltIn;
+        assert_eq!(
+            unconfined.filter(false, &default, &[], (6, 1)).unwrap(),
+            None
+        );
         assert_eq!(
             parse(r#""label=disable""#).unwrap().without_effect,
             ["label=disable"]
         );
+    }
+
+    #[test]
+    fn the_engines_profile_is_for_containers_that_name_none() {
+        let of = |options: &str, default: SeccompDefault| {
+            let filter = parse(options).unwrap().filter(false, &default, &[], (6, 1));
+            filter.unwrap().map(|filter| filter.default_action)
+        };
+        let own = || SeccompDefault::Profile(r#"{"defaultAction":"SCMP_ACT_LOG"}"#.to_owned());
+        assert_eq!(of("", own()).as_deref(), Some("SCMP_ACT_LOG"));
+        assert_eq!(of("", SeccompDefault::Unconfined), None);
+        let built_in = of(r#""seccomp=builtin""#, own());
+        assert_eq!(built_in.as_deref(), Some("SCMP_ACT_ERRNO"));
+        assert_eq!(of(r#""seccomp=unconfined""#, own()), None);
     }
 
     #[test]

@@ -33,6 +33,7 @@ fn record(config: &str, host: &str) -> Record {
         life: Life::Created,
         last: LastRun::default(),
         restarts: 0,
+        oom: false,
         stopped_by_user: false,
         log_path: None,
     }
@@ -53,6 +54,7 @@ fn around(record: &Record) -> Surroundings {
             ..Default::default()
         },
         shm: None,
+        seccomp: crate::config::SeccompDefault::BuiltIn,
         cgroups_path: "/docker/x".to_owned(),
         cgroup_v2: false,
         kernel: (6, 18),

@@ -13,10 +13,12 @@ const MEMORY_MIN: i64 = 6 << 20;
 /// # Errors
 /// [`ContainerError::Invalid`].
 pub fn resources(host: &mut HostConfig, machine: &Machine) -> Result<Vec<String>, ContainerError> {
-    let mut limits = host.resources();
-    let mut warnings = Vec::new();
-    memory(&limits)?;
-    cpu(&limits, machine)?;
+    let asked = host.resources();
+    if asked.memory == 0 && asked.memory_swap > 0 {
+        return invalid(
+            "You should always set the Memory limit when using Memoryswap limit, see usage",
+        );
+    }
     if !(-1000..=1000).contains(&host.oom_score_adj) {
         return invalid(format!(
             "Invalid value {}, range for oom score adj is [-1000, 1000]",
@@ -26,15 +28,36 @@ pub fn resources(host: &mut HostConfig, machine: &Machine) -> Result<Vec<String>
     if host.shm_size < 0 {
         return invalid("SHM size can not be less than 0");
     }
-    let weighs = limits.blkio_weight != 0 || !limits.blkio_weight_device.is_empty();
-    if weighs && !machine.blkio_weight {
-        warnings.push(
-            "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight \
-             discarded."
-                .to_owned(),
-        );
-        limits.blkio_weight = 0;
-        limits.blkio_weight_device = List::empty();
+    let (mut limits, warnings) = checked(asked, machine)?;
+    // Twice the memory, as the kernel would do.
+    if limits.memory > 0 && limits.memory_swap == 0 {
+        limits.memory_swap = limits.memory.saturating_mul(2);
+    }
+    host.set_resources(limits);
+    Ok(warnings)
+}
+
+/// Limits of an update, which may lack what the container has already.
+///
+/// # Errors
+/// [`ContainerError::Invalid`].
+pub fn update(
+    asked: Resources,
+    machine: &Machine,
+) -> Result<(Resources, Vec<String>), ContainerError> {
+    checked(asked, machine)
+}
+
+/// What create and update have in common; what has no effect is taken out with a warning.
+fn checked(
+    mut limits: Resources,
+    machine: &Machine,
+) -> Result<(Resources, Vec<String>), ContainerError> {
+    let mut warnings = Vec::new();
+    memory(&limits)?;
+    cpu(&limits, machine)?;
+    if !machine.blkio_weight {
+        discard_weights(&mut limits, &mut warnings);
     } else if limits.blkio_weight != 0 && !(10..=1000).contains(&limits.blkio_weight) {
         return invalid("Range of blkio weight is from 10 to 1000");
     }
@@ -55,12 +78,27 @@ pub fn resources(host: &mut HostConfig, machine: &Machine) -> Result<Vec<String>
     if machine.cgroup_v2 {
         discard_on_v2(&mut limits, &mut warnings);
     }
-    // Twice the memory, as the kernel would do.
-    if limits.memory > 0 && limits.memory_swap == 0 {
-        limits.memory_swap = limits.memory.saturating_mul(2);
+    Ok((limits, warnings))
+}
+
+/// Block I/O cannot be weighed by this kernel.
+fn discard_weights(limits: &mut Resources, warnings: &mut Vec<String>) {
+    if limits.blkio_weight != 0 {
+        limits.blkio_weight = 0;
+        warnings.push(
+            "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight \
+             discarded."
+                .to_owned(),
+        );
     }
-    host.set_resources(limits);
-    Ok(warnings)
+    if !limits.blkio_weight_device.is_empty() {
+        limits.blkio_weight_device = List::empty();
+        warnings.push(
+            "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. \
+             Weight-device discarded."
+                .to_owned(),
+        );
+    }
 }
 
 /// Limits that control group v2 does not have.
@@ -90,11 +128,6 @@ fn memory(limits: &Resources) -> Check {
     if limits.memory > 0 && limits.memory_swap > 0 && limits.memory_swap < limits.memory {
         return invalid("Minimum memoryswap limit should be larger than memory limit, see usage");
     }
-    if limits.memory == 0 && limits.memory_swap > 0 {
-        return invalid(
-            "You should always set the Memory limit when using Memoryswap limit, see usage",
-        );
-    }
     if let Some(value) = limits.memory_swappiness
         && !(-1..=100).contains(&value)
     {
@@ -114,6 +147,12 @@ fn memory(limits: &Resources) -> Check {
 }
 
 fn cpu(limits: &Resources, machine: &Machine) -> Check {
+    if limits.cpu_shares < 0 {
+        // A negative number is a huge one to the kernel; these are runc's words.
+        return Err(ContainerError::InvalidInternal(
+            "the maximum allowed cpu-shares is 262144".to_owned(),
+        ));
+    }
     if limits.nano_cpus != 0 {
         if limits.cpu_period != 0 {
             return invalid("Conflicting options: Nano CPUs and CPU Period cannot both be set");

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::config::ContainerDefaults;
 
-pub use limits::resources;
+pub use limits::{resources, update};
 
 /// What the machine has.
 #[derive(Debug, Clone, Default)]
@@ -299,6 +299,9 @@ fn complete(host: &mut HostConfig, defaults: &ContainerDefaults, machine: &Machi
     }
     if host.log_config.driver.is_empty() {
         host.log_config.driver.clone_from(&defaults.log_driver);
+    }
+    // The engine's options are for its own driver, whoever named it.
+    if host.log_config.driver == defaults.log_driver {
         for (key, value) in &defaults.log_opts {
             host.log_config
                 .config

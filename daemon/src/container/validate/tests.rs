@@ -16,6 +16,7 @@ fn defaults() -> ContainerDefaults {
         init_path: None,
         no_new_privileges: false,
         seccomp_profile: "builtin".to_owned(),
+        seccomp: crate::config::SeccompDefault::BuiltIn,
         log_driver: "json-file".to_owned(),
         log_opts: std::collections::BTreeMap::new(),
         stop_timeout_s: 10,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, FromRequestParts};
+use gantry_engine_api::host_config::UpdateRequest;
 use gantry_engine_api::json::{self, FromBody};
 use gantry_engine_api::{ApiVersion, Filters};
 use gantry_errors::ErrorKind;
@@ -162,7 +163,7 @@ impl<S: Send + Sync, T: FromBody + Default> FromRequest<S> for OptionalJson<T> {
     }
 }
 
-/// A create or update body that went through the table of fields: what has no effect is warned of,
+/// A create body that went through the table of fields: what has no effect is warned of,
 /// what is refused is the rejection.
 #[derive(Debug, Clone, Default)]
 pub struct Checked<T> {
@@ -179,6 +180,28 @@ impl<S: Send + Sync, T: FromBody> FromRequest<S> for Checked<T> {
         let RawJson(value) = RawJson::from_request(request, state).await?;
         let body = T::from_body(&value).map_err(|e| ApiError::json(&e))?;
         let warnings = compat::fields::apply(&value)?;
+        Ok(Self { body, warnings })
+    }
+}
+
+/// The body of an update, which went through the table; none is an update of nothing.
+#[derive(Debug, Clone, Default)]
+pub struct CheckedUpdate {
+    /// The body.
+    pub body: UpdateRequest,
+    /// For the answer's `Warnings`.
+    pub warnings: Vec<String>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for CheckedUpdate {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request<Body>, _: &S) -> Result<Self, ApiError> {
+        let Some(value) = json_body(request).await? else {
+            return Ok(Self::default());
+        };
+        let body = UpdateRequest::from_body(&value).map_err(|e| ApiError::json(&e))?;
+        let warnings = compat::fields::apply_update(&value);
         Ok(Self { body, warnings })
     }
 }

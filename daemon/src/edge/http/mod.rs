@@ -21,6 +21,7 @@ mod not_built;
 mod registry;
 mod reply;
 pub mod server;
+mod swarm;
 pub mod system;
 pub mod time;
 mod version;
@@ -60,6 +61,7 @@ pub fn router(engine: Arc<Engine>) -> Router {
         .merge(registry::routes())
         .merge(networks::routes())
         .merge(volumes::routes())
+        .merge(swarm::routes())
         .fallback(not_built::answer)
         .method_not_allowed_fallback(not_built::answer)
         .with_state(engine)

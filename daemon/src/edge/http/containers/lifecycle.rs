@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use gantry_engine_api::List;
 use gantry_engine_api::container::UpdateResponse;
-use gantry_engine_api::host_config::UpdateRequest;
 use gantry_ids::Signal;
 use http::StatusCode;
 
 use crate::container::remove::RemoveOptions;
 use crate::edge::http::error::{ApiError, ApiResult};
-use crate::edge::http::extract::{ApiJson, Params};
+use crate::edge::http::extract::{CheckedUpdate, Params};
 use crate::edge::http::{json, no_content};
 use crate::engine::Engine;
 
@@ -96,15 +96,15 @@ pub(super) async fn rename(
 pub(super) async fn update(
     State(engine): State<Arc<Engine>>,
     Path(id): Path<String>,
-    ApiJson(request): ApiJson<UpdateRequest>,
+    CheckedUpdate { body, mut warnings }: CheckedUpdate,
 ) -> ApiResult<Response> {
-    let warnings = engine.containers.update(&id, request).await?;
-    Ok(json(
-        StatusCode::OK,
-        &UpdateResponse {
-            warnings: warnings.into(),
-        },
-    ))
+    warnings.extend(engine.containers.update(&id, body).await?);
+    // Go's encoder tells a list of nothing as null.
+    let warnings = Some(warnings).filter(|warnings| !warnings.is_empty());
+    let answer = UpdateResponse {
+        warnings: warnings.map(List::from).unwrap_or_default(),
+    };
+    Ok(json(StatusCode::OK, &answer))
 }
 
 /// Width and height in characters.

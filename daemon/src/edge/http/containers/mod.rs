@@ -2,6 +2,7 @@
 
 mod archive;
 mod attach;
+mod changes;
 mod create;
 mod detach_keys;
 mod exec;
@@ -43,6 +44,7 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/containers/{id}/wait", post(wait::wait))
         .route("/containers/{id}/attach", post(attach::attach))
         .route("/containers/{id}/logs", get(logs::logs))
+        .route("/containers/{id}/changes", get(changes::changes))
         .route("/containers/{id}/top", get(top::top))
         .route("/containers/{id}/stats", get(stats::stats))
         .route(

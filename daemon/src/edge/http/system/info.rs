@@ -17,6 +17,7 @@ use crate::edge::http::json;
 use crate::engine::Engine;
 use crate::host::limits::CgroupVersion;
 use crate::host::{filesystem, open_descriptors, switched_on};
+use crate::runtime::supervise;
 
 pub(super) async fn show(State(engine): State<Arc<Engine>>, Version(version): Version) -> Response {
     let mut info = SystemInfo::default();
@@ -25,6 +26,7 @@ pub(super) async fn show(State(engine): State<Arc<Engine>>, Version(version): Ve
     machine(&engine, &mut info);
     policy(&config, &mut info);
     supervision(&config, &mut info);
+    features(&engine, &config, &mut info).await;
     process(&engine, &mut info);
     registries(&mut info);
     info.security_options = security_options(&config, engine.limits.version);
@@ -144,6 +146,17 @@ fn supervision(config: &Config, info: &mut SystemInfo) {
         driver: "nftables".to_owned(),
         info: List::default(),
     });
+}
+
+/// What each runtime says of itself.
+async fn features(engine: &Engine, config: &Config, info: &mut SystemInfo) {
+    for (name, entry) in &config.runtimes {
+        let found = engine.features.of(&supervise::program(&entry.path)).await;
+        if let (Some(found), Some(runtime)) = (found, info.runtimes.get_mut(name)) {
+            let key = "org.opencontainers.runtime-spec.features".to_owned();
+            runtime.status = [(key, found)].into_iter().collect();
+        }
+    }
 }
 
 /// The daemon's process.

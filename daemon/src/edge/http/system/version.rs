@@ -20,6 +20,9 @@ const COMMIT: &str = match option_env!("GANTRY_COMMIT") {
     None => "unknown",
 };
 
+/// When the daemon was built (`SOURCE_DATE_EPOCH` where the build sets it), by RFC 3339.
+const BUILD_TIME: &str = include!(concat!(env!("OUT_DIR"), "/build_time.rs"));
+
 pub(super) async fn show(State(engine): State<Arc<Engine>>) -> Response {
     json(StatusCode::OK, &describe(&engine))
 }
@@ -37,11 +40,13 @@ fn describe(engine: &Engine) -> SystemVersion {
         os: "linux".to_owned(),
         arch: engine.host.go_arch().to_owned(),
         kernel_version: engine.host.kernel.clone(),
+        build_time: BUILD_TIME.to_owned(),
         ..SystemVersion::default()
     };
     let engine = [
         ("ApiVersion", version.api_version.as_str()),
         ("Arch", &version.arch),
+        ("BuildTime", BUILD_TIME),
         ("Experimental", "false"),
         ("GitCommit", COMMIT),
         ("GoVersion", &version.go_version),
