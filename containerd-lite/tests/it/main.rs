@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod dead_shim;
 mod engine;
+mod fixtures;
 mod lifecycle;
 mod real;
 mod real_shim;

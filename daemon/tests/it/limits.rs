@@ -91,3 +91,62 @@ async fn bodies_that_are_too_long_or_no_json_are_refused() {
         "unsupported Content-Type header (text/plain): must be 'application/json'"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_types_are_refused_with_the_fields_name() {
+    let daemon = Daemon::start();
+    for (path, body, field) in [
+        ("/containers/create", r#"{"Image":7}"#, "Image"),
+        ("/containers/create", r#"{"Labels":["a"]}"#, "Labels"),
+        ("/containers/create", r#"{"HostConfig":[]}"#, "HostConfig"),
+        (
+            "/containers/create",
+            r#"{"HostConfig":{"Ulimits":[{"Name":"nofile","Soft":"x"}]}}"#,
+            "HostConfig.Ulimits",
+        ),
+        (
+            "/containers/create",
+            r#"{"HostConfig":{"Memory":1e40}}"#,
+            "HostConfig.Memory",
+        ),
+        ("/containers/x/update", r#"{"CpuShares":"x"}"#, "CpuShares"),
+        (
+            "/containers/x/update",
+            r#"{"RestartPolicy":{"MaximumRetryCount":"x"}}"#,
+            "RestartPolicy.MaximumRetryCount",
+        ),
+        ("/containers/x/exec", r#"{"Tty":"yes"}"#, "Tty"),
+        ("/volumes/create", r#"{"Name":{}}"#, "Name"),
+    ] {
+        let answer = soon(daemon.server.post_json(path, body)).await;
+        assert_eq!(answer.status, 400, "{path} {body}");
+        let wanted = format!("invalid JSON: {field}");
+        assert!(
+            answer.message().starts_with(&wanted),
+            "{}",
+            answer.message()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_its_body_slowly_holds_up_nobody() {
+    let daemon = Daemon::start();
+    let mut slow = Vec::new();
+    for _ in 0..64 {
+        let mut client = daemon.server.connect().await;
+        let head = "POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                    Content-Length: 1000\r\n\r\n{\"Image\":";
+        client.write_all(head.as_bytes()).await.unwrap();
+        slow.push(client);
+    }
+    assert_eq!(soon(daemon.server.get("/_ping")).await.status, 200);
+    // A body that ends early is no body.
+    let mut client = slow.pop().unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = Vec::new();
+    soon(client.read_to_end(&mut answer)).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+    assert_eq!(soon(daemon.server.get("/info")).await.status, 200);
+}

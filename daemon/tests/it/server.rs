@@ -136,7 +136,7 @@ fn http_router(engine: &Arc<Engine>) -> Router {
     edge::router(Arc::clone(engine))
 }
 
-fn config(dir: &Path) -> Config {
+pub(crate) fn config(dir: &Path) -> Config {
     let file = dir.join("daemon.json");
     std::fs::write(&file, "{}").unwrap();
     let option = |name: &str, path: &str| format!("--{name}={}", dir.join(path).display());

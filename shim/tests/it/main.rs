@@ -10,6 +10,7 @@ mod bundle;
 mod exec;
 mod exits;
 mod figures;
+mod fixtures;
 mod logs;
 mod resources;
 mod shim;
