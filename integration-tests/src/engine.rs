@@ -179,12 +179,21 @@ impl Engine {
     /// # Panics
     /// With its log when it does not.
     pub fn start_daemon(&mut self) {
+        self.start_daemon_with(&[]);
+    }
+
+    /// Starts the daemon with further variables of the environment.
+    ///
+    /// # Panics
+    /// As `start_daemon`.
+    pub fn start_daemon_with(&mut self, variables: &[(&str, &str)]) {
         let log = File::options()
             .create(true)
             .append(true)
             .open(self.dir().join("log"));
         let log = log.expect("a log file");
         let mut command = self.daemon_command();
+        command.envs(variables.iter().copied());
         command.stdin(Stdio::null());
         command
             .stdout(log.try_clone().expect("a second handle"))
@@ -259,6 +268,18 @@ impl Engine {
         self.signal_daemon(Signal::KILL);
     }
 
+    /// Waits until the daemon has ended by itself, and says by which signal.
+    ///
+    /// # Panics
+    /// When it runs on.
+    pub fn daemon_ended(&mut self) -> Option<i32> {
+        use std::os::unix::process::ExitStatusExt;
+        let mut daemon = self.daemon.take().expect("the daemon was started");
+        let ended = || daemon.try_wait().expect("the daemon can be waited for");
+        let status = eventually("the daemon ends", Duration::from_secs(30), ended);
+        status.signal()
+    }
+
     fn signal_daemon(&mut self, signal: Signal) {
         let Some(mut daemon) = self.daemon.take() else {
             return;
@@ -287,17 +308,25 @@ impl Engine {
         victims.len()
     }
 
-    /// Removes all containers, stops the engine, and fails if anything is left.
+    /// Removes all containers, and fails if anything of them is left.
     ///
     /// # Panics
     /// With what is left.
-    pub fn finish(mut self) {
+    pub fn clean(&self) {
         self.remove_containers();
         let shown = leaks::eventually_clean(&self.name, self.dir(), &self.exec_root());
         assert!(
             shown.is_empty(),
             "left behind by containers that are gone:\n{shown}"
         );
+    }
+
+    /// Removes all containers, stops the engine, and fails if anything is left.
+    ///
+    /// # Panics
+    /// With what is left.
+    pub fn finish(mut self) {
+        self.clean();
         runtime::assert_used(self.dir());
         self.tear_down();
         let left = self.before.left_since(&self.name, self.dir());

@@ -79,7 +79,9 @@ fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
     let exec = exec_root.to_string_lossy();
     for mount in mounts() {
         if mount.contains(&*exec)
-            && (mount.contains("/rootfs") || mount.contains("/netns/"))
+            && ["/rootfs", "/netns/", "/shm/"]
+                .iter()
+                .any(|part| mount.contains(part))
             && !mount.ends_with(HOST_NETNS)
         {
             let _ = writeln!(left, "mount {mount}");
@@ -98,7 +100,7 @@ fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
             let _ = writeln!(left, "process {pid} {command}");
         }
     }
-    for sub in ["io", "netns"] {
+    for sub in ["io", "netns", "shm"] {
         for file in entries(&exec_root.join(sub))
             .iter()
             .filter(|f| !HOST_NETNS.ends_with(*f))

@@ -2,13 +2,17 @@
 //! tests run on stock dockerd.
 
 mod api;
+mod changes;
 mod compose;
 mod crash;
 mod docker_py;
+mod events;
 mod exec;
+mod failpoints;
 mod lifecycle;
 mod limits;
 mod logs;
+mod namespaces;
 mod network;
 mod networks;
 mod registries;
