@@ -24,7 +24,7 @@ pub(super) fn check(mounts: &[MountRecord]) -> Result<(), ContainerError> {
             Source::Bind {
                 path, propagation, ..
             } => Some((path.as_str(), propagation.trim_start_matches('r'))),
-            Source::Volume { .. } | Source::Tmpfs { .. } => None,
+            Source::Volume { .. } | Source::Tmpfs { .. } | Source::Image { .. } => None,
         })
         .filter(|(_, propagation)| matches!(*propagation, "shared" | "slave"))
         .collect();
