@@ -30,9 +30,12 @@ struct Kept {
 
 impl Helper {
     pub(super) fn new(name: &str) -> Self {
-        Self {
-            program: format!("docker-credential-{name}"),
-        }
+        Self::of(format!("docker-credential-{name}"))
+    }
+
+    /// The helper that is this program.
+    pub(super) fn of(program: String) -> Self {
+        Self { program }
     }
 
     pub(super) fn get(&self, server: &str) -> Result<Option<Login>> {

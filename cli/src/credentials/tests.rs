@@ -70,9 +70,7 @@ fn a_helper_keeps_what_is_its() {
     );
     fs::write(&program, script).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let helper = Helper {
-        program: program.display().to_string(),
-    };
+    let helper = Helper::of(program.display().to_string());
     assert_eq!(helper.get("reg").unwrap(), None);
     helper.store(&login("reg")).unwrap();
     assert_eq!(helper.get("reg").unwrap(), Some(login("reg")));

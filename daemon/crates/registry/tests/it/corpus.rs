@@ -9,9 +9,9 @@ fn files(target: &str) -> Vec<Vec<u8>> {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../fuzz/corpus")
         .join(target);
-    let entries = std::fs::read_dir(corpus).unwrap();
+    let entries = std::fs::read_dir(corpus).expect("a corpus");
     entries
-        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        .map(|entry| std::fs::read(entry.expect("an entry").path()).expect("its content"))
         .collect()
 }
 

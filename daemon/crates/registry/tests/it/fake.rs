@@ -69,8 +69,8 @@ pub(crate) struct Fake {
 
 impl Fake {
     pub(crate) async fn start(handler: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (handler, log): (Arc<Handler>, _) = (Arc::new(handler), Arc::clone(&asked));
         tokio::spawn(async move {
@@ -86,7 +86,7 @@ impl Fake {
     }
 
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().expect("nobody panicked").clone()
     }
 
     /// Requests of this method whose path has this word.
@@ -104,7 +104,7 @@ async fn serve(stream: TcpStream, handler: Arc<Handler>, log: Arc<Mutex<Vec<Aske
     while let Some(asked) = read(&mut stream).await {
         let answer = handler(&asked);
         let is_head = asked.method == "HEAD";
-        log.lock().unwrap().push(asked);
+        log.lock().expect("nobody panicked").push(asked);
         if write(&mut stream, answer, is_head).await.is_none() {
             return;
         }
@@ -164,9 +164,11 @@ async fn write(stream: &mut BufReader<TcpStream>, answer: Answer, is_head: bool)
         .unwrap_or(answer.body.len())
         .min(answer.body.len())];
     stream.write_all(body).await.ok()?;
-    while answer.is_endless {
-        stream.write_all(body).await.ok()?;
-        tokio::time::sleep(Duration::from_micros(50)).await;
+    if answer.is_endless {
+        loop {
+            stream.write_all(body).await.ok()?;
+            tokio::time::sleep(Duration::from_micros(50)).await;
+        }
     }
     stream.flush().await.ok()?;
     let is_whole = answer.cut_after.is_none() && length == answer.body.len() as u64;

@@ -48,7 +48,12 @@ impl Wares {
     /// What an honest registry answers; ranges are honoured.
     fn answer(&self, asked: &Asked) -> Answer {
         let manifest = || Answer::ok(self.manifest.clone()).with("Content-Type", MANIFEST);
-        match asked.path.rsplit('/').next().unwrap() {
+        match asked
+            .path
+            .rsplit('/')
+            .next()
+            .expect("a path has a last part")
+        {
             "" => Answer::ok(""),
             _ if asked.path.contains("/manifests/") => manifest(),
             name if name == Digest::of(&self.config).to_string() => Answer::ok(self.config.clone()),
@@ -65,7 +70,7 @@ impl Wares {
             .trim_start_matches("bytes=")
             .trim_end_matches('-')
             .parse()
-            .unwrap();
+            .expect("json");
         let length = self.layer.len();
         let header = format!("bytes {start}-{}/{length}", length - 1);
         Answer::status(206)
@@ -89,7 +94,7 @@ async fn refused(
     })
     .await;
     let stand = Stand::new();
-    let error = stand.pull(&fake.name("x:1")).await.unwrap_err();
+    let error = stand.pull(&fake.name("x:1")).await.expect_err("a lie is found");
     stand.assert_nothing_kept();
     gantry_errors::chain(&error).to_string()
 }

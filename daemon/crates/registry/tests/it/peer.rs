@@ -40,11 +40,11 @@ impl PeerRegistry {
 
     fn try_start(setup: &Setup) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
+            .expect("a free port")
             .local_addr()
-            .unwrap()
+            .expect("its address")
             .port();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a folder");
         let mut config = format!(
             "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {dir}}}, delete: {{enabled: true}}}}\n\
              http:\n  addr: 127.0.0.1:{port}\n",
@@ -59,7 +59,7 @@ impl PeerRegistry {
         }
         if let Some(line) = setup.htpasswd {
             let file = dir.path().join("htpasswd");
-            std::fs::write(&file, line).unwrap();
+            std::fs::write(&file, line).expect("a password file");
             config += &format!(
                 "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
                 file.display()
@@ -72,7 +72,7 @@ impl PeerRegistry {
             );
         }
         let file = dir.path().join("config.yml");
-        std::fs::write(&file, config).unwrap();
+        std::fs::write(&file, config).expect("a configuration");
         let child = Command::new("docker-registry")
             .arg("serve")
             .arg(&file)
@@ -90,7 +90,7 @@ impl PeerRegistry {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Some(registry);
             }
-            if registry.child.try_wait().unwrap().is_some() {
+            if registry.child.try_wait().expect("its state").is_some() {
                 return None;
             }
             std::thread::yield_now();

@@ -25,12 +25,12 @@ impl Stand {
     }
 
     pub(crate) fn with(options: RegistryOptions) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::tempdir().expect("a folder");
         Self::at(dir, options)
     }
 
     fn at(dir: tempfile::TempDir, options: RegistryOptions) -> Self {
-        let images = Arc::new(ImageStore::open(&dir.path().join("image")).unwrap());
+        let images = Arc::new(ImageStore::open(&dir.path().join("image")).expect("a store"));
         let registries = Arc::new(Registries::new(options));
         let limits = TransferLimits {
             attempts: 3,
@@ -57,7 +57,10 @@ impl Stand {
         credentials: Credentials,
     ) -> Result<(Pulled, Vec<Event>), TransferError> {
         let request = PullRequest {
-            reference: reference.parse::<ImageRef>().unwrap().with_default_tag(),
+            reference: reference
+                .parse::<ImageRef>()
+                .expect("a reference")
+                .with_default_tag(),
             platform: None,
             credentials,
         };
@@ -90,7 +93,7 @@ impl Stand {
         credentials: Credentials,
     ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
         let request = PushRequest {
-            reference: reference.parse().unwrap(),
+            reference: reference.parse().expect("a reference"),
             credentials,
         };
         let (sender, mut events) = mpsc::channel(8);
@@ -112,19 +115,27 @@ impl Stand {
     /// An image of one layer, with a name.
     pub(crate) fn import(&self, name: &str, files: &[(&str, Vec<u8>)]) -> ImageId {
         let request = ImportRequest {
-            reference: Some(name.parse().unwrap()),
+            reference: Some(name.parse().expect("a reference")),
             changes: vec!["CMD [\"/hello\"]".to_owned()],
             ..ImportRequest::default()
         };
-        self.images.import(&mut &*tar(files), &request).unwrap()
+        self.images
+            .import(&mut &*tar(files), &request)
+            .expect("an image")
     }
 
     /// What is left of downloads.
     pub(crate) fn partials(&self) -> Vec<u64> {
         let dir = self.dir.path().join("image/partial");
-        let entries = std::fs::read_dir(dir).unwrap();
+        let entries = std::fs::read_dir(dir).expect("a folder");
         entries
-            .map(|entry| entry.unwrap().metadata().unwrap().len())
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .metadata()
+                    .expect("its facts")
+                    .len()
+            })
             .collect()
     }
 
@@ -136,7 +147,7 @@ impl Stand {
 }
 
 fn entries(dir: &Path) -> usize {
-    std::fs::read_dir(dir).unwrap().count()
+    std::fs::read_dir(dir).expect("a folder").count()
 }
 
 /// A tar of files.
@@ -147,15 +158,16 @@ pub(crate) fn tar(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(1_700_000_000);
-        tar.append_data(&mut header, path, &**content).unwrap();
+        tar.append_data(&mut header, path, &**content)
+            .expect("an archive");
     }
-    tar.into_inner().unwrap()
+    tar.into_inner().expect("an archive")
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(bytes).expect("compressed");
+    encoder.finish().expect("compressed")
 }
 
 /// Bytes that do not compress, the same for the same seed.
