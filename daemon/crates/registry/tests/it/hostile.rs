@@ -94,7 +94,10 @@ async fn refused(
     })
     .await;
     let stand = Stand::new();
-    let error = stand.pull(&fake.name("x:1")).await.expect_err("a lie is found");
+    let error = stand
+        .pull(&fake.name("x:1"))
+        .await
+        .expect_err("a lie is found");
     stand.assert_nothing_kept();
     gantry_errors::chain(&error).to_string()
 }
