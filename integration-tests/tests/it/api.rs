@@ -77,7 +77,6 @@ fn what_is_not_built_says_so() {
     }
     let mut http = Http::connect(&engine.socket());
     for (method, path) in [
-        ("POST", "/images/create?fromImage=x"),
         ("POST", "/build"),
         ("POST", "/swarm/join"),
         ("POST", "/swarm/init"),
