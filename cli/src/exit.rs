@@ -45,7 +45,8 @@ impl std::error::Error for Failure {}
 
 /// The code `docker run` and `start` give a start that the engine refused.
 ///
-/// The engine's text decides, as in every docker client: which program, and why it cannot run.
+/// The engine's text decides, as in every docker client: which program, and why it cannot run. Case
+/// counts: crun's own words begin with capitals, and docker gives them 125.
 pub(crate) fn code_of_start_error(message: &str) -> u8 {
     const NOT_FOUND: [&str; 3] = [
         "executable file not found",
@@ -53,7 +54,6 @@ pub(crate) fn code_of_start_error(message: &str) -> u8 {
         "system cannot find the file",
     ];
     const NOT_EXECUTABLE: [&str; 2] = ["permission denied", "is a directory"];
-    let message = message.to_ascii_lowercase();
     if NOT_FOUND.iter().any(|part| message.contains(part)) {
         127
     } else if NOT_EXECUTABLE.iter().any(|part| message.contains(part)) {
@@ -73,7 +73,11 @@ mod tests {
             ("exec: \"x\": executable file not found in $PATH", 127),
             ("exec /x: no such file or directory", 127),
             ("exec: \"/etc\": is a directory", 126),
-            ("exec: \"/f\": Permission denied", 126),
+            ("exec: \"/f\": permission denied", 126),
+            (
+                "executable file `x` not found in $PATH: No such file or directory",
+                125,
+            ),
             ("Conflict. The container name is in use", 125),
         ];
         for (text, code) in table {

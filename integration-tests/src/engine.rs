@@ -153,6 +153,12 @@ impl Engine {
         self.client(programs::client())
     }
 
+    /// The stock command line, whatever else drives the tests: for what only its plug-ins do.
+    #[must_use]
+    pub fn stock_docker(&self) -> Client {
+        self.client(programs::stock("docker"))
+    }
+
     /// Our command line.
     #[must_use]
     pub fn gantry(&self) -> Client {

@@ -316,14 +316,24 @@ pub async fn settled(exec: &Exec) {
     }
 }
 
-/// Whether a process exists and has not ended (proc(5): states Z and X have).
+/// Whether a process exists and has not begun to end.
 fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        let state = stat
-            .rsplit_once(") ")
-            .and_then(|(_, rest)| rest.chars().next());
-        !matches!(state, Some('Z' | 'X') | None)
-    })
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| lives(&stat))
+}
+
+/// Whether a line of `/proc/PID/stat` (proc(5)) is of a process that has not begun to end. The kernel
+/// closes its files, which ends the client's stream, before its state says that it is dead: the flag
+/// `PF_EXITING` is there from the beginning.
+fn lives(stat: &str) -> bool {
+    const PF_EXITING: u64 = 0x4;
+    // The name, in parentheses, may hold anything. Behind it the state is the first field, the flags
+    // the seventh.
+    let Some((_, rest)) = stat.rsplit_once(") ") else {
+        return false;
+    };
+    let fields: Vec<&str> = rest.split(' ').collect();
+    let flags: u64 = fields.get(6).and_then(|f| f.parse().ok()).unwrap_or(0);
+    !matches!(fields[0], "Z" | "X") && flags & PF_EXITING == 0
 }
 
 /// As `GET /exec/{id}/json` tells it.
@@ -354,5 +364,21 @@ pub fn inspect(exec: &Exec) -> ExecInspect {
         container_id: exec.container.to_string(),
         detach_keys: String::new(),
         pid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_alive, lives};
+
+    #[test]
+    fn a_process_that_closes_its_files_lives_no_more() {
+        assert!(is_alive(std::process::id()));
+        assert!(!is_alive(u32::MAX));
+        assert!(lives("7 (sh) S 1 7 7 0 -1 4194304 100 0"));
+        assert!(lives("7 (a) Z) S 1 7 7 0 -1 4194304 100 0"));
+        assert!(!lives("7 (sh) R 1 7 7 0 -1 4194308 100 0"));
+        assert!(!lives("7 (sh) Z 1 7 7 0 -1 4194316 100 0"));
+        assert!(!lives(""));
     }
 }

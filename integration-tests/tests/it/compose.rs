@@ -31,7 +31,7 @@ volumes:
 #[test]
 fn a_project_comes_up_talks_and_goes_down() {
     let engine = Engine::start();
-    let docker = engine.docker();
+    let docker = engine.stock_docker();
     let file = engine.dir().join("compose.yaml");
     std::fs::write(&file, PROJECT.replace("IMAGE", BUSYBOX)).expect("a project");
     let file = file.display().to_string();
