@@ -8,7 +8,12 @@
 //! What a failed start made is taken back, and the record says why it failed, with the exit code that
 //! stock clients expect (126, 127, 128).
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
@@ -35,6 +40,11 @@ use super::{
 };
 use crate::runtime::RuntimeError;
 
+/// How long a killed process's end may take to be known.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// The pause before a deletion is tried again.
+const RETRY: Duration = Duration::from_millis(10);
+
 /// What the first, synchronous part of a start found.
 pub(super) struct Prepared {
     pub(super) files: Option<Files>,
@@ -59,7 +69,7 @@ impl Actor {
     pub(super) async fn start(&mut self, by_user: bool) -> Result<(), ContainerError> {
         may_start(&self.record.life).map_err(|why| self.refused(why))?;
         if self.task_left {
-            self.delete_task().await?;
+            self.end_task().await?;
         }
         self.oom = false;
         match self.launch(by_user).await {
@@ -241,13 +251,26 @@ impl Actor {
         Ok(())
     }
 
+    /// Deletes a task whose process may never have been started: it is killed first, and the deletion
+    /// tried again until its end is known, since only what has ended can be deleted.
+    async fn end_task(&mut self) -> Result<(), ContainerError> {
+        // It may have ended already.
+        drop(self.all.parts.supervisor.kill(&self.record.id, "", 9).await);
+        let limit = Instant::now() + END_LIMIT;
+        loop {
+            match self.delete_task().await {
+                Err(_) if Instant::now() < limit => tokio::time::sleep(RETRY).await,
+                other => return other,
+            }
+        }
+    }
+
     /// Takes down what a start that was cut short has left.
     pub(super) async fn forget_task(&mut self) {
         if !self.task_left || self.record.life.has_process() {
             return;
         }
-        drop(self.all.parts.supervisor.kill(&self.record.id, "", 9).await);
-        if let Err(error) = self.delete_task().await {
+        if let Err(error) = self.end_task().await {
             let error = gantry_errors::chain(&error).to_string();
             tracing::warn!(container.id = %self.record.id, error, "a start that was cut short left its task");
         }
