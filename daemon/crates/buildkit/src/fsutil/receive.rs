@@ -1,0 +1,378 @@
+//! The receiving side: makes a directory equal to what the sender tells.
+//!
+//! What an earlier transfer left in the directory is used: a file of the same size, time and mode is
+//! not asked for. What is not told is removed. The directory's own mode and time stay.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+
+use prost::Message;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat as KernelStat};
+
+use super::disk::{self, DiskError};
+use super::entry;
+use super::mode::{self, Kind};
+use super::{Packet, PacketType, Stat};
+
+/// How many entries a tree may have.
+pub const ENTRIES_MAX: u32 = 4_000_000;
+
+/// How many files may be half received at once. Senders serve four at a time.
+const OPEN_FILES_MAX: usize = 64;
+
+/// The longest path, in bytes (`PATH_MAX`).
+const PATH_BYTES_MAX: usize = 4096;
+
+/// The longest name, in bytes (`NAME_MAX`).
+const NAME_BYTES_MAX: usize = 255;
+
+/// Why a tree was not received.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    /// A path is no list of plain names.
+    #[error("the client sent an invalid path: {0:?}")]
+    Path(String),
+    /// A path comes before one that it belongs behind, or its directory was not told.
+    #[error("the client sent {path:?} out of order, after {last:?}")]
+    Order {
+        /// The path.
+        path: String,
+        /// The path before it.
+        last: String,
+    },
+    /// There is no end of entries.
+    #[error("the client sent more than {ENTRIES_MAX} entries")]
+    Entries,
+    /// Devices are not received.
+    #[error("the client sent the device {0:?}: devices cannot be part of a build context")]
+    Device(String),
+    /// Contents nobody asked for.
+    #[error("the client sent contents of entry {0}, which it was not asked for")]
+    Unasked(u32),
+    /// The sender opens files and never ends them.
+    #[error("the client sends more than {OPEN_FILES_MAX} files at once")]
+    OpenFiles,
+    /// An entry after the end of the list, or an end before everything was sent.
+    #[error("the client sent a packet out of turn")]
+    Turn,
+    /// The sender gave up.
+    #[error("{0}")]
+    Told(String),
+    /// A further name of a file that was not told before it.
+    #[error("the client sent {path:?} as a link to {target:?}, which is no file before it")]
+    Link {
+        /// The name.
+        path: String,
+        /// What it links to.
+        target: String,
+    },
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Contents could not be written.
+    #[error("write {path:?}")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
+}
+
+/// What was received.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Received {
+    /// Entries told.
+    pub entries: u32,
+    /// Files asked for.
+    pub asked: u32,
+    /// Bytes of all packets.
+    pub bytes: u64,
+}
+
+/// A tree on its way.
+#[derive(Debug)]
+pub struct Receiver {
+    root: OwnedFd,
+    levels: Vec<Level>,
+    last: String,
+    asked: HashMap<u32, Stat>,
+    open: HashMap<u32, (File, Stat)>,
+    links: Vec<Stat>,
+    directories: Vec<Stat>,
+    is_told: bool,
+    is_finished: bool,
+    received: Received,
+}
+
+/// A directory whose entries are being told.
+#[derive(Debug)]
+struct Level {
+    path: String,
+    directory: OwnedFd,
+    /// Names an earlier transfer left, and this one has not told.
+    left: BTreeSet<Vec<u8>>,
+}
+
+impl Receiver {
+    /// Receives into a directory.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn new(root: OwnedFd) -> Result<Self, ReceiveError> {
+        let directory = disk::open(root.as_fd(), "", OFlags::RDONLY | OFlags::DIRECTORY)?;
+        let left = disk::names(directory.as_fd())?.into_iter().collect();
+        let level = Level {
+            path: String::new(),
+            directory,
+            left,
+        };
+        Ok(Self {
+            root,
+            levels: vec![level],
+            last: String::new(),
+            asked: HashMap::new(),
+            open: HashMap::new(),
+            links: Vec::new(),
+            directories: Vec::new(),
+            is_told: false,
+            is_finished: false,
+            received: Received::default(),
+        })
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub const fn received(&self) -> Received {
+        self.received
+    }
+
+    /// Takes a packet; `answer` is called with those to send back. True once all is there and the
+    /// sender knows.
+    ///
+    /// # Errors
+    /// The sender breaks the protocol or gave up, or the disk refused: the transfer is over.
+    pub fn take(
+        &mut self,
+        packet: Packet,
+        answer: &mut dyn FnMut(Packet),
+    ) -> Result<bool, ReceiveError> {
+        self.received.bytes += u64::try_from(packet.encoded_len()).unwrap_or(u64::MAX);
+        match PacketType::try_from(packet.r#type) {
+            Ok(PacketType::PacketStat) => match packet.stat {
+                Some(stat) => self.entry(stat, answer)?,
+                None => self.end_of_list()?,
+            },
+            Ok(PacketType::PacketData) => self.contents(packet.id, &packet.data)?,
+            Ok(PacketType::PacketErr) => {
+                return Err(ReceiveError::Told(
+                    String::from_utf8_lossy(&packet.data).into_owned(),
+                ));
+            }
+            Ok(PacketType::PacketFin) if self.is_finished => return Ok(true),
+            Ok(PacketType::PacketFin | PacketType::PacketReq) | Err(_) => {
+                return Err(ReceiveError::Turn);
+            }
+        }
+        let has_all = self.is_told && self.asked.is_empty() && self.open.is_empty();
+        if has_all && !self.is_finished {
+            self.finish()?;
+            answer(packet_of(PacketType::PacketFin, 0));
+        }
+        Ok(false)
+    }
+
+    fn entry(&mut self, stat: Stat, answer: &mut dyn FnMut(Packet)) -> Result<(), ReceiveError> {
+        if self.is_told {
+            return Err(ReceiveError::Turn);
+        }
+        let number = self.received.entries;
+        if number >= ENTRIES_MAX {
+            return Err(ReceiveError::Entries);
+        }
+        self.received.entries += 1;
+        check(&stat.path)?;
+        self.descend(&stat.path)?;
+        let level = self.levels.last_mut().expect("the root is never left");
+        let name = stat
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or(&stat.path)
+            .to_owned();
+        level.left.remove(name.as_bytes());
+        let directory = level.directory.as_fd();
+        let there = disk::look(directory, &name)?;
+        match mode::kind(stat.mode) {
+            Kind::Directory => self.directory(stat, &name, there.as_ref())?,
+            Kind::Symlink => entry::symlink(directory, &name, there.as_ref(), &stat)?,
+            Kind::Fifo => entry::fifo(directory, &name, &stat)?,
+            // Nobody can connect to a socket that was copied; senders leave them out as well.
+            Kind::Socket => disk::remove(directory, name.as_bytes())?,
+            Kind::Device => return Err(ReceiveError::Device(stat.path)),
+            Kind::File if !stat.linkname.is_empty() => {
+                check(&stat.linkname)?;
+                disk::remove(directory, name.as_bytes())?;
+                self.links.push(stat);
+            }
+            Kind::File if entry::keeps(there.as_ref(), &stat) => {}
+            Kind::File => {
+                disk::remove(directory, name.as_bytes())?;
+                self.received.asked += 1;
+                self.asked.insert(number, stat);
+                answer(packet_of(PacketType::PacketReq, number));
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves directories until the path's own is the innermost.
+    fn descend(&mut self, path: &str) -> Result<(), ReceiveError> {
+        let order = || ReceiveError::Order {
+            path: path.to_owned(),
+            last: self.last.clone(),
+        };
+        if !path.split('/').gt(self.last.split('/')) {
+            return Err(order());
+        }
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        while self.levels.last().is_some_and(|level| level.path != parent) {
+            if self.levels.len() == 1 {
+                return Err(order());
+            }
+            let level = self.levels.pop().expect("there are two");
+            sweep(&level)?;
+        }
+        path.clone_into(&mut self.last);
+        Ok(())
+    }
+
+    fn directory(
+        &mut self,
+        stat: Stat,
+        name: &str,
+        there: Option<&KernelStat>,
+    ) -> Result<(), ReceiveError> {
+        let parent = self.levels.last().expect("the root is never left");
+        let parent = parent.directory.as_fd();
+        let is_there = there.is_some_and(|there| disk::is(there, FileType::Directory));
+        if !is_there {
+            disk::remove(parent, name.as_bytes())?;
+            rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o700))
+                .map_err(DiskError::of("make", &stat.path))?;
+        }
+        let directory = disk::directory(parent, name)?;
+        let left = if is_there {
+            disk::names(directory.as_fd())?.into_iter().collect()
+        } else {
+            BTreeSet::new()
+        };
+        self.levels.push(Level {
+            path: stat.path.clone(),
+            directory,
+            left,
+        });
+        self.directories.push(stat);
+        Ok(())
+    }
+
+    fn end_of_list(&mut self) -> Result<(), ReceiveError> {
+        if self.is_told {
+            return Err(ReceiveError::Turn);
+        }
+        self.is_told = true;
+        while let Some(level) = self.levels.pop() {
+            sweep(&level)?;
+        }
+        Ok(())
+    }
+
+    fn contents(&mut self, number: u32, data: &[u8]) -> Result<(), ReceiveError> {
+        if let Some(stat) = self.asked.remove(&number) {
+            if self.open.len() >= OPEN_FILES_MAX {
+                return Err(ReceiveError::OpenFiles);
+            }
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+            let file = disk::open(self.root.as_fd(), &stat.path, flags)?;
+            self.open.insert(number, (file.into(), stat));
+        }
+        if data.is_empty() {
+            let (file, stat) = self
+                .open
+                .remove(&number)
+                .ok_or(ReceiveError::Unasked(number))?;
+            return Ok(disk::finish(&file, &stat.path, &stat)?);
+        }
+        let (file, stat) = self
+            .open
+            .get_mut(&number)
+            .ok_or(ReceiveError::Unasked(number))?;
+        file.write_all(data).map_err(|error| ReceiveError::Write {
+            path: stat.path.clone(),
+            error,
+        })
+    }
+
+    /// All contents are there: further names of files, then modes and times of directories, the
+    /// inner ones first.
+    fn finish(&mut self) -> Result<(), ReceiveError> {
+        self.is_finished = true;
+        for link in std::mem::take(&mut self.links) {
+            self.link(&link)?;
+        }
+        for stat in self.directories.drain(..).rev() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+            let directory = File::from(disk::open(self.root.as_fd(), &stat.path, flags)?);
+            disk::finish(&directory, &stat.path, &stat)?;
+        }
+        Ok(())
+    }
+
+    fn link(&self, stat: &Stat) -> Result<(), ReceiveError> {
+        let root = self.root.as_fd();
+        let wrong = || ReceiveError::Link {
+            path: stat.path.clone(),
+            target: stat.linkname.clone(),
+        };
+        let (from, target) = disk::parent(root, &stat.linkname).map_err(|_| wrong())?;
+        let there = disk::look(from.as_fd(), target)?;
+        if !there.is_some_and(|there| disk::is(&there, FileType::RegularFile)) {
+            return Err(wrong());
+        }
+        let (to, name) = disk::parent(root, &stat.path)?;
+        let flags = AtFlags::empty();
+        Ok(rustix::fs::linkat(&from, target, &to, name, flags)
+            .map_err(DiskError::of("link", &stat.path))?)
+    }
+}
+
+fn packet_of(kind: PacketType, number: u32) -> Packet {
+    Packet {
+        r#type: kind.into(),
+        id: number,
+        ..Packet::default()
+    }
+}
+
+/// A path is made of plain names.
+fn check(path: &str) -> Result<(), ReceiveError> {
+    let is_plain = |name: &str| {
+        !matches!(name, "" | "." | "..") && name.len() <= NAME_BYTES_MAX && !name.contains('\0')
+    };
+    if path.len() > PATH_BYTES_MAX || !path.split('/').all(is_plain) {
+        let shown: String = path.chars().take(256).collect();
+        return Err(ReceiveError::Path(shown));
+    }
+    Ok(())
+}
+
+/// Removes what this transfer did not tell.
+fn sweep(level: &Level) -> Result<(), DiskError> {
+    for name in &level.left {
+        disk::remove(level.directory.as_fd(), name)?;
+    }
+    Ok(())
+}
