@@ -73,13 +73,16 @@ impl Supervisor {
         }
     }
 
-    /// The task of a container.
+    /// The task of a container. One that is being made is waited for: whoever asks for it may follow a
+    /// client that died while it waited for the creation, and must not be told that there is nothing.
     ///
     /// # Errors
     /// It has none.
-    pub(crate) fn task(&self, key: &Key) -> Result<Handle, TaskError> {
+    pub(crate) async fn task(&self, key: &Key) -> Result<Handle, TaskError> {
         let task = self.tasks().get(key);
-        task.ok_or_else(|| TaskError::NoTask(key.id.clone()))
+        let task = task.ok_or_else(|| TaskError::NoTask(key.id.clone()))?;
+        task.made().await;
+        Ok(task)
     }
 
     /// Makes the task of a container.

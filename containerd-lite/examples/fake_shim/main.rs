@@ -3,7 +3,8 @@
 //!
 //! The spec tells it what to play: `{"fake":{"exit":7,"after_ms":30,"hang":"kill"}}`. `exit` and
 //! `after_ms`: the container ends by itself with that status, that long after its start; without
-//! `after_ms` it runs until it is killed. `hang`: a call that never answers.
+//! `after_ms` it runs until it is killed. `hang`: a call that answers only once
+//! there is a file `go` in the bundle.
 
 mod task;
 
@@ -250,7 +251,9 @@ impl Inner {
 
     async fn play(&self, call: &str) {
         if self.play.hang == call {
-            std::future::pending::<()>().await;
+            while !Path::new("go").exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use tracing::Span;
 
 use super::error::TaskError;
 use super::machine::{Op, Sight, State};
-use super::process::{Exit, Process, ProcessId};
+use super::process::{Exit, Process, ProcessId, Stdio};
 use crate::names::Key;
 use crate::shim::{Client, CreateCall};
 use crate::typed::Typed;
@@ -98,9 +98,21 @@ impl Handle {
         TaskError::NoTask(self.key.id.clone())
     }
 
-    /// Whether clients see a task here.
-    pub(crate) fn visible(&self) -> bool {
-        self.view.borrow().state.processes().is_some()
+    /// What lists show of the container's process: that of a task which is being made has no id yet.
+    /// None if clients see no task here.
+    pub(crate) fn shown(&self) -> Option<Process> {
+        let view = self.view.borrow();
+        match &view.state {
+            State::Creating => Some(Process::created(0, Stdio::default())),
+            state => state.processes().map(|processes| processes.init.clone()),
+        }
+    }
+
+    /// Returns once the task has been made, or could not be.
+    pub(crate) async fn made(&self) {
+        let mut view = self.view.clone();
+        // An actor that has ended makes nothing.
+        let _ = view.wait_for(|view| view.state != State::Creating).await;
     }
 
     /// Whether the task was deleted and what is left of it is being cleaned up.

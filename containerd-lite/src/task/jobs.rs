@@ -17,7 +17,7 @@ use super::process::{Exit, ProcessId, Processes};
 use super::record::Record;
 use crate::event::Event;
 use crate::names::Key;
-use crate::shim::{Alive, Binary, Bundle, Client, Shim, ShimError, drain};
+use crate::shim::{Alive, Binary, Bundle, Client, START_LIMIT, Shim, ShimError, drain};
 
 /// How long a shim may take to answer a new supervisor before it is asked again.
 const REACH: Duration = Duration::from_secs(5);
@@ -248,6 +248,9 @@ pub(super) async fn clean(site: Site, binary: Binary, shim: Option<Shim>, orderl
     match shim {
         Some(shim) if orderly => ended = end(&shim).await,
         Some(shim) => {
+            // A runtime at work would go on after its shim, and what it makes would be nobody's: the
+            // shim answers once it has been made.
+            let _ = shim.client.state(&ProcessId::Init, START_LIMIT).await;
             shim.alive.kill();
             shim.alive.ended().await;
         }

@@ -45,12 +45,15 @@ impl Table {
         self.lock().get(key).cloned()
     }
 
-    /// The tasks of a namespace that clients see, by id.
+    /// The tasks of a namespace that clients see, those among them that are being made, by id.
     pub(crate) fn list(&self, namespace: &Namespace) -> Vec<Handle> {
         let tasks = self.lock();
         let of_namespace = tasks.iter().filter(|(key, _)| key.namespace == *namespace);
         let handles = of_namespace.map(|(_, handle)| handle);
-        handles.filter(|handle| handle.visible()).cloned().collect()
+        handles
+            .filter(|handle| handle.shown().is_some())
+            .cloned()
+            .collect()
     }
 
     /// Forgets a task that is gone, unless its name has been taken anew.

@@ -316,7 +316,7 @@ fn fake_shim() -> PathBuf {
     let shim = shim.with_file_name("examples").join("fake_shim");
     assert!(
         shim.exists(),
-        "{} is missing: `cargo test -p containerd-lite --examples --test it` builds it",
+        "{} is missing: `cargo build -p containerd-lite --examples` builds it",
         shim.display()
     );
     shim

@@ -98,7 +98,7 @@ async fn a_stuck_shim_delays_nobody_else() {
         engine.get("stuck").await.expect("answers").status(),
         Status::Running
     );
-    assert_eq!(engine.list().await, ["free", "stuck"]);
+    assert_eq!(engine.list().await, ["born", "free", "stuck"]);
     engine.delete("free").await.expect("deleted");
     assert!(
         begin.elapsed() < Duration::from_secs(5),
@@ -106,6 +106,33 @@ async fn a_stuck_shim_delays_nobody_else() {
         begin.elapsed()
     );
     assert!(hanging.iter().all(|call| !call.is_finished()));
+}
+
+#[tokio::test]
+async fn a_task_whose_client_died_while_it_was_made_can_be_found_and_deleted() {
+    let engine = Engine::running().await;
+    engine
+        .define("born", r#"{"hang":"create"}"#)
+        .await
+        .expect("defined");
+    let client = tokio::spawn(create(engine.tasks(), "born"));
+    eventually("the shim is up", async || {
+        engine.bundle("born").join("fake.pid").exists()
+    })
+    .await;
+    client.abort();
+    assert!(client.await.expect_err("it was aborted").is_cancelled());
+    // A client that comes next sees it, and has its answers once it is made.
+    assert_eq!(engine.list().await, ["born"]);
+    let next = kill(engine.tasks(), "born");
+    tokio::pin!(next);
+    let waited = tokio::time::timeout(Duration::from_millis(50), &mut next).await;
+    assert!(waited.is_err(), "a task that is being made was killed");
+    std::fs::write(engine.bundle("born").join("go"), "").expect("written");
+    next.await;
+    assert_eq!(engine.wait("born").await.expect("killed"), 137);
+    engine.delete("born").await.expect("deleted");
+    engine.clean().await;
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ impl tasks_server::Tasks for Service {
     async fn start(&self, request: Request<StartRequest>) -> Answer<StartResponse> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let process = process_id(&request.get_ref().exec_id).map_err(status)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let started = task.ask(Op::Start(process), Load::None).await;
         let pid = started.map_err(status)?.pid;
         Ok(Response::new(StartResponse { pid }))
@@ -61,7 +61,7 @@ impl tasks_server::Tasks for Service {
     #[tracing::instrument(name = "Tasks/Delete", skip_all, fields(container.id = request.get_ref().container_id))]
     async fn delete(&self, request: Request<DeleteTaskRequest>) -> Answer<DeleteResponse> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let deleted = task.ask(Op::Delete, Load::None).await.map_err(status)?;
         Ok(Response::new(wire::deleted(key.id.into(), deleted)))
     }
@@ -72,7 +72,7 @@ impl tasks_server::Tasks for Service {
     ) -> Answer<DeleteResponse> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let exec = ExecId::parse(&request.get_ref().exec_id).map_err(status)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let deleted = task.ask(Op::DeleteExec(exec.clone()), Load::None).await;
         let deleted = deleted.map_err(status)?;
         Ok(Response::new(wire::deleted(exec.into(), deleted)))
@@ -81,7 +81,7 @@ impl tasks_server::Tasks for Service {
     async fn get(&self, request: Request<GetRequest>) -> Answer<GetResponse> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let id = process_id(&request.get_ref().exec_id).map_err(status)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let process = task.process(&id).map_err(status)?;
         let process = Some(wire::process(&key.id, &id, process));
         Ok(Response::new(GetResponse { process }))
@@ -94,7 +94,7 @@ impl tasks_server::Tasks for Service {
             .iter()
             // One that was deleted meanwhile is left out.
             .filter_map(|task| {
-                let init = task.process(&ProcessId::Init).ok()?;
+                let init = task.shown()?;
                 Some(wire::process(&task.key().id, &ProcessId::Init, init))
             })
             .collect();
@@ -110,7 +110,7 @@ impl tasks_server::Tasks for Service {
             ..
         } = request.into_inner();
         let id = process_id(&exec_id).map_err(status)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let process = task.process(&id).map_err(status)?;
         if process.exit().is_some() && !all {
             return Err(status(TaskError::Finished));
@@ -132,7 +132,7 @@ impl tasks_server::Tasks for Service {
             stderr: request.stderr,
             terminal: request.terminal,
         };
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let added = task.ask(Op::Exec(exec, stdio), Load::Process(spec.into()));
         added.await.map_err(status)?;
         Ok(Response::new(()))
@@ -142,11 +142,8 @@ impl tasks_server::Tasks for Service {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let request = request.into_inner();
         let id = process_id(&request.exec_id).map_err(status)?;
-        let shim = self
-            .0
-            .task(&key)
-            .and_then(|task| task.shim())
-            .map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
+        let shim = task.shim().map_err(status)?;
         let resized = shim.resize(&id, (request.width, request.height)).await;
         resized.map_err(status)?;
         Ok(Response::new(()))
@@ -156,11 +153,8 @@ impl tasks_server::Tasks for Service {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let request = request.into_inner();
         let id = process_id(&request.exec_id).map_err(status)?;
-        let shim = self
-            .0
-            .task(&key)
-            .and_then(|task| task.shim())
-            .map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
+        let shim = task.shim().map_err(status)?;
         if request.stdin {
             shim.close_stdin(&id).await.map_err(status)?;
         }
@@ -169,25 +163,22 @@ impl tasks_server::Tasks for Service {
 
     async fn pause(&self, request: Request<PauseTaskRequest>) -> Answer<()> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         task.ask(Op::Pause, Load::None).await.map_err(status)?;
         Ok(Response::new(()))
     }
 
     async fn resume(&self, request: Request<ResumeTaskRequest>) -> Answer<()> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         task.ask(Op::Resume, Load::None).await.map_err(status)?;
         Ok(Response::new(()))
     }
 
     async fn list_pids(&self, request: Request<ListPidsRequest>) -> Answer<ListPidsResponse> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
-        let shim = self
-            .0
-            .task(&key)
-            .and_then(|task| task.shim())
-            .map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
+        let shim = task.shim().map_err(status)?;
         let processes = shim.pids().await.map_err(status)?;
         Ok(Response::new(ListPidsResponse { processes }))
     }
@@ -202,11 +193,8 @@ impl tasks_server::Tasks for Service {
     async fn update(&self, request: Request<UpdateTaskRequest>) -> Answer<()> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let request = request.into_inner();
-        let shim = self
-            .0
-            .task(&key)
-            .and_then(|task| task.shim())
-            .map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
+        let shim = task.shim().map_err(status)?;
         let resources = request.resources.map(Typed::from);
         let updated = shim.update(resources, request.annotations).await;
         updated.map_err(status)?;
@@ -223,7 +211,7 @@ impl tasks_server::Tasks for Service {
     async fn wait(&self, request: Request<WaitRequest>) -> Answer<WaitResponse> {
         let key = key(request.metadata(), &request.get_ref().container_id)?;
         let id = process_id(&request.get_ref().exec_id).map_err(status)?;
-        let task = self.0.task(&key).map_err(status)?;
+        let task = self.0.task(&key).await.map_err(status)?;
         let exit = task.wait(id).await.map_err(status)?;
         Ok(Response::new(WaitResponse {
             exit_status: exit.status,
