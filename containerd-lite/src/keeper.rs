@@ -98,7 +98,7 @@ impl Kept {
                 Some(descriptor) => Ok(Some(descriptor.as_fd())),
                 None => Err(format!("nothing is parked as {name:?}")),
             },
-            (Request::Attach(_) | Request::Names { .. }, _) => {
+            (Request::Attach(_) | Request::Release | Request::Names { .. }, _) => {
                 Err("this is the keeper, not a shim".to_owned())
             }
         }

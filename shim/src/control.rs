@@ -3,6 +3,7 @@
 //! descriptors and the name server stay.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::stdio::Session;
+use crate::stdio::{Gate, Session};
 use crate::task::Task;
 use crate::watched;
 
@@ -145,10 +146,16 @@ async fn serve(connection: Connection, task: Arc<Task>) {
             return;
         }
     };
+    if let Request::Attach(attach) = request {
+        return serve_attach(&connection, &task, attach, descriptor).await;
+    }
     // A peer that has gone does not hear the answer; what it asked for is done all the same.
     let connection = connection.get_ref();
     match request {
-        Request::Attach(attach) => serve_attach(connection, &task, attach, descriptor).await,
+        Request::Attach(_) | Request::Release => {
+            let error = "nothing is attached by this connection".to_owned();
+            let _ = connection.send_answer(&Answer::Error(error), None);
+        }
         Request::Park { name } => {
             let _ = connection.send_answer(&task.control.park(name, descriptor), None);
         }
@@ -163,25 +170,43 @@ async fn serve(connection: Connection, task: Arc<Task>) {
 }
 
 async fn serve_attach(
-    connection: &Connection,
+    connection: &AsyncFd<Connection>,
     task: &Task,
     attach: Attach,
     descriptor: Option<OwnedFd>,
 ) {
+    let peer = connection.get_ref();
     match join(task, attach, descriptor) {
-        Ok(session) => {
+        Ok((session, answer)) => {
             task.control.sessions.send_modify(|count| *count += 1);
-            let _ = connection.send_answer(&Answer::Ok(true), None);
-            session
-                .run(|ended| drop(connection.send_answer(&Answer::Ended(ended), None)))
-                .await;
+            let _ = peer.send_answer(&answer, None);
+            let held = matches!(answer, Answer::Held(_)).then(|| session.gate());
+            tokio::select! {
+                () = session.run(|ended| drop(peer.send_answer(&Answer::Ended(ended), None))) => {}
+                never = release(connection, held) => match never {},
+            }
             task.control.sessions.send_modify(|count| *count -= 1);
         }
-        Err(error) => drop(connection.send_answer(&Answer::Error(error), None)),
+        Err(error) => drop(peer.send_answer(&Answer::Error(error), None)),
     }
 }
 
-fn join(task: &Task, attach: Attach, descriptor: Option<OwnedFd>) -> Result<Session, String> {
+/// Opens a held session when the peer says so; a peer that goes away before ends it.
+async fn release(connection: &AsyncFd<Connection>, held: Option<Gate>) -> Infallible {
+    if let Some(gate) = held {
+        match receive(connection).await {
+            Ok(Some((Request::Release, _))) => gate.open(),
+            Ok(_) | Err(_) => gate.abandon(),
+        }
+    }
+    std::future::pending().await
+}
+
+fn join(
+    task: &Task,
+    attach: Attach,
+    descriptor: Option<OwnedFd>,
+) -> Result<(Session, Answer), String> {
     let process = task
         .process(&attach.process)
         .map_err(|error| chain(&error).to_string())?;

@@ -12,6 +12,6 @@ mod path;
 mod socket;
 mod uri;
 
-pub use message::{Answer, Attach, Ended, NAMES_TCP, Request};
+pub use message::{Answer, Attach, Ended, LogPlace, NAMES_TCP, Request};
 pub use socket::{Connection, Listener, MESSAGE_LIMIT, SocketError};
 pub use uri::{JsonFile, StdioUri, UriError};

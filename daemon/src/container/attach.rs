@@ -1,12 +1,13 @@
 //! `attach`: a client's own socket, handed to the shim; before the start it is kept for it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{os::fd::OwnedFd, path::PathBuf, time::Duration};
 
 use gantry_stdio::Attach;
 
 use super::{
     actor::{Actor, Command, Expected, Reply},
     error::ContainerError,
+    history,
     registry::{Containers, Handle},
     state::Life,
 };
@@ -34,10 +35,28 @@ impl Containers {
             })
             .await
     }
+
+    /// Gives a client what was logged, if it asked for that (`hold`), and then its stream's end.
+    pub fn recall(&self, handle: &Handle, attach: Attach, stream: Expected) {
+        let record = handle.record();
+        self.parts.announce(&record, "attach", &[]);
+        if let Some(log) = record.log_path.clone().filter(|_| attach.hold) {
+            tokio::spawn(history::alone(log.into(), attach, stream));
+        }
+    }
+}
+
+/// A client's stream once it arrives; none if it went away, which is no error.
+pub(super) async fn arrive(stream: Expected) -> Option<(OwnedFd, Vec<u8>)> {
+    tokio::time::timeout(STREAM_LIMIT, stream).await.ok()?.ok()
 }
 
 impl Actor {
-    pub(super) fn attach(&mut self, attach: Attach, stream: Expected, reply: Reply<()>) {
+    fn log(&self) -> Option<PathBuf> {
+        self.record.log_path.clone().map(PathBuf::from)
+    }
+
+    pub(super) fn attach(&mut self, mut attach: Attach, stream: Expected, reply: Reply<()>) {
         let id = self.record.id.clone();
         let refused = match self.record.life {
             Life::Paused { .. } => Some(ContainerError::Conflict(format!(
@@ -48,10 +67,10 @@ impl Actor {
             ))),
             Life::Removing | Life::Dead => Some(ContainerError::Gone(id.clone())),
             Life::Running { .. } => {
-                let socket = self.all.parts.io_socket(&id);
+                let (socket, log) = (self.all.parts.io_socket(&id), self.log());
                 // Handed over beside the owner: a slow shim holds up this client alone.
                 tokio::spawn(async move {
-                    if let Err(error) = join(socket, attach, stream).await {
+                    if let Err(error) = join((socket, log), attach, stream).await {
                         let error = gantry_errors::chain(&error).to_string();
                         tracing::warn!(container.id = %id, error, "a client could not attach");
                     }
@@ -59,6 +78,12 @@ impl Actor {
                 None
             }
             Life::Created | Life::Exited { .. } => {
+                let stream = match self.log() {
+                    Some(log) if std::mem::take(&mut attach.hold) => {
+                        history::first(log, attach.clone(), stream)
+                    }
+                    _ => stream,
+                };
                 self.pending.push((attach, stream));
                 None
             }
@@ -70,15 +95,26 @@ impl Actor {
     }
 }
 
-/// Waits for a client's stream and hands it over; a client that went away is no error.
+/// Waits for a client's stream and hands it over to the shim that listens at the socket, after what the
+/// container's log has if the client is to get that first.
 pub(super) async fn join(
-    socket: PathBuf,
+    (socket, log): (PathBuf, Option<PathBuf>),
     mut attach: Attach,
     stream: Expected,
 ) -> Result<(), HandoverError> {
-    let Ok(Ok((stream, prefix))) = tokio::time::timeout(STREAM_LIMIT, stream).await else {
+    let Some((stream, prefix)) = arrive(stream).await else {
         return Ok(());
     };
     attach.prefix = prefix;
-    stdio::hand_over(socket, attach, stream).await
+    let Some(log) = log.filter(|_| attach.hold) else {
+        return stdio::hand_over(socket, attach, stream).await;
+    };
+    let (held, place) = stdio::hold(socket, attach.clone(), &stream).await?;
+    // If this fails, the shim ends the session that nobody releases.
+    if let Err(error) = history::write(&log, &attach, place, &stream).await {
+        let error = gantry_errors::chain(&error).to_string();
+        tracing::warn!(error, "a client did not get what was logged");
+        return Ok(());
+    }
+    held.release()
 }

@@ -187,7 +187,7 @@ impl Actor {
     async fn hand_over_pending(&mut self) -> Result<(), ContainerError> {
         let socket = self.all.parts.io_socket(&self.record.id);
         for (attach, stream) in std::mem::take(&mut self.pending) {
-            super::attach::join(socket.clone(), attach, stream)
+            super::attach::join((socket.clone(), None), attach, stream)
                 .await
                 .map_err(|source| ContainerError::Attach {
                     id: self.record.id.clone(),

@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use gantry_stdio::LogPlace;
+
 use super::LogError;
 
 /// The most files that are looked for; docker has no limit, nobody keeps a thousand.
@@ -15,6 +17,8 @@ const MAX_FILES: u32 = 1000;
 pub(super) struct Segment {
     pub(super) file: File,
     identity: (u64, u64),
+    /// Where a reader is to stop, in bytes.
+    limit: Option<u64>,
 }
 
 impl Segment {
@@ -32,7 +36,16 @@ impl Segment {
             Err(error) => return Err(failed("open")(error)),
         };
         let identity = identity(&file.metadata().map_err(failed("look at"))?);
-        Ok(Some(Self { file, identity }))
+        Ok(Some(Self {
+            file,
+            identity,
+            limit: None,
+        }))
+    }
+
+    /// Where a reader stops for good, if it does not go on to the next file.
+    pub(super) fn limit(&self) -> Option<u64> {
+        self.limit
     }
 
     /// Bytes written so far.
@@ -74,6 +87,17 @@ pub(super) fn open_all(path: &Path) -> Result<Vec<Segment>, LogError> {
             found.reverse();
             return Ok(found);
         }
+    }
+}
+
+/// Leaves what was written before `end`: the file that was live there to its length of then, and all
+/// older ones. If that file has been rotated away since, so has everything before it.
+pub(super) fn cut(segments: &mut Vec<Segment>, end: LogPlace) {
+    let live = |segment: &Segment| segment.identity == (end.device, end.inode);
+    let kept = segments.iter().position(live).map_or(0, |at| at + 1);
+    segments.truncate(kept);
+    if let Some(last) = segments.last_mut() {
+        last.limit = Some(end.size);
     }
 }
 

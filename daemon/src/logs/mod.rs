@@ -30,6 +30,8 @@ pub struct LogQuery {
     pub since_ns: Option<i64>,
     /// Only records not younger than this.
     pub until_ns: Option<i64>,
+    /// Only what was written before this place; for readers of the whole log, without `tail`.
+    pub end: Option<gantry_stdio::LogPlace>,
     /// Only the last records of the log; none: all.
     pub tail: Option<u64>,
     /// Begin each line with its time.

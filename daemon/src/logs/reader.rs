@@ -44,6 +44,9 @@ impl Reader {
     /// Opens the log where the query begins. A log that does not exist yet is empty.
     pub(super) fn open(path: &Path, query: LogQuery) -> Result<Self, LogError> {
         let mut segments = files::open_all(path)?;
+        if let Some(end) = query.end {
+            files::cut(&mut segments, end);
+        }
         let start = match query.tail {
             Some(wanted) if !segments.is_empty() => {
                 tail::start(&segments, wanted).map_err(|source| LogError::File {
@@ -94,7 +97,13 @@ impl Reader {
             return Ok(false);
         };
         let kept = self.pending.len();
-        self.pending.resize(kept + CHUNK, 0);
+        let left = segment
+            .limit()
+            .map(|limit| limit.saturating_sub(self.offset));
+        let wanted = left.map_or(CHUNK, |left| {
+            usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)
+        });
+        self.pending.resize(kept + wanted, 0);
         let read = segment.file.read_at(&mut self.pending[kept..], self.offset);
         let length = match read {
             Ok(length) => length,
@@ -132,6 +141,9 @@ impl Reader {
         if let Some(next) = self.later.pop_front() {
             return Ok(self.go_to(next));
         }
+        if self.ends_here() {
+            return Ok(false);
+        }
         let Some(current) = &self.current else {
             let mut segments: VecDeque<_> = files::open_all(&self.path)?.into();
             let first = segments.pop_front();
@@ -150,6 +162,12 @@ impl Reader {
             Some(_) => Ok(true),
             None => Ok(false),
         }
+    }
+
+    /// Whether the query's end lies in the current file, or before all files that are left.
+    fn ends_here(&self) -> bool {
+        let limited = |segment: &Segment| segment.limit().is_some();
+        self.query.end.is_some() && self.current.as_ref().is_none_or(limited)
     }
 
     fn has_been_read_to_its_end(&self) -> bool {

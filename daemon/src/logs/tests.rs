@@ -20,6 +20,7 @@ fn query() -> LogQuery {
         stderr: true,
         since_ns: None,
         until_ns: None,
+        end: None,
         tail: None,
         timestamps: false,
         details: false,

@@ -170,7 +170,9 @@ mod tests {
                     Request::Fetch { .. } => connection
                         .send_answer(&Answer::Ok(true), kept.as_ref().map(AsFd::as_fd))
                         .unwrap(),
-                    Request::Attach(_) | Request::Names { .. } => panic!("not asked for"),
+                    Request::Attach(_) | Request::Release | Request::Names { .. } => {
+                        panic!("not asked for")
+                    }
                 }
             }
         })

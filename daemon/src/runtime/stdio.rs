@@ -10,7 +10,9 @@ use std::{
 
 use gantry_errors::{Classify, ErrorKind};
 use gantry_ids::ContainerId;
-use gantry_stdio::{Answer, Attach, Connection, JsonFile, Request, SocketError, StdioUri};
+use gantry_stdio::{
+    Answer, Attach, Connection, JsonFile, LogPlace, Request, SocketError, StdioUri,
+};
 
 /// How long the shim may take to take a client over.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -35,6 +37,9 @@ pub enum HandoverError {
     /// The shim refused it.
     #[error("the shim refused a client: {0}")]
     Refused(String),
+    /// No duplicate of the client's stream can be had.
+    #[error("duplicate a client's stream")]
+    Duplicate(#[source] std::io::Error),
     /// The shim went away, or does not answer.
     #[error("the shim did not answer")]
     Silent,
@@ -44,7 +49,7 @@ impl Classify for HandoverError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Socket(_) | Self::Silent => ErrorKind::Unavailable,
-            Self::Refused(_) => ErrorKind::Internal,
+            Self::Refused(_) | Self::Duplicate(_) => ErrorKind::Internal,
         }
     }
 }
@@ -81,16 +86,60 @@ pub async fn hand_over(
     attach: Attach,
     stream: OwnedFd,
 ) -> Result<(), HandoverError> {
+    match ask(socket, attach, stream).await? {
+        (Answer::Ok(_), _) => Ok(()),
+        (Answer::Error(text), _) => Err(HandoverError::Refused(text)),
+        (Answer::Held(_) | Answer::Ended(_), _) => Err(HandoverError::Silent),
+    }
+}
+
+/// Hands a duplicate of a client's stream to the shim, which sends nothing on it before
+/// [`Held::release`], and tells where the log ended when the session began (`attach.hold`); none if
+/// the log is complete.
+///
+/// # Errors
+/// [`HandoverError`]; there is no session then.
+pub async fn hold(
+    socket: PathBuf,
+    attach: Attach,
+    stream: &OwnedFd,
+) -> Result<(Held, Option<LogPlace>), HandoverError> {
+    let duplicate = stream.try_clone().map_err(HandoverError::Duplicate)?;
+    match ask(socket, attach, duplicate).await? {
+        (Answer::Held(place), connection) => Ok((Held(connection), place)),
+        (Answer::Error(text), _) => Err(HandoverError::Refused(text)),
+        (Answer::Ok(_) | Answer::Ended(_), _) => Err(HandoverError::Silent),
+    }
+}
+
+/// A session that the shim holds; dropped, it ends.
+#[derive(Debug)]
+pub struct Held(Connection);
+
+impl Held {
+    /// Lets the client have its output from now on.
+    ///
+    /// # Errors
+    /// The shim has gone.
+    pub fn release(self) -> Result<(), HandoverError> {
+        let sent = self.0.send_request(&Request::Release, None);
+        sent.map_err(HandoverError::Socket)
+    }
+}
+
+async fn ask(
+    socket: PathBuf,
+    attach: Attach,
+    stream: OwnedFd,
+) -> Result<(Answer, Connection), HandoverError> {
     let work = tokio::task::spawn_blocking(move || {
         let connection = Connection::connect(&socket).map_err(HandoverError::Socket)?;
         connection
             .send_request(&Request::Attach(attach), Some(stream.as_fd()))
             .map_err(HandoverError::Socket)?;
-        match connection.recv_answer().map_err(HandoverError::Socket)? {
-            Some((Answer::Ok(_), _)) => Ok(()),
-            Some((Answer::Error(text), _)) => Err(HandoverError::Refused(text)),
-            Some((Answer::Ended(_), _)) | None => Err(HandoverError::Silent),
-        }
+        let answer = connection.recv_answer().map_err(HandoverError::Socket)?;
+        let (answer, _) = answer.ok_or(HandoverError::Silent)?;
+        Ok((answer, connection))
     });
     match tokio::time::timeout(LIMIT, work).await {
         Ok(Ok(outcome)) => outcome,

@@ -105,11 +105,11 @@ fn memory_peaks(engine: &Engine) -> Vec<(&'static str, u64)> {
     peaks
 }
 
-/// Attaches to a container's output and reads the answer's head alone.
-fn attach_and_read_nothing(engine: &Engine, container: &str) -> UnixStream {
+/// Attaches to a container and reads the answer's head alone.
+fn attach(engine: &Engine, container: &str, query: &str) -> UnixStream {
     let mut stream = UnixStream::connect(engine.socket()).expect("the engine listens");
     let request = format!(
-        "POST /containers/{container}/attach?stream=1&stdout=1&stderr=1 HTTP/1.1\r\nHost: x\r\n\
+        "POST /containers/{container}/attach?{query} HTTP/1.1\r\nHost: x\r\n\
          Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).expect("it is taken");
@@ -165,8 +165,8 @@ fn a_client_that_reads_nothing_or_dies_never_stalls_the_container() {
     docker
         .run(&[&run[..], &["sh", "-c", &script]].concat())
         .ok();
-    let silent = attach_and_read_nothing(&engine, "cc");
-    let dead = attach_and_read_nothing(&engine, "cc");
+    let silent = attach(&engine, "cc", "stream=1&stdout=1&stderr=1");
+    let dead = attach(&engine, "cc", "stream=1&stdout=1&stderr=1");
     say(&docker, "go");
     drop(dead);
     eventually("all is written", Duration::from_secs(60), || {
@@ -177,6 +177,53 @@ fn a_client_that_reads_nothing_or_dies_never_stalls_the_container() {
     assert_eq!(logged.lines().count(), LINES);
     assert_eq!(logged.lines().last(), Some(LINES.to_string().as_str()));
     drop(silent);
+    engine.finish();
+}
+
+/// The pieces of a stream, read to its end: `1:` before what stdout had, `2:` before what stderr had.
+fn pieces(mut stream: UnixStream) -> Vec<String> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("the stream's end");
+    let mut pieces = Vec::new();
+    let mut rest = bytes.as_slice();
+    while let Some((header, after)) = rest.split_first_chunk::<8>() {
+        let len = u32::from_be_bytes([header[4], header[5], header[6], header[7]]) as usize;
+        let text = String::from_utf8_lossy(&after[..len]).into_owned();
+        pieces.push(format!("{}:{text}", header[0]));
+        rest = &after[len..];
+    }
+    assert!(rest.is_empty(), "{rest:?}");
+    pieces
+}
+
+#[test]
+fn attach_with_logs_tells_what_was_said_before_and_goes_on() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let script = "echo one; echo two >&2; read x; echo $x; exit 6";
+    docker
+        .run(&[
+            "run", "-d", "-i", "--name", "cc", BUSYBOX, "sh", "-c", script,
+        ])
+        .ok();
+    eventually("it has begun", Duration::from_secs(10), || {
+        let logged = docker.run(&["logs", "cc"]);
+        (logged.out == "one\n" && logged.err == "two\n").then_some(())
+    });
+    let all = "logs=1&stream=1&stdin=1&stdout=1&stderr=1";
+    let mut both = attach(&engine, "cc", all);
+    let errors = attach(&engine, "cc", "logs=1&stderr=1");
+    both.write_all(b"three\n").expect("it is read");
+    let mut said = pieces(both);
+    // Two streams of one log may be told in either order.
+    said[..2].sort();
+    assert_eq!(said, ["1:one\n", "2:two\n", "1:three\n"]);
+    assert_eq!(pieces(errors), ["2:two\n"]);
+    assert_eq!(docker.run(&["wait", "cc"]).ok(), "6");
+    // Also of a container that has ended, without its stream.
+    let mut said = pieces(attach(&engine, "cc", "logs=1&stdout=1"));
+    said.sort();
+    assert_eq!(said, ["1:one\n", "1:three\n"]);
     engine.finish();
 }
 

@@ -11,8 +11,8 @@ mod record;
 use std::io;
 use std::num::NonZeroU64;
 
-use gantry_stdio::JsonFile;
 use gantry_stdio::frame::Stream;
+use gantry_stdio::{JsonFile, LogPlace};
 
 use file::LogFile;
 use lines::Lines;
@@ -67,6 +67,21 @@ impl JsonLog {
             self.record(stream, &rest, lines::End::Cut);
             self.flush();
         }
+    }
+
+    /// Where the log ends now; everything before this is on its way to disk.
+    pub(crate) fn place(&self) -> io::Result<LogPlace> {
+        self.file.place()
+    }
+
+    /// What a stream wrote of a line whose end has not been seen: it is in no file yet.
+    pub(crate) fn begun(&self, stream: Stream) -> &[u8] {
+        let lines = if stream == Stream::Stderr {
+            &self.stderr
+        } else {
+            &self.stdout
+        };
+        lines.begun()
     }
 
     fn lines(&mut self, stream: Stream) -> &mut Lines {

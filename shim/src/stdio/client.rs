@@ -38,6 +38,8 @@ pub(super) struct Client {
 struct Queue {
     backlog: Backlog,
     phase: Phase,
+    /// Nothing is sent yet: the client first gets what was logged.
+    held: bool,
     /// When the client last took something, or was last owed nothing.
     progress: Instant,
 }
@@ -57,6 +59,7 @@ impl Client {
         let queue = Queue {
             backlog: Backlog::default(),
             phase: Phase::Open,
+            held: request.hold,
             progress: Instant::now(),
         };
         Ok(Self {
@@ -84,7 +87,7 @@ impl Client {
         let header = frame::header(stream, len);
         let header: &[u8] = if self.framed { &header } else { &[] };
         let mut sent = 0;
-        if queue.backlog.is_empty() {
+        if queue.backlog.is_empty() && !queue.held {
             queue.progress = Instant::now();
             match self.send(header, bytes) {
                 Ok(len) => sent = len,
@@ -102,6 +105,14 @@ impl Client {
         if !queue.backlog.is_empty() {
             self.wake.notify_one();
         }
+    }
+
+    /// What waits is sent from now on.
+    pub(super) fn release(&self) {
+        let mut queue = self.queue();
+        queue.held = false;
+        queue.progress = Instant::now();
+        self.wake.notify_one();
     }
 
     /// No more output will be offered.
@@ -132,12 +143,13 @@ impl Client {
     /// The client is gone.
     pub(super) async fn deliver(&self, moved: impl Fn()) -> io::Result<()> {
         loop {
-            let (phase, idle) = {
+            let (phase, idle, held) = {
                 let queue = self.queue();
-                (queue.phase, queue.backlog.is_empty())
+                (queue.phase, queue.backlog.is_empty(), queue.held)
             };
             match (phase, idle) {
                 (Phase::Gone, _) => return Err(io::ErrorKind::BrokenPipe.into()),
+                (Phase::Open | Phase::Complete, _) if held => self.wake.notified().await,
                 (Phase::Complete, true) => return Ok(()),
                 (Phase::Open, true) => self.wake.notified().await,
                 (Phase::Open | Phase::Complete, false) => {

@@ -1,8 +1,10 @@
 //! Where the output of one process is spread from: to its log and to every attached client.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use gantry_stdio::LogPlace;
 use gantry_stdio::frame::Stream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
@@ -96,6 +98,30 @@ impl Hub {
         } else {
             state.clients.push(client.clone());
         }
+    }
+
+    /// Adds a client that is held, and tells where the log ends that it is to see first; none if the
+    /// log is complete. What is in no file yet, the beginnings of lines, is the first that waits for
+    /// the client.
+    ///
+    /// # Errors
+    /// There is no log, or it cannot be looked at.
+    pub(super) fn join_held(&self, client: &Arc<Client>) -> io::Result<Option<LogPlace>> {
+        let mut state = self.state();
+        if state.complete {
+            client.complete();
+            return Ok(None);
+        }
+        let log = state.log.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let place = log.place()?;
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let begun = log.begun(stream);
+            if !begun.is_empty() {
+                client.offer(stream, begun, &self.spool_folder);
+            }
+        }
+        state.clients.push(client.clone());
+        Ok(Some(place))
     }
 
     /// Takes a client away.

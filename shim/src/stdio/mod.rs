@@ -16,6 +16,6 @@ mod stdin;
 mod target;
 mod wiring;
 
-pub(crate) use session::Session;
+pub(crate) use session::{Gate, Session};
 pub(crate) use target::{TargetError, Targets};
 pub(crate) use wiring::{ChildEnds, Owner, StdioError, Streams, Wiring};

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gantry_stdio::{Attach, Ended};
+use gantry_stdio::{Answer, Attach, Ended};
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::{RecvFlags, Shutdown};
@@ -36,6 +36,22 @@ pub(crate) struct Ticket {
     pub(crate) stdin_once: bool,
 }
 
+/// Opens or ends a held session.
+#[derive(Debug)]
+pub(crate) struct Gate(Arc<Client>);
+
+impl Gate {
+    /// The client gets its output from now on.
+    pub(crate) fn open(self) {
+        self.0.release();
+    }
+
+    /// The client will never have got what comes first: it is let go.
+    pub(crate) fn abandon(self) {
+        self.0.drop_now();
+    }
+}
+
 /// An attached client that is already receiving.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -45,19 +61,35 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Joins `socket`, a stream socket, to a process. Output is kept for the client from here on.
+    /// Joins `socket`, a stream socket, to a process, and says what to answer. Output is kept for the
+    /// client from here on.
     ///
     /// # Errors
-    /// The descriptor is not a socket.
-    pub(crate) fn join(socket: OwnedFd, request: Attach, ticket: Ticket) -> io::Result<Self> {
+    /// The descriptor is not a socket; a client that wants to be held finds no log.
+    pub(crate) fn join(
+        socket: OwnedFd,
+        request: Attach,
+        ticket: Ticket,
+    ) -> io::Result<(Self, Answer)> {
         rustix::net::sockopt::socket_type(&socket)?;
         let client = Arc::new(Client::new(socket, &request)?);
-        ticket.hub.join(&client);
-        Ok(Self {
+        let answer = if request.hold {
+            Answer::Held(ticket.hub.join_held(&client)?)
+        } else {
+            ticket.hub.join(&client);
+            Answer::Ok(true)
+        };
+        let session = Self {
             client,
             request,
             ticket,
-        })
+        };
+        Ok((session, answer))
+    }
+
+    /// What a held session waits for.
+    pub(crate) fn gate(&self) -> Gate {
+        Gate(self.client.clone())
     }
 
     /// Serves the client to its end, which `ended` is told before the connection is let go.

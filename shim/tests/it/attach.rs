@@ -1,12 +1,14 @@
 //! Attached clients.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use gantry_stdio::frame::{Decoder, Stream};
-use gantry_stdio::{Answer, Attach, Connection, Ended, Request, StdioUri};
+use gantry_stdio::{Answer, Attach, Connection, Ended, LogPlace, Request, StdioUri};
 
 use crate::shim::{Shim, eventually};
 
@@ -72,6 +74,66 @@ async fn who_attaches_before_the_start_misses_nothing_framed_or_raw() {
     assert_eq!(read_all(raw).await, b"out\n", "only what was asked for");
     assert_eq!(ended(&control), Answer::Ended(Ended::Exited));
     shim.wait("").await;
+    shim.finish().await;
+}
+
+/// Attaches a client that is held: the connection, the client's stream and where the log ends.
+fn hold(shim: &Shim, attach: Attach) -> (Connection, UnixStream, Option<LogPlace>) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let connection = Connection::connect(&shim.uri().socket).unwrap();
+    let request = Request::Attach(Attach {
+        hold: true,
+        ..attach
+    });
+    connection
+        .send_request(&request, Some(theirs.as_fd()))
+        .unwrap();
+    match connection.recv_answer().unwrap().unwrap().0 {
+        Answer::Held(place) => (connection, ours, place),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_held_client_gets_what_was_not_logged_yet_and_what_comes_after() {
+    let script = "echo one; printf tw; read go; echo o; echo three";
+    let mut shim = Shim::start(&["/bin/sh", "-c", script]).await;
+    let uri = shim.uri();
+    shim.create_with(&uri, true).await;
+    let (_first_control, mut first) = shim.attach(both());
+    shim.run().await;
+    // The log's one line, and the beginning of a second that is in no file yet.
+    let mut seen = [0; 6];
+    first.read_exact(&mut seen).unwrap();
+    assert_eq!(&seen, b"one\ntw");
+    let (control, mut held, place) = hold(&shim, output());
+    let (gone, lost, _) = hold(&shim, output());
+    let logged = std::fs::metadata(shim.log()).unwrap();
+    assert_eq!(
+        place,
+        Some(LogPlace {
+            device: logged.dev(),
+            inode: logged.ino(),
+            size: logged.len(),
+        })
+    );
+    first.write_all(b"go\n").unwrap();
+    assert_eq!(shim.wait("").await, 0);
+    held.set_nonblocking(true).unwrap();
+    let early = held.read(&mut seen).unwrap_err();
+    assert_eq!(early.kind(), ErrorKind::WouldBlock, "it is held");
+    held.set_nonblocking(false).unwrap();
+    // Whoever comes after the end is held too: the log is complete.
+    let (late_control, late, place) = hold(&shim, output());
+    assert_eq!(place, None);
+    for connection in [&control, &late_control] {
+        connection.send_request(&Request::Release, None).unwrap();
+    }
+    assert_eq!(read_all(held).await, b"two\nthree\n");
+    assert_eq!(ended(&control), Answer::Ended(Ended::Exited));
+    assert_eq!(read_all(late).await, b"");
+    drop(gone);
+    assert_eq!(read_all(lost).await, b"", "nobody can tell what came first");
     shim.finish().await;
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// What a peer asks for. One connection carries one request.
+/// What a peer asks for. One connection carries one request, and [`Request::Release`] where that was
+/// an [`Attach`] with `hold`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase")]
 pub enum Request {
@@ -28,6 +29,8 @@ pub enum Request {
         /// The file of the container's network namespace.
         namespace: PathBuf,
     },
+    /// The client that was attached by this connection, and held, gets its output from now on.
+    Release,
 }
 
 /// The name under which the listener of [`Request::Names`] is parked.
@@ -48,6 +51,10 @@ pub struct Attach {
     pub stderr: bool,
     /// Whether output carries docker's headers ([`crate::frame`]).
     pub framed: bool,
+    /// Whether output is kept back for the client until [`Request::Release`]: whoever asks first
+    /// sends what was logged before. Closing the connection before that ends the session.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hold: bool,
     /// The bytes that end the session when the client types them; empty: none do.
     #[serde(with = "base64_bytes", skip_serializing_if = "Vec::is_empty")]
     pub detach_keys: Vec<u8>,
@@ -62,10 +69,24 @@ pub struct Attach {
 pub enum Answer {
     /// `{"ok":true}`: done; for an attach, the session has begun.
     Ok(bool),
+    /// `{"held":{…}}`: the session has begun and is held; what was logged before it lies before this
+    /// place. `{"held":null}`: the log is complete.
+    Held(Option<LogPlace>),
     /// `{"error":"…"}`: refused, and why.
     Error(String),
     /// `{"ended":"…"}`: the session of an earlier `ok` is over.
     Ended(Ended),
+}
+
+/// A place in a log that is written on and rotated: the end of its live file at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPlace {
+    /// The device of the file, as `stat(2)` tells it.
+    pub device: u64,
+    /// The file's inode, which a rotation leaves it.
+    pub inode: u64,
+    /// Bytes that the file had.
+    pub size: u64,
 }
 
 /// Who ended a session.
@@ -78,6 +99,14 @@ pub enum Ended {
     Detached,
     /// The client went away, or took nothing for too long.
     Client,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a field over by reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 mod base64_bytes {

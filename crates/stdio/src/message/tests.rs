@@ -8,12 +8,34 @@ fn the_requests_look_as_documented() {
         stdout: true,
         stderr: true,
         framed: true,
+        hold: false,
         detach_keys: vec![0x10, 0x11],
         prefix: b"hi\n".to_vec(),
     });
     assert_eq!(
         serde_json::to_string(&attach).unwrap(),
         r#"{"op":"attach","process":"e1","stdin":true,"stdout":true,"stderr":true,"framed":true,"detach_keys":"EBE=","prefix":"aGkK"}"#
+    );
+    let held = Request::Attach(Attach {
+        hold: true,
+        ..Attach::default()
+    });
+    assert_eq!(
+        serde_json::to_string(&held).unwrap(),
+        r#"{"op":"attach","process":"","stdin":false,"stdout":false,"stderr":false,"framed":false,"hold":true}"#
+    );
+    assert_eq!(
+        serde_json::to_string(&Request::Release).unwrap(),
+        r#"{"op":"release"}"#
+    );
+    let place = LogPlace {
+        device: 1,
+        inode: 2,
+        size: 3,
+    };
+    assert_eq!(
+        serde_json::to_string(&Answer::Held(Some(place))).unwrap(),
+        r#"{"held":{"device":1,"inode":2,"size":3}}"#
     );
     let fetch = Request::Fetch {
         name: "api:/s".into(),

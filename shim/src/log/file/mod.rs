@@ -4,8 +4,10 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use gantry_stdio::LogPlace;
 
 /// As docker creates it.
 const MODE: u32 = 0o640;
@@ -36,6 +38,16 @@ impl LogFile {
     /// The live file's length in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The live file and its length.
+    pub(super) fn place(&self) -> io::Result<LogPlace> {
+        let file = self.file.metadata()?;
+        Ok(LogPlace {
+            device: file.dev(),
+            inode: file.ino(),
+            size: self.size,
+        })
     }
 
     /// How many records could not be written and have not been told about.

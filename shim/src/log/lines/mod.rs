@@ -42,6 +42,11 @@ impl Lines {
         }
     }
 
+    /// The beginning of a line that is not complete yet.
+    pub(super) fn begun(&self) -> &[u8] {
+        &self.tail
+    }
+
     /// What is left when the stream has ended.
     pub(super) fn into_rest(self) -> Vec<u8> {
         self.tail

@@ -7,7 +7,7 @@ use axum::response::Response;
 use gantry_stdio::Attach;
 use tokio::sync::oneshot;
 
-use super::parse_detach_keys;
+use super::{logs, parse_detach_keys};
 use crate::edge::http::error::ApiResult;
 use crate::edge::http::extract::{Params, Version};
 use crate::edge::http::hijack::{Hijack, PendingStream, StreamKind};
@@ -21,7 +21,8 @@ pub(super) async fn attach(
     hijack: Hijack,
 ) -> ApiResult<Response> {
     let handle = engine.containers.find(&id)?;
-    let config = &handle.record().config;
+    let record = handle.record();
+    let config = &record.config;
     let keys = parse_detach_keys(params.text("detachKeys"))?;
     let kind = if config.tty {
         StreamKind::Raw
@@ -33,14 +34,21 @@ pub(super) async fn attach(
         stdout: params.flag("stdout"),
         stderr: params.flag("stderr"),
         framed: !config.tty,
+        hold: params.flag("logs"),
         detach_keys: if config.tty { keys } else { Vec::new() },
         ..Attach::default()
     };
+    if attach.hold {
+        // Refused before the connection is taken over.
+        logs::path(&record)?;
+    }
     let (sender, expected) = oneshot::channel();
     // Known to the container's owner before the client is answered: a start that the client sends
     // next waits for the stream.
     if params.flag("stream") {
         engine.containers.attach(&handle, attach, expected).await?;
+    } else {
+        engine.containers.recall(&handle, attach, expected);
     }
     let (response, pending) = hijack.accept(kind.content_type(version))?;
     tokio::spawn(deliver(pending, sender));

@@ -1,5 +1,6 @@
 //! `GET /containers/{id}/logs`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -61,6 +62,7 @@ fn query(params: &Params, record: &Record) -> Result<LogQuery, ApiError> {
         stderr: params.flag("stderr"),
         since_ns: moment("since")?,
         until_ns: moment("until")?,
+        end: None,
         tail,
         timestamps: params.flag("timestamps"),
         details: params.flag("details"),
@@ -79,21 +81,28 @@ pub(super) async fn open(
     query: LogQuery,
 ) -> Result<impl futures_util::Stream<Item = std::io::Result<bytes::Bytes>> + Send + use<>, ApiError>
 {
-    let record = handle.record();
-    let path = record.log_path.clone().ok_or_else(|| {
-        ApiError::new(
-            ErrorKind::Unimplemented,
-            "configured logging driver does not support reading",
-        )
-    })?;
     let source = Source {
-        path: path.into(),
+        path: path(&handle.record())?,
         complete: complete(handle),
         closing: engine.closing.clone(),
     };
     logs::lines(source, query, engine.log_watch.clone())
         .await
         .map_err(|error| ApiError::new(ErrorKind::Internal, chain(&error).to_string()))
+}
+
+/// The live file of a container's log.
+///
+/// # Errors
+/// The container keeps none.
+pub(super) fn path(record: &Record) -> ApiResult<PathBuf> {
+    let path = record.log_path.clone().ok_or_else(|| {
+        ApiError::new(
+            ErrorKind::Unimplemented,
+            "configured logging driver does not support reading",
+        )
+    })?;
+    Ok(path.into())
 }
 
 /// Cancelled once the process that runs now has ended.
