@@ -28,6 +28,7 @@ const LEVELS: &[(u8, &[&str])] = &[
         1,
         &[
             "gantry-build",
+            "gantry-buildkit",
             "gantry-cgroup",
             "gantry-image",
             "gantry-layer",
