@@ -1,6 +1,7 @@
 //! The daemon's life: build the parts, serve, reload on SIGHUP, drain on SIGTERM.
 //!
-//! SIGTERM and SIGINT end the daemon and leave every container running.
+//! SIGTERM and SIGINT end the daemon and leave every container running; `POST /gantry/halt` ends the
+//! containers first.
 
 use std::io;
 use std::path::PathBuf;
@@ -245,6 +246,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
+                () = engine.ending.cancelled() => return,
                 _ = self.reload.recv() => reload(engine, flags),
             }
         }

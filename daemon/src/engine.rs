@@ -43,6 +43,8 @@ pub struct Engine {
     pub features: Features,
     /// Who uses what.
     pub census: Arc<dyn Census>,
+    /// Cancelled when the daemon is to end.
+    pub ending: CancellationToken,
     /// Cancelled when the daemon ends: every endless stream listens to it.
     pub closing: CancellationToken,
 }
@@ -117,6 +119,7 @@ impl Engine {
             features: Features::default(),
             census: Arc::new(containers.clone()),
             containers,
+            ending: CancellationToken::new(),
             closing: CancellationToken::new(),
         })
     }

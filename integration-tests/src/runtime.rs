@@ -80,9 +80,11 @@ pub(crate) fn assert_used(dir: &Path) {
     let log = fs::read_to_string(dir.join("runtime.log")).unwrap_or_default();
     let started = log.lines().filter(|l| l.contains(" create ")).count();
     let deleted = log.lines().filter(|l| l.contains(" delete ")).count();
+    // Not each: what could not be created (its namespace gone with a daemon that was killed) is not
+    // deleted, and that nothing is left is looked at elsewhere.
     assert!(
-        deleted >= started,
-        "{started} created, {deleted} deleted:\n{log}"
+        deleted > 0 || started == 0,
+        "{started} created, none deleted:\n{log}"
     );
     let bundles = fs::read_dir(dir.join("data/containers"))
         .map(Iterator::count)

@@ -82,6 +82,8 @@ pub(super) enum Command {
         stream: Expected,
         reply: Reply<()>,
     },
+    /// The machine goes down; answers whether there is a process to end.
+    HaltWanted(Reply<bool>),
     /// The supervisor holds a task of a run that never was: the engine's start found it.
     ForgetTask,
     /// A back-off is over; it counts only if it is the last one.
@@ -183,6 +185,7 @@ impl Actor {
             }
             Command::Kill { signal, reply } => drop(reply.send(self.kill(signal).await)),
             Command::StopWanted(reply) => drop(reply.send(self.stop_wanted().await)),
+            Command::HaltWanted(reply) => drop(reply.send(Ok(self.halt_wanted()))),
             Command::Pause(reply) => drop(reply.send(self.pause().await)),
             Command::Unpause(reply) => drop(reply.send(self.unpause().await)),
             Command::Rename { name, reply } => drop(reply.send(self.rename(name).await)),

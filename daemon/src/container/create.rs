@@ -101,6 +101,7 @@ impl Containers {
             restarts: 0,
             oom: false,
             stopped_by_user: false,
+            halted: false,
         };
         match self.build(record, &image).await {
             Ok(handle) => {

@@ -49,7 +49,9 @@ impl Actor {
             error: String::new(),
         };
         let policy = self.policy();
-        let restart = policy.wants_restart(code, self.record.stopped_by_user, self.record.restarts);
+        let halted = self.halting();
+        let restart = !halted
+            && policy.wants_restart(code, self.record.stopped_by_user, self.record.restarts);
         let life = step(
             &self.record.life,
             Event::Exited {
@@ -74,6 +76,7 @@ impl Actor {
             self.persist(|record| {
                 record.last.exit = exit;
                 record.life = life;
+                record.halted = halted;
                 record.restarts += u32::from(restart);
             })
             .await?;
@@ -154,11 +157,12 @@ impl Actor {
         let Life::Exited { exit } = self.record.life.clone() else {
             return;
         };
-        let again = self.policy().wants_restart(
-            exit.code,
-            self.record.stopped_by_user,
-            self.record.restarts,
-        );
+        let again = !self.halting()
+            && self.policy().wants_restart(
+                exit.code,
+                self.record.stopped_by_user,
+                self.record.restarts,
+            );
         if !again {
             return;
         }

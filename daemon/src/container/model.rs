@@ -49,6 +49,9 @@ pub struct Record {
     pub oom: bool,
     /// The user stopped it: the policy stays away.
     pub stopped_by_user: bool,
+    /// The engine ended it because the machine went down: at the next boot it counts as running.
+    #[serde(default)]
+    pub halted: bool,
     /// Where its log is; none where the driver keeps none.
     pub log_path: Option<String>,
 }

@@ -116,6 +116,7 @@ pub fn containers(with: With<'_>) -> Result<Containers, OpenError> {
     let parts = Parts {
         supervisor: Supervisor::new(&socket, &config.containerd_namespace),
         watermark: Watermark::default(),
+        halting: false.into(),
         config: with.config,
         store,
         images: with.images,

@@ -86,12 +86,23 @@ impl Containers {
         signal: Option<Signal>,
         timeout_s: Option<i64>,
     ) -> Result<bool, ContainerError> {
-        let record = handle.record();
-        let mut watch = handle.watch();
-        let ran = record.life.counts_as_running();
+        let ran = handle.record().life.counts_as_running();
         if !handle.call(Command::StopWanted).await? {
             return Ok(ran);
         }
+        self.end_process(handle, signal, timeout_s).await?;
+        Ok(true)
+    }
+
+    /// Ends the process that there is: by its stop signal, and by KILL after the time it is given.
+    pub(super) async fn end_process(
+        &self,
+        handle: &Handle,
+        signal: Option<Signal>,
+        timeout_s: Option<i64>,
+    ) -> Result<(), ContainerError> {
+        let record = handle.record();
+        let mut watch = handle.watch();
         let signal = signal.unwrap_or_else(|| record.stop_signal());
         let timeout_s = timeout_s
             .or(record.config.stop_timeout)
@@ -100,21 +111,21 @@ impl Containers {
         let ended = |view: &View| view.removed || !view.record.life.has_process();
         if timeout_s < 0 {
             drop(watch.wait_for(ended).await);
-            return Ok(true);
+            return Ok(());
         }
         let limit = Duration::from_secs(timeout_s.unsigned_abs());
         if tokio::time::timeout(limit, watch.wait_for(ended))
             .await
             .is_ok()
         {
-            return Ok(true);
+            return Ok(());
         }
         send(handle, Signal::KILL).await?;
         if tokio::time::timeout(KILL_LIMIT, watch.wait_for(ended))
             .await
             .is_ok()
         {
-            return Ok(true);
+            return Ok(());
         }
         Err(ContainerError::InvalidInternal(format!(
             "cannot stop container: {}: tried to kill container, but did not receive an exit event",

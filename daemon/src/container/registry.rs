@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicBool},
 };
 
 use gantry_ids::{ContainerId, EngineId, ImageId};
@@ -44,6 +44,8 @@ pub struct Parts {
     pub supervisor: Supervisor,
     /// How far the supervisor's journal has been handled.
     pub watermark: Watermark,
+    /// The machine goes down: ends are its doing, and no policy restarts a container.
+    pub halting: AtomicBool,
     pub images: Arc<ImageStore>,
     pub networks: Arc<Networks>,
     pub volumes: Volumes,

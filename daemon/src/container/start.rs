@@ -171,6 +171,7 @@ impl Actor {
                 record.last.exit = exit.clone();
             }
             record.oom = false;
+            record.halted = false;
             record.last.exit.error.clear();
             record.last.started = Some(at);
             record.life = life;

@@ -109,7 +109,7 @@ impl Containers {
         task: Option<&Task>,
         missed: Vec<Seen>,
     ) {
-        let was_running = record.life.counts_as_running();
+        let was_running = record.life.counts_as_running() || record.halted;
         catch_up_with_task(&mut record, task, &missed);
         self.tell_untold(&record);
         let has_process = record.life.has_process();

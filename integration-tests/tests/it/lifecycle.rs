@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use integration_tests::http::Http;
 use integration_tests::image::BUSYBOX;
-use integration_tests::{Engine, eventually};
+use integration_tests::{Engine, Kind, eventually};
 
 #[test]
 fn a_container_is_created_started_stopped_and_removed() {
@@ -119,6 +120,56 @@ fn restart_policies_act() {
         Duration::from_secs(20),
         || (docker.run(&["inspect", "-f", format, "rr"]).ok() == "2 exited 3").then_some(()),
     );
+    engine.finish();
+}
+
+/// What `gantry engine stop --all`, and with it the machine's shutdown, asks for.
+#[test]
+fn a_halt_ends_containers_with_their_codes_and_policies_bring_them_back() {
+    let mut engine = Engine::start();
+    if engine.kind() == Kind::Stock {
+        // Its counterpart ends containers at SIGTERM, unless they are to live on.
+        return engine.finish();
+    }
+    let docker = engine.docker();
+    let script = "trap 'exit 7' TERM; echo ready; while :; do sleep 0.1; done";
+    let policies = ["no", "on-failure", "unless-stopped", "always"];
+    for policy in policies {
+        let flags = ["run", "-d", "--name", policy, "--restart", policy];
+        docker
+            .run(&[&flags[..], &[BUSYBOX, "sh", "-c", script]].concat())
+            .ok();
+        eventually("it listens", Duration::from_secs(10), || {
+            (docker.run(&["logs", policy]).out == "ready\n").then_some(())
+        });
+    }
+    docker.run(&["pause", "no"]).ok();
+    let ids = docker.run(&["ps", "-q", "--no-trunc"]).ok();
+    let mut ids: Vec<&str> = ids.lines().collect();
+    let answer = Http::connect(&engine.socket()).call("POST", "/gantry/halt?t=20", "");
+    let answer = answer.json();
+    let ended = answer["Ended"].as_array().expect("a list");
+    let mut ended: Vec<&str> = ended.iter().filter_map(|id| id.as_str()).collect();
+    ids.sort_unstable();
+    ended.sort_unstable();
+    assert_eq!(ended, ids);
+    assert_eq!(engine.daemon_ended(), None);
+    engine.start_daemon();
+    let docker = engine.docker();
+    let state = |name: &str| {
+        let format = "{{.State.Status}} {{.State.ExitCode}}";
+        docker.run(&["inspect", "-f", format, name]).ok()
+    };
+    for policy in policies {
+        let wanted = if policy == "no" {
+            "exited 7"
+        } else {
+            "running 0"
+        };
+        eventually("it is as it must be", Duration::from_secs(10), || {
+            (state(policy) == wanted).then_some(())
+        });
+    }
     engine.finish();
 }
 

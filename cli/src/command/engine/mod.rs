@@ -6,7 +6,6 @@
 
 use crate::dispatch::{Arity, Verb};
 
-mod halt;
 mod install;
 mod place;
 mod start;

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use futures_util::future::join_all;
 use rustix::process::Signal;
+use serde::Deserialize;
 
-use super::halt::{Target, targets};
 use super::place::{Place, PlaceFlags};
 use super::supervisor;
 use crate::client::Client;
@@ -31,6 +30,22 @@ pub(crate) struct Stop {
     timeout: Option<i64>,
 }
 
+/// The engine's answer once all containers have ended.
+#[derive(Debug, Deserialize)]
+struct Halted {
+    #[serde(rename = "Ended")]
+    ended: Vec<String>,
+}
+
+/// Has the engine end all containers, and then itself. Not by the API's stop of each, which the engine
+/// remembers as the user's wish, so that an `unless-stopped` container would not come back.
+async fn halt(client: &Client, timeout: Option<i64>) -> Result<Vec<String>> {
+    let seconds = timeout.map(|seconds| seconds.to_string());
+    let call = client.post("/gantry/halt").maybe("t", seconds);
+    let Halted { ended } = call.fetch().await?;
+    Ok(ended)
+}
+
 impl Execute for Stop {
     async fn execute(self, cx: &Context) -> Result<Exit> {
         let place = self.place.place(cx)?;
@@ -47,12 +62,12 @@ impl Execute for Stop {
             cx.printer.say("no engine runs");
             return Ok(Exit::SUCCESS);
         };
-        let targets = if self.all {
-            targets(&client, self.timeout).await?
+        let ended = if self.all {
+            halt(&client, self.timeout).await?
         } else {
+            Place::signal(pid, Signal::TERM)?;
             Vec::new()
         };
-        Place::signal(pid, Signal::TERM)?;
         let deadline = Instant::now() + PATIENCE;
         while place.process() == Some(pid) {
             if Instant::now() > deadline {
@@ -63,12 +78,11 @@ impl Execute for Stop {
             }
             tokio::time::sleep(EVERY).await;
         }
-        join_all(targets.iter().map(Target::halt)).await;
         if self.all {
             supervisor::end(&place.exec_root);
         }
-        for target in &targets {
-            cx.printer.line(&target.id)?;
+        for id in &ended {
+            cx.printer.line(id)?;
         }
         cx.printer.say("the engine has stopped");
         Ok(Exit::SUCCESS)

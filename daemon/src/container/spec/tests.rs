@@ -35,6 +35,7 @@ fn record(config: &str, host: &str) -> Record {
         restarts: 0,
         oom: false,
         stopped_by_user: false,
+        halted: false,
         log_path: None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod disk_usage;
 mod events;
+mod halt;
 mod info;
 mod version;
 
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use gantry_engine_api::system::ping;
 use http::{HeaderValue, StatusCode, header};
 
@@ -24,6 +25,7 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/system/df", get(disk_usage::show))
         .route("/events", get(events::stream))
         .route("/plugins", get(plugins))
+        .route("/gantry/halt", post(halt::halt))
 }
 
 /// There are none.
