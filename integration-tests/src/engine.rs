@@ -1,6 +1,9 @@
 //! An engine of a test's own: in its own network namespace, on its own folders, under its own
 //! cgroup, so that many run side by side.
 
+mod kind;
+mod measured;
+
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -10,29 +13,10 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+pub use kind::Kind;
+
 use crate::client::Client;
 use crate::{eventually, image, leaks, programs, runtime};
-
-/// Which engine is under test.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// gantryd and what it starts.
-    Gantry,
-    /// The newest dockerd and what it starts: the oracle.
-    Stock,
-}
-
-impl Kind {
-    /// The kind this run of the tests is about.
-    #[must_use]
-    pub fn under_test() -> Self {
-        if std::env::var_os("GANTRY_ORACLE").is_some() {
-            Self::Stock
-        } else {
-            Self::Gantry
-        }
-    }
-}
 
 /// A running engine; it is stopped, with all its containers, when it is dropped.
 #[derive(Debug)]
@@ -71,13 +55,16 @@ impl Engine {
     /// As `start`.
     #[must_use]
     pub fn of(kind: Kind, flags: &[&str]) -> Self {
-        let mut engine = Self::prepare(kind, flags);
-        engine.start_daemon();
-        let import = engine
+        Self::prepare(kind, flags).with_image()
+    }
+
+    fn with_image(mut self) -> Self {
+        self.start_daemon();
+        let import = self
             .docker()
             .run_with(&["import", "-", image::BUSYBOX], image::busybox_tar());
-        assert!(import.code == 0, "{import:?}\n{}", engine.log());
-        engine
+        assert!(import.code == 0, "{import:?}\n{}", self.log());
+        self
     }
 
     fn prepare(kind: Kind, flags: &[&str]) -> Self {

@@ -1,22 +1,26 @@
 //! What the docker command line waits for, on our engine and on stock dockerd.
 
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use integration_tests::http::Http;
 use integration_tests::image::BUSYBOX;
 use integration_tests::{Client, Engine, Kind, eventually};
 
-use crate::figure::{Contender, Figure, Target, interleaved};
+use crate::figure::{Contender, Figure, Pace, Target, interleaved};
 
-const RUNS: usize = 15;
+/// An engine that has answered goes on: what it takes down is not to be another's time.
+const PACE: Pace = Pace {
+    runs: 15,
+    rest: Duration::from_millis(250),
+};
 
 /// The same work on both engines.
 type Work = fn(&Engine);
 
 pub(crate) fn measure() -> Vec<Figure> {
-    let ours = Engine::of(Kind::Gantry, &[]);
-    let stock = Engine::of(Kind::Stock, &[]);
+    let ours = Engine::measured(Kind::Gantry);
+    let stock = Engine::measured(Kind::Stock);
     for engine in [&ours, &stock] {
         engine
             .docker()
@@ -28,11 +32,7 @@ pub(crate) fn measure() -> Vec<Figure> {
             Contender::timed("gantry", || work(&ours)),
             Contender::timed("dockerd", || work(&stock)),
         ];
-        let target = Target::Share {
-            of: "dockerd",
-            at_most,
-        };
-        interleaved(name, "ms", RUNS, contenders, &[target])
+        PACE.compare(name, "ms", contenders, &[Target::of_dockerd(at_most)])
     };
     let mut figures = vec![
         both("run --rm --network none true", 0.25, |e| {
@@ -60,7 +60,15 @@ fn docker(engine: &Engine, line: &str) {
         .split(' ')
         .map(|w| if w == "IMG" { BUSYBOX } else { w })
         .collect();
-    engine.docker().run(&words).ok();
+    waited_for(&engine.docker(), &words);
+}
+
+/// Runs a command and waits for its end itself: the tests' way looks for it every two milliseconds.
+fn waited_for(client: &Client, words: &[&str]) {
+    let mut command = client.command(words);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let status = command.status().expect("docker starts");
+    assert!(status.success(), "{words:?}: {status}");
 }
 
 /// `run -d`, `stop -t0` and `rm -f`: each is measured alone, the others prepare it.
@@ -81,7 +89,7 @@ fn detached(ours: &Engine, stock: &Engine) -> Vec<Figure> {
                 let mut value = 0.0;
                 for (n, step) in steps.iter().enumerate() {
                     let start = Instant::now();
-                    client.run(step).ok();
+                    waited_for(&client, step);
                     if n == verb {
                         value = start.elapsed().as_secs_f64() * 1e3;
                     }
@@ -93,11 +101,8 @@ fn detached(ours: &Engine, stock: &Engine) -> Vec<Figure> {
             contender("gantry", ours.docker()),
             contender("dockerd", stock.docker()),
         ];
-        let target = Target::Share {
-            of: "dockerd",
-            at_most: 1.0 / 3.0,
-        };
-        interleaved(name, "ms", RUNS, contenders, &[target])
+        let target = Target::of_dockerd(1.0 / 3.0);
+        PACE.compare(name, "ms", contenders, &[target])
     };
     vec![
         measured("run -d, bridge", 0),
@@ -142,13 +147,8 @@ fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
     let by_cli = |engine: &Engine| {
         let client = engine.docker();
         start_fifty(|_| {
-            let mut command =
-                client.command(&["run", "-d", "-l", "fifty", BUSYBOX, "sleep", "1000"]);
-            let status = command
-                .stdout(Stdio::null())
-                .status()
-                .expect("docker starts");
-            assert!(status.success());
+            let run = ["run", "-d", "-l", "fifty", BUSYBOX, "sleep", "1000"];
+            waited_for(&client, &run);
         });
     };
     let by_api = |engine: &Engine| {
@@ -176,16 +176,7 @@ fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
             }),
         };
         let contenders = vec![contender("gantry", ours), contender("dockerd", stock)];
-        interleaved(
-            name,
-            "s",
-            3,
-            contenders,
-            &[Target::Share {
-                of: "dockerd",
-                at_most,
-            }],
-        )
+        interleaved(name, "s", 3, contenders, &[Target::of_dockerd(at_most)])
     };
     vec![
         measured("50 × run -d, ten at once, docker CLI", 0.2, &by_cli),
@@ -217,7 +208,7 @@ fn remove_fifty(engine: &Engine) {
     for some in ids.chunks(10) {
         docker.run(&[&["rm", "-f"], some].concat()).ok();
     }
-    eventually("they are gone", std::time::Duration::from_secs(30), || {
+    eventually("they are gone", Duration::from_secs(30), || {
         docker
             .run(&["ps", "-aq", "--filter", "label=fifty"])
             .ok()

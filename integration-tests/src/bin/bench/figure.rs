@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// How long the machine rests before each run (module documentation of `main`).
 pub(crate) const REST: Duration = Duration::from_millis(60);
 
 /// What is measured, of whom, and what must come out.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) name: String,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     /// Contender and its samples; ours is the first.
     pub(crate) samples: Vec<(String, Vec<f64>)>,
     /// What our median is held to; all of them must hold.
@@ -17,12 +19,22 @@ pub(crate) struct Figure {
 }
 
 /// What our median is held to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Target {
     /// At most this share of the contender's median.
-    Share { of: &'static str, at_most: f64 },
+    Share { of: String, at_most: f64 },
     /// At most this much, in the figure's unit.
     AtMost(f64),
+}
+
+impl Target {
+    /// At most this share of stock dockerd's median.
+    pub(crate) fn of_dockerd(at_most: f64) -> Self {
+        Self::Share {
+            of: "dockerd".to_owned(),
+            at_most,
+        }
+    }
 }
 
 /// A contender: its name and one run of the work, which gives the figure's value.
@@ -49,7 +61,7 @@ impl<'a> Contender<'a> {
 /// Runs all contenders `runs` times, interleaved in a shuffled order, after one warm-up each.
 pub(crate) fn interleaved(
     name: &str,
-    unit: &'static str,
+    unit: &str,
     runs: usize,
     contenders: Vec<Contender<'_>>,
     targets: &[Target],
@@ -69,7 +81,7 @@ impl Pace {
     pub(crate) fn compare(
         self,
         name: &str,
-        unit: &'static str,
+        unit: &str,
         mut contenders: Vec<Contender<'_>>,
         targets: &[Target],
     ) -> Figure {
@@ -89,7 +101,7 @@ impl Pace {
         }
         let figure = Figure {
             name: name.to_owned(),
-            unit,
+            unit: unit.to_owned(),
             samples,
             targets: targets.to_vec(),
         };
@@ -185,13 +197,13 @@ mod tests {
     fn medians_and_targets() {
         let figure = Figure {
             name: "x".into(),
-            unit: "ms",
+            unit: "ms".into(),
             samples: vec![
                 ("a".into(), vec![3.0, 1.0, 2.0]),
                 ("b".into(), vec![4.0, 8.0]),
             ],
             targets: vec![Target::Share {
-                of: "b",
+                of: "b".into(),
                 at_most: 0.25,
             }],
         };

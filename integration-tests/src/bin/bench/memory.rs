@@ -1,6 +1,6 @@
 //! Memory with many containers, listing them, and how soon the API is back after a kill.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use integration_tests::http::Http;
 use integration_tests::image::BUSYBOX;
@@ -10,6 +10,8 @@ use crate::figure::{Contender, Figure, Target, interleaved};
 
 const MANY: usize = 200;
 const SOME: usize = 50;
+/// What containers cost is measured at rest.
+const SETTLED: Duration = Duration::from_secs(5);
 
 pub(crate) fn measure() -> Vec<Figure> {
     let mut figures = Vec::new();
@@ -17,10 +19,11 @@ pub(crate) fn measure() -> Vec<Figure> {
     let mut private = Vec::new();
     let mut daemons = Vec::new();
     for (name, kind) in [("gantry", Kind::Gantry), ("dockerd", Kind::Stock)] {
-        let mut engine = Engine::of(kind, &[]);
+        let mut engine = Engine::measured(kind);
         start(&engine, SOME);
         restart.push((name.to_owned(), vec![back_after_kill(&mut engine)]));
         start(&engine, MANY - SOME);
+        std::thread::sleep(SETTLED);
         let (shim, both): (&str, &[&str]) = match kind {
             Kind::Gantry => ("containerd-shim-lite-v2", &["gantryd", "containerd-lite"]),
             Kind::Stock => ("containerd-shim-runc-v2", &["dockerd", "containerd"]),
@@ -45,7 +48,7 @@ pub(crate) fn measure() -> Vec<Figure> {
     let figure = |name: &str, unit, samples, target| {
         let figure = Figure {
             name: name.to_owned(),
-            unit,
+            unit: String::from(unit),
             samples,
             targets: vec![target],
         };
@@ -58,10 +61,7 @@ pub(crate) fn measure() -> Vec<Figure> {
         restart,
         Target::AtMost(150.0),
     ));
-    let eighth = Target::Share {
-        of: "dockerd",
-        at_most: 0.125,
-    };
+    let eighth = Target::of_dockerd(0.125);
     figures.push(figure("a shim's private memory", "MiB", private, eighth));
     figures.push(figure(
         "both daemons with 200 containers",

@@ -21,10 +21,13 @@ pub(crate) fn table(figures: &[Figure]) {
     let _ = write!(std::io::stdout(), "{}", markdown(figures));
 }
 
-/// Writes `docs/benchmarks.md` and appends a line to `docs/benchmarks.history.jsonl`.
-pub(crate) fn write(figures: &[Figure]) {
+/// Writes `docs/benchmarks.md`, naming the sections that failed, and appends a line to `docs/benchmarks.history.jsonl`.
+pub(crate) fn write(figures: &[Figure], failed: &[&str]) {
     let docs = workspace().join("docs");
-    let text = format!("# Benchmarks\n\n{}\n{}", preface(), markdown(figures));
+    let mut text = format!("# Benchmarks\n\n{}\n{}", preface(), markdown(figures));
+    for section in failed {
+        let _ = writeln!(text, "\nThe section {section} failed and was not measured.");
+    }
     std::fs::write(docs.join("benchmarks.md"), text).expect("docs/benchmarks.md can be written");
     let medians: serde_json::Map<String, serde_json::Value> = figures
         .iter()
@@ -62,7 +65,7 @@ fn preface() -> String {
         .unwrap_or_default();
     format!(
         "Written by `cargo xtask bench` at commit {}. Medians; contenders interleaved in a shuffled\n\
-         order, with a rest of 60 ms before each run. Machine: {} processors{model}, kernel {}.\n\n\
+         order, with a rest of 60 ms (engines 250) before each run. Machine: {} processors{model}, kernel {}.\n\n\
          Peers: {}; {}; {}; {}.\n",
         output("git", &["rev-parse", "--short", "HEAD"]),
         std::thread::available_parallelism().map_or(0, usize::from),

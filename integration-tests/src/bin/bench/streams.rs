@@ -10,32 +10,31 @@ use crate::figure::{Contender, Figure, Target, interleaved};
 
 const LINES: usize = 1_000_000;
 /// Bytes that attach carries.
-const ATTACH_BYTES: usize = 200_000_000;
+const ATTACH_BYTES: u64 = 100_000_000;
 
 pub(crate) fn measure() -> Vec<Figure> {
-    let ours = Engine::of(Kind::Gantry, &[]);
-    let stock = Engine::of(Kind::Stock, &[]);
+    let ours = Engine::measured(Kind::Gantry);
+    let stock = Engine::measured(Kind::Stock);
+    for engine in [&ours, &stock] {
+        provide(engine);
+    }
     let both = |name: &str, at_most: f64, work: fn(&Engine) -> f64| {
         let contender = |label, engine| Contender {
             name: label,
             run: Box::new(move || work(engine)),
         };
         let contenders = vec![contender("gantry", &ours), contender("dockerd", &stock)];
-        interleaved(
-            name,
-            "s",
-            3,
-            contenders,
-            &[Target::Share {
-                of: "dockerd",
-                at_most,
-            }],
-        )
+        interleaved(name, "s", 3, contenders, &[Target::of_dockerd(at_most)])
     };
     vec![
         both("a million short lines to the log", 1.0 / 3.0, write_lines),
         both("logs of a million lines", 0.1, read_lines),
-        both("200 MB through attach, json-file", 1.0 / 8.0, attach),
+        both("100 MB of text through attach, json-file", 1.0 / 8.0, text),
+        both(
+            "100 MB of noise through attach, json-file",
+            1.0 / 8.0,
+            noise,
+        ),
     ]
 }
 
@@ -63,24 +62,26 @@ fn read_lines(engine: &Engine) -> f64 {
     value
 }
 
-fn attach(engine: &Engine) -> f64 {
-    let count = ATTACH_BYTES.to_string();
+/// Files in a volume that containers write to their output.
+fn provide(engine: &Engine) {
+    let text = "0123456789".repeat(6);
     let script = format!(
-        "yes 0123456789012345678901234567890123456789012345678901234567890 | head -c {count}"
+        "yes {text} | head -c {ATTACH_BYTES} > /v/text; head -c {ATTACH_BYTES} /dev/urandom > /v/noise"
     );
-    let run = [
-        "run",
-        "--rm",
-        "--network",
-        "none",
-        "--log-opt",
-        "max-size=50m",
-        "--log-opt",
-        "max-file=1",
-    ];
+    let run = ["run", "--rm", "--network", "none", "-v", "streams:/v"];
+    let docker = engine.docker();
+    docker
+        .run(&[&run[..], &[BUSYBOX, "sh", "-c", &script]].concat())
+        .ok();
+}
+
+/// A file from the container's `cat` to the client, with docker's log beside.
+fn attach(engine: &Engine, file: &str) -> f64 {
+    let run = ["run", "--rm", "--network", "none", "-v", "streams:/v"];
+    let log = ["--log-opt", "max-size=50m", "--log-opt", "max-file=1"];
     let mut command = engine
         .docker()
-        .command(&[&run[..], &[BUSYBOX, "sh", "-c", &script]].concat());
+        .command(&[&run[..], &log, &[BUSYBOX, "cat", file]].concat());
     let start = Instant::now();
     let mut child = command
         .stdout(Stdio::piped())
@@ -89,6 +90,14 @@ fn attach(engine: &Engine) -> f64 {
     let mut out = child.stdout.take().expect("a pipe");
     let read = std::io::copy(&mut out, &mut std::io::sink()).expect("the output can be read");
     assert!(child.wait().expect("docker ends").success());
-    assert_eq!(read, ATTACH_BYTES as u64);
+    assert_eq!(read, ATTACH_BYTES);
     start.elapsed().as_secs_f64()
+}
+
+fn text(engine: &Engine) -> f64 {
+    attach(engine, "/v/text")
+}
+
+fn noise(engine: &Engine) -> f64 {
+    attach(engine, "/v/noise")
 }
