@@ -26,8 +26,11 @@ use super::{
 use crate::{
     events::Cause,
     runtime::watermark::Pending,
-    store::{Batch, Table},
+    store::{Batch, StoreError, Table},
 };
+
+/// How long an ended task waits for the removal that was announced.
+const REMOVAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A client's stream that is on its way: it is handed over once the client was answered, and a start
 /// waits for it. The bytes are stdin that arrived with the request.
@@ -53,6 +56,8 @@ pub(super) enum Command {
     },
     /// The user wants it stopped: the policy stays away. Answers whether there is a process.
     StopWanted(Reply<bool>),
+    /// The same, and it is removed next.
+    RemovalWanted(Reply<bool>),
     Pause(Reply<()>),
     Unpause(Reply<()>),
     Rename {
@@ -119,13 +124,16 @@ impl ExitNews {
 #[derive(Debug)]
 pub(super) struct Actor {
     pub(super) all: Containers,
-    pub(super) record: Record,
+    /// As it is written; readers share it.
+    pub(super) record: Arc<Record>,
     publish: watch::Sender<View>,
     pub(super) handle: Handle,
     /// Clients that attached before the start.
     pub(super) pending: Vec<(Attach, Expected)>,
     /// The supervisor may still hold a task of the last run.
     pub(super) task_left: bool,
+    /// A removal follows the end of the process, and takes the task with it.
+    pub(super) removal_wanted: bool,
     /// Memory ran out since the last start.
     pub(super) oom: bool,
     pub(super) exits: u64,
@@ -139,7 +147,7 @@ pub(super) struct Actor {
 impl Actor {
     pub(super) fn new(
         all: Containers,
-        record: Record,
+        record: Arc<Record>,
         publish: watch::Sender<View>,
         handle: Handle,
         task_left: bool,
@@ -152,6 +160,7 @@ impl Actor {
             handle,
             pending: Vec::new(),
             task_left,
+            removal_wanted: false,
             oom,
             exits: 0,
             delay: None,
@@ -166,12 +175,24 @@ impl Actor {
     }
 
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
-        while let Some(command) = inbox.recv().await {
+        while let Some(command) = self.next(&mut inbox).await {
             self.obey(command).await;
             if self.removed {
                 break;
             }
         }
+    }
+
+    /// The next command. An ended task that was left to a removal is deleted if that does not come.
+    async fn next(&mut self, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        let ended = self.task_left && !self.record.life.has_process();
+        if ended && std::mem::take(&mut self.removal_wanted) {
+            if let Ok(command) = tokio::time::timeout(REMOVAL_LIMIT, inbox.recv()).await {
+                return command;
+            }
+            self.delete_ended().await;
+        }
+        inbox.recv().await
     }
 
     async fn obey(&mut self, command: Command) {
@@ -186,6 +207,11 @@ impl Actor {
             Command::Kill { signal, reply } => drop(reply.send(self.kill(signal).await)),
             Command::StopWanted(reply) => drop(reply.send(self.stop_wanted().await)),
             Command::HaltWanted(reply) => drop(reply.send(Ok(self.halt_wanted()))),
+            Command::RemovalWanted(reply) => {
+                let wanted = self.stop_wanted().await;
+                self.removal_wanted = wanted.is_ok();
+                drop(reply.send(wanted));
+            }
             Command::Pause(reply) => drop(reply.send(self.pause().await)),
             Command::Unpause(reply) => drop(reply.send(self.unpause().await)),
             Command::Rename { name, reply } => drop(reply.send(self.rename(name).await)),
@@ -213,25 +239,46 @@ impl Actor {
         &mut self,
         change: impl FnOnce(&mut Record),
     ) -> Result<(), ContainerError> {
-        let mut next = self.record.clone();
+        let (next, batch) = self.changed(change);
+        self.settle(next, self.all.parts.commit(batch).await)
+    }
+
+    /// The same for the state of a run: it survives a kill of the engine, as the run does (ADR 28).
+    ///
+    /// # Errors
+    /// As [`Self::persist`].
+    pub(super) async fn persist_run(
+        &mut self,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), ContainerError> {
+        let (next, batch) = self.changed(change);
+        self.settle(next, self.all.parts.commit_soon(batch).await)
+    }
+
+    fn changed(&self, change: impl FnOnce(&mut Record)) -> (Record, Batch) {
+        let mut next = Record::clone(&self.record);
         change(&mut next);
         let batch = Batch::default().put(Table::Containers, next.id.as_str(), next.encode());
-        self.all
-            .parts
-            .commit(batch)
-            .await
-            .map_err(|source| ContainerError::Persist {
-                id: self.record.id.clone(),
-                source,
-            })?;
-        self.record = next;
+        (next, batch)
+    }
+
+    fn settle(
+        &mut self,
+        next: Record,
+        written: Result<(), StoreError>,
+    ) -> Result<(), ContainerError> {
+        written.map_err(|source| ContainerError::Persist {
+            id: self.record.id.clone(),
+            source,
+        })?;
+        self.record = Arc::new(next);
         Ok(())
     }
 
     /// Lets readers see the record as it is now.
     pub(super) fn publish(&self) {
         self.publish.send_replace(View {
-            record: Arc::new(self.record.clone()),
+            record: Arc::clone(&self.record),
             exits: self.exits,
             removed: self.removed,
         });

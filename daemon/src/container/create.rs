@@ -142,13 +142,16 @@ impl Containers {
         let id = record.id.as_str();
         let batch = Batch::default().put(Table::Containers, id, record.encode());
         let batch = batch.delete(Table::Teardown, id);
-        self.parts
-            .commit(batch)
-            .await
-            .map_err(|source| ContainerError::Persist {
-                id: record.id.clone(),
-                source,
-            })?;
+        // One that removes itself would not be there after the machine's end (ADR 28).
+        let written = if record.host.auto_remove {
+            self.parts.commit_soon(batch).await
+        } else {
+            self.parts.commit(batch).await
+        };
+        written.map_err(|source| ContainerError::Persist {
+            id: record.id.clone(),
+            source,
+        })?;
         failpoint(failpoints::CREATE_PERSISTED)?;
         Ok(self.adopt(record, false))
     }

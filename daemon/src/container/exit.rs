@@ -1,7 +1,7 @@
 //! The end of a container's process: written, announced, and what follows from it (restart policy,
 //! removal, release of network and task).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
@@ -70,10 +70,11 @@ impl Actor {
         if auto_remove {
             // One commit for the end and the removal; until then the record says running, and a
             // restarted engine learns the end again.
-            self.record.last.exit = exit;
-            self.record.life = life;
+            let record = Arc::make_mut(&mut self.record);
+            record.last.exit = exit;
+            record.life = life;
         } else {
-            self.persist(|record| {
+            self.persist_run(|record| {
                 record.last.exit = exit;
                 record.life = life;
                 record.halted = halted;
@@ -101,12 +102,19 @@ impl Actor {
             self.schedule_restart(ran_for);
         }
         self.release_network().await;
+        if !self.removal_wanted {
+            self.delete_ended().await;
+        }
+        Ok(())
+    }
+
+    /// Lets the supervisor forget a task that has ended.
+    pub(super) async fn delete_ended(&mut self) {
         if let Err(error) = self.delete_task().await {
             // The next start, or the engine's, tries again.
             let error = gantry_errors::chain(&error).to_string();
             tracing::warn!(container.id = %self.record.id, error, "the ended task was not deleted");
         }
-        Ok(())
     }
 
     /// The record's policy; one that cannot be read is none.
@@ -167,7 +175,7 @@ impl Actor {
             return;
         }
         let written = self
-            .persist(|record| {
+            .persist_run(|record| {
                 record.life = Life::Restarting { exit };
                 record.restarts += 1;
             })
@@ -181,7 +189,7 @@ impl Actor {
     pub(super) async fn out_of_memory(&mut self, cause: &Cause) {
         if !self.oom {
             self.oom = true;
-            if let Err(error) = self.persist(|record| record.oom = true).await {
+            if let Err(error) = self.persist_run(|record| record.oom = true).await {
                 let error = gantry_errors::chain(&error).to_string();
                 tracing::warn!(container.id = %self.record.id, error, "an end of memory was not written");
             }

@@ -101,8 +101,8 @@ impl Actor {
         self.check_alive()?;
         check_modes(&self.record, &network.name)?;
         endpoints::check(&network, &settings)?;
-        let before = self.record.clone();
-        let mut after = self.record.clone();
+        let before = Arc::clone(&self.record);
+        let mut after = Record::clone(&before);
         after.endpoints.insert(network.name.clone(), settings);
         if self.record.life.has_process() {
             self.join(&before, &after, &network.name).await?;
@@ -168,7 +168,7 @@ impl Actor {
 
     async fn leave(&self, network: &str) -> Result<(), ContainerError> {
         let parts = self.parts();
-        let (record, network) = (self.record.clone(), network.to_owned());
+        let (record, network) = (Arc::clone(&self.record), network.to_owned());
         blocking(move || {
             let left = endpoint_in(&parts, &record, &network);
             parts.networks.disconnect(&record.id, &network)?;

@@ -95,7 +95,10 @@ pub fn containers(with: With<'_>) -> Result<Containers, OpenError> {
     ] {
         make_dir(&dir)?;
     }
-    let store = Store::open(&config.data_root.join("gantry.redb"))?;
+    let store = Store::open(
+        &config.data_root.join("gantry.redb"),
+        &config.exec_root.join("ahead.json"),
+    )?;
     let volumes = Volumes::open(
         config.data_root.join("volumes"),
         store.clone(),

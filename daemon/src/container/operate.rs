@@ -1,7 +1,7 @@
 //! What is done to a container beside start, exit and removal: signals, stop, restart, pause, rename,
 //! resize.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gantry_ids::{ContainerName, Signal};
 use gantry_telemetry::failpoint;
@@ -249,7 +249,7 @@ impl Actor {
             failpoint(failpoints::STOP_PERSISTED)?;
             self.publish();
         }
-        self.record.stopped_by_user = true;
+        Arc::make_mut(&mut self.record).stopped_by_user = true;
         Ok(self.record.life.has_process())
     }
 
@@ -267,7 +267,7 @@ impl Actor {
         let paused = self.all.parts.supervisor.pause(&id).await;
         paused.map_err(|source| self.runtime("pause the container", source))?;
         failpoint(failpoints::PAUSE_FROZEN)?;
-        self.persist(|record| record.life = life).await?;
+        self.persist_run(|record| record.life = life).await?;
         self.publish();
         self.all.parts.announce(&self.record, "pause", &[]);
         Ok(())
@@ -280,7 +280,7 @@ impl Actor {
         let resumed = self.all.parts.supervisor.resume(&id).await;
         resumed.map_err(|source| self.runtime("unpause the container", source))?;
         failpoint(failpoints::UNPAUSE_THAWED)?;
-        self.persist(|record| record.life = life).await?;
+        self.persist_run(|record| record.life = life).await?;
         self.publish();
         self.all.parts.announce(&self.record, "unpause", &[]);
         Ok(())

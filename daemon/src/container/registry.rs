@@ -91,11 +91,22 @@ impl Parts {
     /// # Errors
     /// Nothing of it is written then.
     pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
-        let batch = match self.watermark.place() {
+        self.store.commit(self.with_place(batch)).await
+    }
+
+    /// The same for the state of a run, which need not survive the machine ([`Store::commit_soon`]).
+    ///
+    /// # Errors
+    /// Nothing of it is written then.
+    pub async fn commit_soon(&self, batch: Batch) -> Result<(), StoreError> {
+        self.store.commit_soon(self.with_place(batch)).await
+    }
+
+    fn with_place(&self, batch: Batch) -> Batch {
+        match self.watermark.place() {
             Some(at) => batch.put(Table::Engine, PLACE, Place::encode(at)),
             None => batch,
-        };
-        self.store.commit(batch).await
+        }
     }
 
     /// Tells the world, with docker's attributes.
@@ -278,12 +289,21 @@ impl Containers {
         }
     }
 
+    /// Waits until all that was answered so far survives a power cut.
+    ///
+    /// # Errors
+    /// The disk does not take it.
+    pub async fn sync(&self) -> Result<(), StoreError> {
+        self.parts.store.commit(Batch::default()).await
+    }
+
     /// Starts the owner of a record that is written and whose name is reserved.
     pub(super) fn adopt(&self, record: Record, task_left: bool) -> Handle {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let id = record.id.clone();
+        let record = Arc::new(record);
         let view = View {
-            record: Arc::new(record.clone()),
+            record: Arc::clone(&record),
             exits: 0,
             removed: false,
         };

@@ -4,7 +4,7 @@
 //! and the disk still hold ([`Teardown`]). Name, addresses and ports are free when the caller is
 //! answered; mounts, directories and anonymous volumes follow, also after a crash.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gantry_errors::Many;
 use gantry_ids::ContainerId;
@@ -112,7 +112,7 @@ impl Containers {
         handle: &super::registry::Handle,
     ) -> Result<(), ContainerError> {
         let mut watch = handle.watch();
-        match handle.call(super::actor::Command::StopWanted).await {
+        match handle.call(super::actor::Command::RemovalWanted).await {
             Ok(true) => {}
             Ok(false) | Err(ContainerError::Gone(_)) => return Ok(()),
             Err(error) => return Err(error),
@@ -215,7 +215,8 @@ impl Containers {
         }
         if errors.errors().is_empty() {
             let done = Batch::default().delete(Table::Teardown, teardown.id.as_str());
-            let committed = parts.store.commit(done).await;
+            // Taking it down again does no harm.
+            let committed = parts.store.commit_soon(done).await;
             errors.note(committed.map_err(|source| ContainerError::Persist {
                 id: teardown.id.clone(),
                 source,
@@ -251,7 +252,7 @@ impl Actor {
         if let Life::Restarting { .. } = self.record.life
             && options.force
         {
-            self.record.life = step(&self.record.life, Event::RestartCancelled)
+            Arc::make_mut(&mut self.record).life = step(&self.record.life, Event::RestartCancelled)
                 .expect("a waiting restart may be called off");
         }
         let life = step(&self.record.life, Event::RemoveBegun).map_err(|_| {
@@ -313,16 +314,19 @@ impl Actor {
             id.as_str(),
             bytes,
         );
-        self.all
-            .parts
-            .commit(batch)
-            .await
-            .map_err(|source| ContainerError::Persist {
-                id: id.clone(),
-                source,
-            })?;
+        let parts = &self.all.parts;
+        // What removes itself does so again if the machine ends now.
+        let written = if self.record.host.auto_remove {
+            parts.commit_soon(batch).await
+        } else {
+            parts.commit(batch).await
+        };
+        written.map_err(|source| ContainerError::Persist {
+            id: id.clone(),
+            source,
+        })?;
         failpoint(failpoints::REMOVE_PERSISTED)?;
-        self.record.life = life;
+        Arc::make_mut(&mut self.record).life = life;
         self.release_network().await;
         self.removed = true;
         self.pending.clear();

@@ -72,6 +72,7 @@ impl Actor {
             self.end_task().await?;
         }
         self.oom = false;
+        self.removal_wanted = false;
         match self.launch(by_user).await {
             Ok(()) => {
                 self.publish();
@@ -108,7 +109,7 @@ impl Actor {
         let links = std::mem::take(&mut joins.links);
         // Until the record says so, a later engine must hear of the start again.
         let _hold = parts.watermark.hold();
-        let record = Arc::new(self.record.clone());
+        let record = Arc::clone(&self.record);
         let prepared = {
             let (parts, record) = (Arc::clone(&parts), Arc::clone(&record));
             let prepared = blocking(move || prepare(&parts, &record));
@@ -166,7 +167,7 @@ impl Actor {
     ) -> Result<(), ContainerError> {
         let life =
             step(&self.record.life, Event::Started { pid, at }).map_err(|why| self.refused(why))?;
-        self.persist(|record| {
+        self.persist_run(|record| {
             if let Life::Exited { exit } | Life::Restarting { exit } = &record.life {
                 record.last.exit = exit.clone();
             }
@@ -220,7 +221,7 @@ impl Actor {
         };
         if let Ok(life) = step(&self.record.life, Event::StartFailed { exit: exit.clone() }) {
             let written = self
-                .persist(|record| {
+                .persist_run(|record| {
                     record.last.exit = exit;
                     record.life = life;
                 })
@@ -291,7 +292,7 @@ impl Actor {
     pub(super) async fn release_network(&self) {
         let parts = self.parts();
         let id = self.record.id.clone();
-        let record = self.record.clone();
+        let record = Arc::clone(&self.record);
         let released = blocking(move || {
             volumes::let_go(&parts, &record);
             super::shm::release(&parts, &id);

@@ -244,6 +244,11 @@ fn catch_up_with_task(record: &mut Record, task: Option<&Task>, missed: &[Seen])
     if ran && !record.life.has_process() {
         let started = begun.flatten().or_else(|| start_of(task.pid));
         let started = started.unwrap_or_else(Timestamp::now);
+        // The start of a short process may be told after its end.
+        let started = match &task.status {
+            TaskStatus::Stopped { at: Some(end), .. } => started.min(*end),
+            _ => started,
+        };
         record.life = Life::Running {
             pid: task.pid,
             started,

@@ -3,17 +3,36 @@
 //! The owners of records keep them in memory and write through: reading from here happens once, at
 //! start. A [`Batch`] is one transaction; batches that wait at the same time share one commit (and
 //! its fsync). Values are bytes that carry their own version: this module does not look into them.
+//!
+//! [`Store::commit`] is for what must survive a power cut; [`Store::commit_soon`] for what must survive
+//! a kill of the engine (`ahead`).
 
-use std::{path::Path, sync::Arc, thread};
+mod ahead;
+mod writer;
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, Thread},
+};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+
+use ahead::{Ahead, Mark};
+use writer::Job;
 
 /// Batches that may wait for the writer before a caller has to wait itself.
 const QUEUE: usize = 256;
 
+/// What the database keeps in memory, in bytes: records are read once, at the start.
+const CACHE_BYTES: usize = 1 << 20;
+
 /// The kinds of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Table {
     /// Containers, by id.
     Containers,
@@ -58,6 +77,12 @@ pub enum StoreError {
         #[source]
         source: Arc<redb::Error>,
     },
+    #[error("open what went ahead of the metadata store, {path}")]
+    Ahead {
+        path: String,
+        #[source]
+        source: Arc<io::Error>,
+    },
     #[error("commit metadata")]
     Commit {
         #[source]
@@ -89,43 +114,55 @@ impl Batch {
     }
 }
 
-type Job = (Batch, oneshot::Sender<Result<(), StoreError>>);
-
 /// The store; clones share it.
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Arc<Database>,
     writer: mpsc::Sender<Job>,
+    thread: Thread,
+    ahead: Arc<Mutex<Ahead>>,
 }
 
 impl Store {
-    /// Opens or creates the file and starts the writer, which ends with the last clone.
+    /// Opens or creates the file and starts the writer, which ends with the last clone. What an engine
+    /// before this one answered ahead of its sync is in the file `ahead`, and is committed first.
     ///
     /// # Errors
-    /// [`StoreError::Open`]; among them that another process has it open.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    /// [`StoreError::Open`]; among them that another process has it open. [`StoreError::Ahead`].
+    pub fn open(path: &Path, ahead: &Path) -> Result<Self, StoreError> {
         let failed = |source: redb::Error| StoreError::Open {
             path: path.display().to_string(),
             source: Arc::new(source),
         };
-        let database = Database::create(path).map_err(|error| failed(error.into()))?;
+        let unread = |source: io::Error| StoreError::Ahead {
+            path: ahead.display().to_string(),
+            source: Arc::new(source),
+        };
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(path)
+            .map_err(|error| failed(error.into()))?;
         let transaction = database
             .begin_write()
             .map_err(|error| failed(error.into()))?;
-        for table in Table::ALL {
-            transaction
-                .open_table(table.definition())
-                .map_err(|error| failed(error.into()))?;
-        }
+        let mark = complete(&transaction).map_err(failed)?;
+        let (missing, mark) = Ahead::missing(ahead, &mark).map_err(unread)?;
+        writer::stage(&transaction, &missing, Some(&mark)).map_err(failed)?;
         transaction.commit().map_err(|error| failed(error.into()))?;
         let database = Arc::new(database);
+        let ahead = Arc::new(Mutex::new(Ahead::create(ahead, mark).map_err(unread)?));
         let (writer, jobs) = mpsc::channel(QUEUE);
-        let shared = Arc::clone(&database);
-        thread::Builder::new()
+        let shared = (Arc::clone(&database), Arc::clone(&ahead));
+        let thread = thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_loop(&shared, jobs))
+            .spawn(move || writer::run(&shared.0, jobs, &shared.1))
             .map_err(|error| failed(redb::Error::Io(error)))?;
-        Ok(Self { database, writer })
+        Ok(Self {
+            database,
+            writer,
+            thread: thread.thread().clone(),
+            ahead,
+        })
     }
 
     /// The database itself, for owners of tables that write for themselves (networks).
@@ -172,84 +209,51 @@ impl Store {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
+        let job = Job::synced(batch, done);
         self.writer
-            .send((batch, done))
+            .send(job)
             .await
             .map_err(|_| StoreError::Closed)?;
+        self.thread.unpark();
         answer.await.map_err(|_| StoreError::Closed)?
     }
-}
 
-/// Takes what waits, writes it in one transaction, answers everyone.
-fn write_loop(database: &Database, mut jobs: mpsc::Receiver<Job>) {
-    while let Some(first) = jobs.blocking_recv() {
-        let mut waiting = vec![first];
-        while let Ok(job) = jobs.try_recv() {
-            waiting.push(job);
-        }
-        let (batches, answers): (Vec<Batch>, Vec<_>) = waiting.into_iter().unzip();
-        let outcome = write(database, &batches).map_err(|source| StoreError::Commit {
-            source: Arc::new(source),
-        });
-        for answer in answers {
-            // A caller that went away has its change written all the same.
-            drop(answer.send(outcome.clone()));
-        }
+    /// Writes a batch; once this returns it survives a kill of the engine, and a moment later a power
+    /// cut.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn commit_soon(&self, batch: Batch) -> Result<(), StoreError> {
+        let permit = self.writer.reserve().await;
+        let permit = permit.map_err(|_| StoreError::Closed)?;
+        let refused = {
+            // Held over both, so that numbers are in the order of the queue.
+            let mut ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+            match ahead.append(&batch) {
+                Ok(number) => {
+                    permit.send(Job::ahead(batch, number));
+                    return Ok(());
+                }
+                Err(refused) => refused,
+            }
+        };
+        let error = gantry_errors::chain(&refused).to_string();
+        tracing::warn!(error, "a change waits for its commit");
+        self.commit(batch).await
     }
 }
 
-fn write(database: &Database, batches: &[Batch]) -> Result<(), redb::Error> {
-    let transaction = database.begin_write()?;
-    for (table, key, value) in batches.iter().flat_map(|batch| &batch.changes) {
-        let mut open = transaction.open_table(table.definition())?;
-        match value {
-            Some(value) => {
-                open.insert(key.as_str(), value.as_slice())?;
-            }
-            None => {
-                open.remove(key.as_str())?;
-            }
-        }
+/// Makes the tables that are missing, and gives the mark.
+fn complete(transaction: &WriteTransaction) -> Result<Mark, redb::Error> {
+    for table in Table::ALL {
+        transaction.open_table(table.definition())?;
     }
-    transaction.commit()?;
-    Ok(())
+    let engine = transaction.open_table(Table::Engine.definition())?;
+    let mark = engine.get(Mark::KEY)?;
+    let mark = mark.and_then(|bytes| Mark::decode(bytes.value()));
+    Ok(mark.unwrap_or_else(Mark::new))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_was_committed_is_there_after_reopening() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("gantry.redb");
-        let store = Store::open(&path).unwrap();
-        let writes = (0..20).map(|n| {
-            let store = store.clone();
-            async move {
-                store
-                    .commit(Batch::default().put(Table::Containers, &format!("id{n}"), vec![n]))
-                    .await
-            }
-        });
-        for write in futures_util::future::join_all(writes).await {
-            write.unwrap();
-        }
-        store
-            .commit(Batch::default().delete(Table::Containers, "id3"))
-            .await
-            .unwrap();
-        assert!(Store::open(&path).is_err(), "one process at a time");
-        drop(store);
-        let reopened = (0..200).find_map(|_| {
-            // The writer thread lets go of the file a moment after the last handle.
-            Store::open(&path).ok().or_else(|| {
-                thread::yield_now();
-                None
-            })
-        });
-        let records = reopened.unwrap().load(Table::Containers).unwrap();
-        assert_eq!(records.len(), 19);
-        assert!(records.iter().all(|(key, _)| key != "id3"));
-    }
-}
+mod tests;

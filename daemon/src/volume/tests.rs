@@ -1,7 +1,7 @@
 use super::*;
 
 fn volumes(root: &Path) -> Volumes {
-    let store = Store::open(&root.join("db.redb")).unwrap();
+    let store = Store::open(&root.join("db.redb"), &root.join("ahead.json")).unwrap();
     Volumes::open(root.join("volumes"), store, Arc::default()).unwrap()
 }
 

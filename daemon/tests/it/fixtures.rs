@@ -38,7 +38,12 @@ fn records(store: &Store) -> BTreeMap<String, Record> {
 #[tokio::test(flavor = "multi_thread")]
 async fn records_of_an_earlier_version_are_read() {
     let dir = unpacked();
-    let store = Store::open(&dir.path().join("data/gantry.redb")).unwrap();
+    let dir_path = dir.path();
+    let store = Store::open(
+        &dir_path.join("data/gantry.redb"),
+        &dir_path.join("ahead.json"),
+    );
+    let store = store.unwrap();
     let records = records(&store);
     assert_eq!(
         records.keys().collect::<Vec<_>>(),
