@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use gantry_errors::chain;
+use gantry_linux::allocator;
 use gantry_proto::uds;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 
@@ -25,8 +27,16 @@ use crate::task::{Context, Table};
 
 /// Worker threads: calls are short, and what is slow is in other processes.
 const WORKERS: usize = 2;
+/// How many heaps the threads share.
+const ARENAS: u16 = 2;
+/// Blocks of this size, in bytes, go back to the kernel at once.
+const MAPPED_FROM: u32 = 128 << 10;
 /// The socket is for root and its group, as containerd's.
 const SOCKET_MODE: u32 = 0o660;
+/// How long nothing has to happen for a burst of work to be over.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long one lasts at most until its memory is given back.
+const BUSY_LIMIT: Duration = Duration::from_secs(30);
 /// How often expired leases are looked for.
 const LEASES_EVERY: Duration = Duration::from_secs(600);
 /// How many calls one connection may have under way.
@@ -44,6 +54,8 @@ pub(crate) fn main() -> Result<()> {
         format: config.format,
         trace: config.trace.as_deref(),
     })?;
+    allocator::share_arenas(ARENAS);
+    allocator::map_blocks_from(MAPPED_FROM);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .max_blocking_threads(8)
@@ -75,6 +87,7 @@ async fn run(config: Config) -> Result<()> {
         tasks = found,
         "serving"
     );
+    tokio::spawn(give_back(supervisor.context.journal.activity()));
     tokio::spawn(expire_leases(Arc::clone(&supervisor)));
     tokio::spawn(sweep_late(Arc::clone(&supervisor.context)));
     let serving = Server::builder()
@@ -87,6 +100,22 @@ async fn run(config: Config) -> Result<()> {
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping, containers run on"),
     }
     Ok(())
+}
+
+/// Gives memory back to the kernel that a burst of work has left, once that is over.
+async fn give_back(mut activity: watch::Receiver<u64>) {
+    while activity.changed().await.is_ok() {
+        let end = Instant::now() + BUSY_LIMIT;
+        while Instant::now() < end {
+            match tokio::time::timeout(QUIET, activity.changed()).await {
+                Err(_) => break,
+                Ok(Err(_)) => return,
+                Ok(Ok(())) => {}
+            }
+        }
+        // It does not panic.
+        drop(tokio::task::spawn_blocking(allocator::trim).await);
+    }
 }
 
 /// Ends leases that were left behind, now and from time to time.

@@ -6,10 +6,13 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gantry_errors::chain;
 use gantry_linux::activation::{Activated, take_activated};
+use gantry_linux::allocator;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
@@ -23,6 +26,17 @@ use crate::embedded;
 use crate::engine::{Engine, OpenError};
 use crate::events::EventKind;
 use crate::runtime::supervise::SuperviseError;
+
+/// How many heaps the threads share. Blocking work comes and goes in many threads: with a heap for each,
+/// a burst's memory stays.
+const ARENAS: u16 = 2;
+/// Blocks of this size, in bytes, go back to the kernel at once.
+const MAPPED_FROM: u32 = 128 << 10;
+
+/// How long nothing has to happen for a burst of work to be over.
+const QUIET: Duration = Duration::from_secs(1);
+/// How long one lasts at most until its memory is given back.
+const BUSY_LIMIT: Duration = Duration::from_secs(30);
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +85,8 @@ pub fn run(config: Config, flags: Flags) -> Result<(), AppError> {
     for warning in &config.warnings {
         warn!("{warning}");
     }
+    allocator::share_arenas(ARENAS);
+    allocator::map_blocks_from(MAPPED_FROM);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -88,6 +104,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     start(&engine).await?;
     let config = engine.config();
     let listeners = listeners(&config).await?;
+    tokio::spawn(give_back(engine.events.activity()));
     let router = http::router(Arc::clone(&engine));
     let servers = TaskTracker::new();
     for listener in listeners {
@@ -105,9 +122,28 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     engine.closing.cancel();
     servers.close();
     servers.wait().await;
+    if let Err(error) = engine.containers.sync().await {
+        error!(error = %chain(&error), "what was answered last is not synced");
+    }
     drop(pidfile);
     info!("the daemon ends; containers run on");
     Ok(())
+}
+
+/// Gives memory back to the kernel that a burst of work has left, once that is over.
+async fn give_back(mut activity: watch::Receiver<u64>) {
+    while activity.changed().await.is_ok() {
+        let end = Instant::now() + BUSY_LIMIT;
+        while Instant::now() < end {
+            match tokio::time::timeout(QUIET, activity.changed()).await {
+                Err(_) => break,
+                Ok(Err(_)) => return,
+                Ok(Ok(())) => {}
+            }
+        }
+        // It does not panic.
+        drop(tokio::task::spawn_blocking(allocator::trim).await);
+    }
 }
 
 /// The supervisor, then every container that there was, then the image to try things with.

@@ -9,6 +9,7 @@
 )]
 
 pub mod activation;
+pub mod allocator;
 pub mod bpf;
 pub mod clone;
 pub mod detach;

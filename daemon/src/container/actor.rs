@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// How long an ended task waits for the removal that was announced.
-const REMOVAL_LIMIT: Duration = Duration::from_secs(1);
+pub(super) const REMOVAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// A client's stream that is on its way: it is handed over once the client was answered, and a start
 /// waits for it. The bytes are stdin that arrived with the request.
@@ -134,6 +134,8 @@ pub(super) struct Actor {
     pub(super) task_left: bool,
     /// A removal follows the end of the process, and takes the task with it.
     pub(super) removal_wanted: bool,
+    /// The task has ended, and is deleted if nothing is asked for so long.
+    pub(super) task_rests: Option<Duration>,
     /// Memory ran out since the last start.
     pub(super) oom: bool,
     pub(super) exits: u64,
@@ -161,6 +163,7 @@ impl Actor {
             pending: Vec::new(),
             task_left,
             removal_wanted: false,
+            task_rests: None,
             oom,
             exits: 0,
             delay: None,
@@ -183,13 +186,13 @@ impl Actor {
         }
     }
 
-    /// The next command. An ended task that was left to a removal is deleted if that does not come.
+    /// The next command; an ended task is deleted when none comes.
     async fn next(&mut self, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
-        let ended = self.task_left && !self.record.life.has_process();
-        if ended && std::mem::take(&mut self.removal_wanted) {
-            if let Ok(command) = tokio::time::timeout(REMOVAL_LIMIT, inbox.recv()).await {
+        while let Some(rest) = self.task_rests {
+            if let Ok(command) = tokio::time::timeout(rest, inbox.recv()).await {
                 return command;
             }
+            self.task_rests = None;
             self.delete_ended().await;
         }
         inbox.recv().await

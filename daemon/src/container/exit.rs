@@ -7,7 +7,8 @@ use gantry_telemetry::failpoint;
 use jiff::Timestamp;
 
 use super::{
-    actor::{Actor, Command, ExitNews},
+    AFTER_YOU,
+    actor::{Actor, Command, ExitNews, REMOVAL_LIMIT},
     error::ContainerError,
     failpoints,
     restart::{self, Policy},
@@ -102,9 +103,11 @@ impl Actor {
             self.schedule_restart(ran_for);
         }
         self.release_network().await;
-        if !self.removal_wanted {
-            self.delete_ended().await;
-        }
+        self.task_rests = Some(if self.removal_wanted {
+            REMOVAL_LIMIT
+        } else {
+            AFTER_YOU
+        });
         Ok(())
     }
 

@@ -55,3 +55,7 @@ pub mod wait;
 pub use actor::Expected;
 pub use error::ContainerError;
 pub use registry::{Containers, Handle, Parts};
+
+/// How long what has ended is left alone: whoever was told of it goes on first, most often a client that
+/// is about to end, with whom the cleaning up would share the processors.
+pub(crate) const AFTER_YOU: std::time::Duration = std::time::Duration::from_millis(25);

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    AFTER_YOU,
     actor::Actor,
     create::blocking,
     error::ContainerError,
@@ -163,6 +164,7 @@ impl Containers {
     pub(super) fn tear_down(&self, teardown: Teardown) {
         let all = self.clone();
         tokio::spawn(async move {
+            tokio::time::sleep(AFTER_YOU).await;
             for _ in 0..TRIES {
                 match all.tear_down_once(&teardown).await {
                     Ok(()) => return,

@@ -71,6 +71,7 @@ impl Actor {
         if self.task_left {
             self.end_task().await?;
         }
+        self.task_rests = None;
         self.oom = false;
         self.removal_wanted = false;
         match self.launch(by_user).await {

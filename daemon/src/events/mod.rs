@@ -217,6 +217,12 @@ impl EventBus {
         }
     }
 
+    /// Changes whenever something happens.
+    #[must_use]
+    pub fn activity(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
     /// How many subscriptions there are.
     #[must_use]
     pub fn listeners(&self) -> usize {

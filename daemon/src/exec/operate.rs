@@ -10,7 +10,7 @@ use gantry_telemetry::failpoint;
 use super::{Exec, ExecLife};
 use crate::{
     container::{
-        ContainerError, Containers, Handle, failpoints,
+        AFTER_YOU, ContainerError, Containers, Handle, failpoints,
         model::Record,
         operate::not_running,
         refusal::{self, Refusal},
@@ -246,6 +246,7 @@ impl Containers {
         );
         // Beside the stream of events, which must not wait for it.
         tokio::spawn(async move {
+            tokio::time::sleep(AFTER_YOU).await;
             if let Err(error) = supervisor.delete_exec(&container, &id).await {
                 tracing::debug!(container.id = %container, exec.id = id, %error, "exec not deleted");
             }

@@ -175,6 +175,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Changes with every entry.
+    pub(crate) fn activity(&self) -> watch::Receiver<u64> {
+        self.0.head.subscribe()
+    }
+
     /// Where the journal ends now.
     pub(crate) fn head(&self) -> Cursor {
         self.cursor(*self.0.head.borrow())

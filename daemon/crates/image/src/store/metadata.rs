@@ -142,6 +142,9 @@ fn failed<E: Into<redb::Error>>(step: &'static str) -> impl FnOnce(E) -> ImageEr
     }
 }
 
+/// What the database keeps in memory, in bytes. The kernel's page cache holds the rest.
+const CACHE_BYTES: usize = 1 << 20;
+
 fn damaged(what: &str) -> ImageError {
     let source = Box::new(redb::Error::Corrupted(what.to_owned()));
     ImageError::Metadata {
@@ -153,7 +156,10 @@ fn damaged(what: &str) -> ImageError {
 impl Metadata {
     /// Opens or makes the database and its tables.
     pub(crate) fn open(path: &Path) -> Result<Self, ImageError> {
-        let database = Database::create(path).map_err(failed("open"))?;
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES)
+            .create(path)
+            .map_err(failed("open"))?;
         let write = database.begin_write().map_err(failed("begin"))?;
         write.open_table(CONFIGS).map_err(failed("open a table"))?;
         write.open_table(IMAGES).map_err(failed("open a table"))?;
