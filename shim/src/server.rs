@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gantry_linux::allocator;
 use gantry_proto::MAX_MESSAGE_BYTES;
 use gantry_proto::containerd::task::v3::task_server::TaskServer;
 use thiserror::Error;
@@ -18,6 +19,11 @@ use crate::events::Events;
 use crate::reaper::Reaper;
 use crate::service::Service;
 use crate::task::Task;
+
+/// Buffers of a stream are this big, in bytes; what is kept of a call's is smaller.
+const MAPPED_FROM: u32 = 32 << 10;
+/// How much of the heap's end may rest unused, in bytes.
+const TRIM_FROM: u32 = 64 << 10;
 
 /// How long the answers and events under way may take once the shim is to end.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -35,6 +41,9 @@ pub(crate) enum ServerError {
 
 /// Serves the task until it is shut down.
 pub(crate) fn run(inheritance: Inheritance) -> Result<(), ServerError> {
+    // What a burst of output took goes back to the kernel once it is over.
+    allocator::map_blocks_from(MAPPED_FROM);
+    allocator::trim_from(TRIM_FROM);
     let event_loop = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

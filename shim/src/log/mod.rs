@@ -20,8 +20,6 @@ use record::Encoder;
 
 /// How many encoded bytes are gathered before they are written.
 const FLUSH_LEN: usize = 128 * 1024;
-/// What of the gathering buffer is kept between two bursts.
-const KEEP_LEN: usize = 8 * 1024;
 
 /// One container's log.
 #[derive(Debug)]
@@ -57,6 +55,11 @@ impl JsonLog {
         lines.push(bytes, |line, end| self.record(stream, line, end));
         *self.lines(stream) = lines;
         self.flush();
+    }
+
+    /// Gives the gathering buffer back until there is more to write.
+    pub(crate) fn rest(&mut self) {
+        self.pending = Vec::new();
     }
 
     /// The stream has ended: a last line without its newline is written as it is.
@@ -122,7 +125,6 @@ impl JsonLog {
         }
         self.file.append(&self.pending);
         self.pending.clear();
-        self.pending.shrink_to(KEEP_LEN);
     }
 }
 

@@ -299,7 +299,11 @@ impl Runtime {
         if self.systemd_cgroup {
             command.arg("--systemd-cgroup");
         }
-        command.arg(verb).args(arguments).current_dir(&self.bundle);
+        command.arg(verb).args(arguments);
+        // A server is there already; changing folders would make it fork where it can vfork.
+        if std::env::current_dir().ok().as_ref() != Some(&self.bundle) {
+            command.current_dir(&self.bundle);
+        }
         command
     }
 }

@@ -58,6 +58,13 @@ impl Hub {
         }
     }
 
+    /// The process has nothing to say for now: buffers are given back.
+    pub(super) fn rest(&self) {
+        if let Some(log) = &mut self.state().log {
+            log.rest();
+        }
+    }
+
     /// One stream has ended; after the last one clients get what they are owed and are let go.
     pub(super) fn end(&self, stream: Stream) {
         let mut state = self.state();

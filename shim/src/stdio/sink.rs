@@ -48,6 +48,13 @@ impl Sink {
         }
     }
 
+    /// Nothing is to be written for now.
+    pub(super) fn rest(&self) {
+        if let Self::Hub(hub, _) = self {
+            hub.rest();
+        }
+    }
+
     /// The stream has ended.
     pub(super) fn end(self) {
         if let Self::Hub(hub, stream) = self {
