@@ -103,11 +103,14 @@ impl Actor {
             self.schedule_restart(ran_for);
         }
         self.release_network().await;
-        self.task_rests = Some(if self.removal_wanted {
-            REMOVAL_LIMIT
+        if self.halting() {
+            // The engine ends soon.
+            self.delete_ended().await;
+        } else if self.removal_wanted {
+            self.task_rests = Some(REMOVAL_LIMIT);
         } else {
-            AFTER_YOU
-        });
+            self.task_rests = Some(AFTER_YOU);
+        }
         Ok(())
     }
 

@@ -4,7 +4,10 @@
 //! and the disk still hold ([`Teardown`]). Name, addresses and ports are free when the caller is
 //! answered; mounts, directories and anonymous volumes follow, also after a crash.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use gantry_errors::Many;
 use gantry_ids::ContainerId;
@@ -164,7 +167,10 @@ impl Containers {
     pub(super) fn tear_down(&self, teardown: Teardown) {
         let all = self.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(AFTER_YOU).await;
+            // An engine that ends its containers ends soon itself.
+            if !all.parts.halting.load(Ordering::Acquire) {
+                tokio::time::sleep(AFTER_YOU).await;
+            }
             for _ in 0..TRIES {
                 match all.tear_down_once(&teardown).await {
                     Ok(()) => return,
