@@ -103,6 +103,12 @@ impl Actor {
             self.schedule_restart(ran_for);
         }
         self.release_network().await;
+        self.let_go_of_task().await;
+        Ok(())
+    }
+
+    /// Has the ended task deleted once nothing else is asked for.
+    async fn let_go_of_task(&mut self) {
         if self.halting() {
             // The engine ends soon.
             self.delete_ended().await;
@@ -111,7 +117,6 @@ impl Actor {
         } else {
             self.task_rests = Some(AFTER_YOU);
         }
-        Ok(())
     }
 
     /// Lets the supervisor forget a task that has ended.

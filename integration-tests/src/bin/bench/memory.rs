@@ -1,10 +1,11 @@
 //! Memory with many containers, listing them, and how soon the API is back after a kill.
 
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use integration_tests::http::Http;
 use integration_tests::image::BUSYBOX;
-use integration_tests::{Engine, Kind, leaks, usage};
+use integration_tests::{Engine, Kind, eventually, leaks, usage};
 
 use crate::figure::{Contender, Figure, Target, interleaved};
 
@@ -89,6 +90,11 @@ fn start(engine: &Engine, count: usize) {
 fn back_after_kill(engine: &mut Engine) -> f64 {
     engine.kill_daemon();
     engine.kill_supervisor();
+    // One that is still dying holds the API's socket, and resets who connects to it.
+    let socket = engine.socket();
+    eventually("nobody listens", Duration::from_secs(10), || {
+        UnixStream::connect(&socket).is_err().then_some(())
+    });
     let start = Instant::now();
     engine.start_daemon();
     let answer = Http::connect(&engine.socket()).call("GET", "/v1.47/containers/json", "");
