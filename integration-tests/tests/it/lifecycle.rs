@@ -11,7 +11,7 @@ fn a_container_is_created_started_stopped_and_removed() {
     let engine = Engine::start();
     let docker = engine.docker();
     let id = docker
-        .run(&["create", "--name", "c1", BUSYBOX, "sleep", "1000"])
+        .run(&["create", "--name", "first", BUSYBOX, "sleep", "1000"])
         .ok();
     assert_eq!(id.len(), 64);
     let state = |name: &str| {
@@ -19,30 +19,30 @@ fn a_container_is_created_started_stopped_and_removed() {
             .run(&["inspect", "-f", "{{.State.Status}}", name])
             .ok()
     };
-    assert_eq!(state("c1"), "created");
-    assert_eq!(docker.run(&["start", "c1"]).ok(), "c1");
-    assert_eq!(state("c1"), "running");
+    assert_eq!(state("first"), "created");
+    assert_eq!(docker.run(&["start", "first"]).ok(), "first");
+    assert_eq!(state("first"), "running");
     assert_eq!(docker.run(&["ps", "-q", "--no-trunc"]).ok(), id);
-    let conflict = docker.run(&["rm", "c1"]);
+    let conflict = docker.run(&["rm", "first"]);
     assert_eq!(conflict.code, 1);
     assert!(
         conflict.err.contains("container is running"),
         "{conflict:?}"
     );
-    assert_eq!(docker.run(&["stop", "-t", "0", "c1"]).ok(), "c1");
-    assert_eq!(state("c1"), "exited");
+    assert_eq!(docker.run(&["stop", "-t", "0", "first"]).ok(), "first");
+    assert_eq!(state("first"), "exited");
     assert_eq!(
         docker
-            .run(&["inspect", "-f", "{{.State.ExitCode}}", "c1"])
+            .run(&["inspect", "-f", "{{.State.ExitCode}}", "first"])
             .ok(),
         "137"
     );
-    assert_eq!(docker.run(&["rm", "c1"]).ok(), "c1");
+    assert_eq!(docker.run(&["rm", "first"]).ok(), "first");
     assert!(
         docker
-            .run(&["inspect", "c1"])
+            .run(&["inspect", "first"])
             .err
-            .contains("No such object: c1")
+            .contains("No such object: first")
     );
     engine.finish();
 }
