@@ -52,7 +52,7 @@ impl Session {
         &self,
         fetch: &Fetch,
         root: OwnedFd,
-        sent: &(dyn Fn(u64) + Sync),
+        sent: &dyn Fn(u64),
     ) -> Result<Received, FetchError> {
         const WHAT: &str = "fetch files of the client";
         self.requires(DIFF_COPY)?;

@@ -25,6 +25,7 @@ pub use channel::{Channel, open};
 pub use files::{Fetch, FetchError};
 pub use headers::Offer;
 pub use send::ExportError;
+pub use upload::Reader;
 
 /// The authority of calls, as BuildKit's client names it.
 const ORIGIN: &str = "http://localhost";

@@ -50,33 +50,28 @@ impl Session {
         &self,
         export: usize,
         root: OwnedFd,
-        sent: &(dyn Fn(u64) + Sync),
+        sent: &dyn Fn(u64),
     ) -> Result<(), ExportError> {
         let mut sender = Sender::new(root)?;
         let (queue, packets) = mpsc::channel::<Packet>(QUEUE);
-        let mut answers: Streaming<Packet> = {
-            // The client answers once it was told something.
-            let call = self.call(export, ReceiverStream::new(packets));
-            let first = sender.produce()?.ok_or(ExportError::Ended)?;
-            let (answers, told) = tokio::join!(call, queue.send(first));
-            told.map_err(|_| ExportError::Ended)
-                .and(answers.map_err(ExportError::from))?
-        };
+        // The client's answer may begin as late as its first question.
+        let mut call = std::pin::pin!(self.call(export, ReceiverStream::new(packets)));
+        let mut answers: Option<Streaming<Packet>> = None;
         let mut bytes = 0;
         let mut next = sender.produce()?;
         while !sender.is_finished() || next.is_some() {
-            let is_waiting = next.is_some();
+            let (has_next, has_answers) = (next.is_some(), answers.is_some());
             tokio::select! {
-                permit = queue.reserve(), if is_waiting => {
+                permit = queue.reserve(), if has_next => {
                     let permit = permit.map_err(|_| ExportError::Ended)?;
                     let packet = next.take().expect("there is one");
                     bytes += u64::try_from(packet.data.len()).unwrap_or(u64::MAX);
                     permit.send(packet);
                     sent(bytes);
                 }
-                answer = answers.message() => {
-                    let answer = answer.map_err(CallError::of(WHAT))?;
-                    sender.take(&answer.ok_or(ExportError::Ended)?)?;
+                opened = &mut call, if !has_answers => answers = Some(opened?),
+                answer = message(&mut answers), if has_answers => {
+                    sender.take(&answer?.ok_or(ExportError::Ended)?)?;
                 }
             }
             if next.is_none() {
@@ -84,12 +79,7 @@ impl Session {
             }
         }
         drop(queue);
-        while answers
-            .message()
-            .await
-            .map_err(CallError::of(WHAT))?
-            .is_some()
-        {}
+        while message(&mut answers).await?.is_some() {}
         Ok(())
     }
 
@@ -142,4 +132,10 @@ impl Session {
             .await;
         Ok(answer.map_err(failed)?.into_inner())
     }
+}
+
+/// The next message, of a call that was answered.
+async fn message<M>(answers: &mut Option<Streaming<M>>) -> Result<Option<M>, CallError> {
+    let answers = answers.as_mut().expect("the call was answered");
+    answers.message().await.map_err(CallError::of(WHAT))
 }

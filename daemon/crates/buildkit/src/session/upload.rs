@@ -1,7 +1,12 @@
 //! What the client reads from its standard input (`docker build - < context.tar`).
 
-use bytes::Bytes;
+use std::io::{self, Read};
+use std::pin::Pin;
+
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
+use tokio::runtime::Handle;
 use tonic::Request;
 
 use super::headers::add;
@@ -45,5 +50,46 @@ impl Session {
                 Err(status) => Some((Err(CallError::of(WHAT)(status)), messages)),
             }
         }))
+    }
+}
+
+/// An upload as a reader, for a thread that may block.
+pub struct Reader {
+    pieces: Pin<Box<dyn Stream<Item = Result<Bytes, CallError>> + Send>>,
+    piece: Bytes,
+    runtime: Handle,
+}
+
+impl Reader {
+    /// Reads what [`Session::upload`] answered.
+    pub fn new(
+        pieces: impl Stream<Item = Result<Bytes, CallError>> + Send + 'static,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            pieces: Box::pin(pieces),
+            piece: Bytes::new(),
+            runtime,
+        }
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.runtime.block_on(self.pieces.next()) {
+                Some(piece) => self.piece = piece.map_err(io::Error::other)?,
+                None => return Ok(0),
+            }
+        }
+        let length = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..length]);
+        Ok(length)
     }
 }

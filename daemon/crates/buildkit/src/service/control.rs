@@ -1,0 +1,209 @@
+//! `Control`: the calls of a client that builds.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::{self, Stream};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::jobs::{Registration, Returned};
+use super::{Service, cache, capabilities, check_frontend, no_operations};
+use crate::build::{Attributes, CANCELLED, Exporter, Finished, Job};
+use crate::session::Session;
+use crate::wire::control::control_server::Control;
+use crate::wire::control::{
+    BuildHistoryEvent, BuildHistoryRequest, BytesMessage, DiskUsageRequest, DiskUsageResponse,
+    InfoRequest, InfoResponse, ListWorkersRequest, ListWorkersResponse, PruneRequest, SolveRequest,
+    SolveResponse, StatusRequest, StatusResponse, UpdateBuildHistoryRequest,
+    UpdateBuildHistoryResponse, UsageRecord,
+};
+
+/// How long a build waits for the session it names.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Control for Service {
+    type PruneStream = Answers<UsageRecord>;
+    type StatusStream = Answers<StatusResponse>;
+    type SessionStream = Answers<BytesMessage>;
+    type ListenBuildHistoryStream = Answers<BuildHistoryEvent>;
+
+    async fn solve(
+        &self,
+        request: Request<SolveRequest>,
+    ) -> Result<Response<SolveResponse>, Status> {
+        let request = request.into_inner();
+        let exporters = read(&request)?;
+        let session = self.session(&request.session).await?;
+        let (registration, returned) = self.jobs.begin(&request.r#ref, session.clone())?;
+        let solved = async {
+            let attributes = asked(&request, returned).await?;
+            match attributes {
+                Some(attributes) => self.build(&registration, attributes, exporters).await,
+                None => Ok(Finished::new()),
+            }
+        };
+        let exporter_response = tokio::select! {
+            solved = solved => solved?,
+            () = session.closed() => return Err(Status::cancelled(CANCELLED)),
+        };
+        Ok(Response::new(SolveResponse { exporter_response }))
+    }
+
+    async fn status(
+        &self,
+        request: Request<StatusRequest>,
+    ) -> Result<Response<Self::StatusStream>, Status> {
+        let entry = self.jobs.get(&request.into_inner().r#ref).await?;
+        let told = entry.journal.follow().map(Ok);
+        Ok(Response::new(Box::pin(told)))
+    }
+
+    async fn list_workers(
+        &self,
+        _: Request<ListWorkersRequest>,
+    ) -> Result<Response<ListWorkersResponse>, Status> {
+        let record = vec![capabilities::worker(&self.host.platform())];
+        Ok(Response::new(ListWorkersResponse { record }))
+    }
+
+    async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
+        let buildkit_version = Some(capabilities::version());
+        Ok(Response::new(InfoResponse { buildkit_version }))
+    }
+
+    async fn disk_usage(
+        &self,
+        request: Request<DiskUsageRequest>,
+    ) -> Result<Response<DiskUsageResponse>, Status> {
+        cache::no_filter(&request.into_inner().filter)?;
+        let host = self.host.clone();
+        let usage = blocking(move || host.usage()).await??;
+        let record = usage.iter().map(cache::record).collect();
+        Ok(Response::new(DiskUsageResponse { record }))
+    }
+
+    async fn prune(
+        &self,
+        request: Request<PruneRequest>,
+    ) -> Result<Response<Self::PruneStream>, Status> {
+        let wipe = cache::wipe(&request.into_inner())?;
+        let (host, places) = (self.host.clone(), self.places.clone());
+        let wiped = blocking(move || {
+            let wiped = host.wipe(&wipe)?;
+            if let Err(error) = places.prune() {
+                tracing::warn!(%error, "files of clients are left");
+            }
+            Ok::<_, Status>(wiped)
+        })
+        .await??;
+        let records: Vec<_> = wiped.iter().map(|usage| Ok(cache::record(usage))).collect();
+        Ok(Response::new(Box::pin(stream::iter(records))))
+    }
+
+    async fn session(
+        &self,
+        _: Request<Streaming<BytesMessage>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        Err(Status::unimplemented(
+            "sessions are opened by POST /session",
+        ))
+    }
+
+    async fn listen_build_history(
+        &self,
+        _: Request<BuildHistoryRequest>,
+    ) -> Result<Response<Self::ListenBuildHistoryStream>, Status> {
+        Err(Status::unimplemented("no history of builds is kept"))
+    }
+
+    async fn update_build_history(
+        &self,
+        _: Request<UpdateBuildHistoryRequest>,
+    ) -> Result<Response<UpdateBuildHistoryResponse>, Status> {
+        Err(Status::unimplemented("no history of builds is kept"))
+    }
+}
+
+impl Service {
+    async fn session(&self, name: &str) -> Result<Session, Status> {
+        let found = self.sessions.get(name, PATIENCE).await;
+        found.ok_or_else(|| Status::failed_precondition(format!("no active session for {name}")))
+    }
+
+    async fn build(
+        &self,
+        registration: &Registration,
+        attributes: Attributes,
+        exporters: Vec<Exporter>,
+    ) -> Result<Finished, Status> {
+        let entry = &registration.entry;
+        let job = Job {
+            host: self.host.clone(),
+            session: entry.session.clone(),
+            attributes,
+            exporters,
+            journal: entry.journal.clone(),
+            cancel: entry.cancel.clone(),
+            places: self.places.clone(),
+            runtime: Handle::current(),
+        };
+        blocking(move || job.run()).await?
+    }
+}
+
+/// The exporters; whatever else a build cannot be asked for is refused.
+fn read(request: &SolveRequest) -> Result<Vec<Exporter>, Status> {
+    let has_operations = request
+        .definition
+        .as_ref()
+        .is_some_and(|it| !it.def.is_empty());
+    if has_operations || !request.frontend_inputs.is_empty() {
+        return Err(no_operations());
+    }
+    if request.source_policy.is_some() {
+        return Err(Status::unimplemented("source policies are not supported"));
+    }
+    if let Some(cache) = &request.cache
+        && let Some(export) = cache.exports.first()
+    {
+        let text = format!("cache export {:?} is not supported yet", export.r#type);
+        return Err(Status::unimplemented(text));
+    }
+    let invalid = |error: crate::build::ExporterError| Status::invalid_argument(error.to_string());
+    if request.exporters.is_empty() && !request.exporter_deprecated.is_empty() {
+        let options = &request.exporter_attrs_deprecated;
+        let one = Exporter::read(&request.exporter_deprecated, options);
+        return Ok(vec![one.map_err(invalid)?]);
+    }
+    let exporters = request.exporters.iter();
+    exporters
+        .map(|exporter| Exporter::read(&exporter.r#type, &exporter.attrs).map_err(invalid))
+        .collect()
+}
+
+/// What is to be built: said in the request, or by the client meanwhile.
+async fn asked(request: &SolveRequest, returned: oneshot::Receiver<Returned>) -> Returned {
+    if request.frontend.is_empty() {
+        let gone = |_| Err(Status::cancelled(CANCELLED));
+        return returned.await.unwrap_or_else(gone);
+    }
+    check_frontend(&request.frontend)?;
+    let attributes = Attributes::read(&request.frontend_attrs);
+    let invalid =
+        |error: crate::build::AttributesError| Status::invalid_argument(error.to_string());
+    attributes.map(Some).map_err(invalid)
+}
+
+/// Runs something that blocks.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Status::internal("a task of the build panicked"))
+}
