@@ -102,6 +102,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     let pidfile = Pidfile::write(config.pidfile.clone())?;
     let engine = Arc::new(Engine::open(config).map_err(AppError::Open)?);
     start(&engine).await?;
+    tokio::spawn(sweep_downloads(Arc::clone(&engine)));
     let config = engine.config();
     let listeners = listeners(&config).await?;
     tokio::spawn(give_back(engine.events.activity()));
@@ -164,6 +165,24 @@ async fn start(engine: &Engine) -> Result<(), AppError> {
         error!(error = %chain(&error), "load the embedded image");
     }
     Ok(())
+}
+
+/// How long what was received of a blob is kept for whoever asks for it again.
+const PARTIAL_AGE: Duration = Duration::from_secs(24 * 3600);
+/// How often it is looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(3600);
+
+/// Removes partial downloads that nobody went on with for a day, now and from time to time.
+async fn sweep_downloads(engine: Arc<Engine>) {
+    loop {
+        let images = Arc::clone(&engine.images);
+        let swept = tokio::task::spawn_blocking(move || images.sweep_partials(PARTIAL_AGE));
+        let _ = swept.await;
+        tokio::select! {
+            () = engine.closing.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+    }
 }
 
 async fn listeners(config: &Config) -> Result<Vec<Listener>, AppError> {

@@ -27,6 +27,7 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ("patchelf", "binds the stock engines to their own libraries"),
     ("python3-venv", "docker-py, a client nobody here wrote"),
     ("procps", "`ps`, for top; `sysctl`"),
+    ("xz-utils", "packs what our reader unpacks"),
 ];
 
 /// Installs those that are missing; silent when there is nothing to do.

@@ -29,6 +29,7 @@ pub(crate) const GROUPS: &[Group] = &[
     Group::new("context", "Manage contexts"),
     Group::new("engine", "Manage a local engine"),
     Group::new("image", "Manage images"),
+    Group::new("manifest", "Manage image manifests and manifest lists"),
     Group::new("network", "Manage networks"),
     Group::new("system", "Manage the engine's host"),
     Group::new("volume", "Manage volumes"),

@@ -1,10 +1,13 @@
 //! Shows a stream of progress messages.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
 
+use super::rate::Rate;
 use crate::client::Reply;
 use crate::exit::Failure;
 use crate::format::decimal_size;
@@ -49,6 +52,8 @@ struct Screen {
     lines: Vec<String>,
     /// Where the cursor is, in lines from the first.
     at: usize,
+    /// How fast each line's bar moves.
+    rates: HashMap<String, Rate>,
 }
 
 impl Screen {
@@ -63,6 +68,7 @@ impl Screen {
             terminal,
             lines: Vec::new(),
             at: 0,
+            rates: HashMap::new(),
         }
     }
 
@@ -91,7 +97,11 @@ impl Screen {
         if !self.terminal && bar.is_some() {
             return Ok(());
         }
-        let text = line(message, bar.as_deref());
+        let mut text = line(message, bar.as_deref());
+        if self.terminal {
+            text.push_str(&self.pace(message));
+            cut(&mut text);
+        }
         if !self.terminal || message.id.is_empty() {
             if self.terminal {
                 self.move_to_end()?;
@@ -103,6 +113,28 @@ impl Screen {
             return Ok(());
         }
         self.rewrite(&message.id, &text)
+    }
+
+    /// Speed and time left of a line whose bar moves; nothing for any other.
+    fn pace(&mut self, message: &ProgressMessage) -> String {
+        let moving = message
+            .progress_detail
+            .as_ref()
+            .filter(|detail| detail.current > 0);
+        let Some(detail) = moving else {
+            self.rates.remove(&message.id);
+            return String::new();
+        };
+        let rate = self
+            .rates
+            .get(&message.id)
+            .filter(|rate| rate.is_of(message));
+        let rate = rate
+            .cloned()
+            .unwrap_or_else(|| Rate::begin(message, detail));
+        let text = rate.told(detail, Instant::now());
+        self.rates.insert(message.id.clone(), rate);
+        text
     }
 
     fn move_to_end(&mut self) -> io::Result<()> {
@@ -134,6 +166,16 @@ impl Screen {
             }
         }
         Ok(out.flush()?)
+    }
+}
+
+/// Cuts a line to the terminal's width: one that wraps would be two, and the next would overwrite it.
+fn cut(text: &mut String) {
+    let Some((_, columns)) = crate::terminal::size().filter(|(_, columns)| *columns > 0) else {
+        return;
+    };
+    if let Some((end, _)) = text.char_indices().nth(usize::from(columns)) {
+        text.truncate(end);
     }
 }
 

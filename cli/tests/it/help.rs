@@ -67,7 +67,7 @@ fn completion_scripts_name_the_commands() {
 fn what_is_not_built_says_so() {
     let program = Path::new(env!("CARGO_BIN_EXE_gantry"));
     for words in [
-        &["search", "x"][..],
+        &["trust", "x"][..],
         &["swarm", "init"],
         &["build", "."],
         &["volume", "update", "v"],

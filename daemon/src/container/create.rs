@@ -5,7 +5,7 @@ use std::path::Path;
 
 use gantry_engine_api::network::{EndpointSettings, NetworkingConfig};
 use gantry_engine_api::{ContainerConfig, CreateRequest, HostConfig, Map};
-use gantry_ids::{ContainerId, ContainerName, random_name};
+use gantry_ids::{ContainerId, ContainerName, Platform, random_name};
 use gantry_image::Image;
 use gantry_telemetry::failpoint;
 use jiff::Timestamp;
@@ -45,6 +45,19 @@ impl Containers {
         name: &str,
         request: CreateRequest,
     ) -> Result<Created, ContainerError> {
+        self.create_for(name, None, request).await
+    }
+
+    /// Makes a container of the image for a platform.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub async fn create_for(
+        &self,
+        name: &str,
+        platform: Option<&Platform>,
+        request: CreateRequest,
+    ) -> Result<Created, ContainerError> {
         let CreateRequest {
             mut config,
             host_config: mut host,
@@ -55,7 +68,7 @@ impl Containers {
         } else {
             Some(name.parse::<ContainerName>()?)
         };
-        let image = self.parts.images.find(&config.image)?;
+        let image = self.parts.images.find_for(&config.image, platform)?;
         merge(&mut config, image.config.run());
         let (path, args) = command(&config)?;
         let settings = self.parts.config();

@@ -4,6 +4,7 @@
 mod corpus;
 mod fixtures;
 mod hijack;
+mod images;
 mod limits;
 mod routes;
 mod server;

@@ -4,6 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::tree;
 use crate::command::container::short_id;
 use crate::context::Context;
 use crate::dispatch::Execute;
@@ -37,8 +38,8 @@ pub(crate) struct Ls {
     /// Only print ids
     #[arg(short, long)]
     quiet: bool,
-    /// List images with their platforms (not built yet)
-    #[arg(long, hide = true)]
+    /// List images with their platforms and layers, and who shares them
+    #[arg(long)]
     tree: bool,
     #[arg(value_name = "REPOSITORY")]
     args: Vec<String>,
@@ -66,9 +67,6 @@ const DIGESTS: &str =
 
 impl Execute for Ls {
     async fn execute(self, cx: &Context) -> Result<Exit> {
-        if self.tree {
-            anyhow::bail!("--tree is not built yet");
-        }
         let format = if self.format.is_empty() {
             &cx.config.images_format
         } else {
@@ -80,9 +78,15 @@ impl Execute for Ls {
             .client()
             .get("/images/json")
             .flag("all", self.all)
+            .flag("manifests", self.tree)
+            .flag("layers", self.tree)
             .maybe("filters", filters(&conditions))
             .fetch()
             .await?;
+        if self.tree {
+            tree::print(cx, &images)?;
+            return Ok(Exit::SUCCESS);
+        }
         let shown: Vec<Named> = images
             .iter()
             .flat_map(|image| names(image, self.digests || format.contains(".Digest")))

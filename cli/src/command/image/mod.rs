@@ -3,15 +3,23 @@
 use crate::command::inspect::InspectImage;
 use crate::dispatch::{Arity, Verb};
 
+mod explain;
 mod history;
 mod load;
 pub(crate) mod ls;
 mod push;
 mod rm;
+mod tree;
 
 pub(crate) use rm::prune;
 
 pub(super) const VERBS: &[Verb] = &[
+    Verb::new::<explain::Explain>(
+        &["image explain"],
+        "[OPTIONS] IMAGE",
+        "Show what each layer of an image costs and which of its files are hidden by later ones",
+        Arity::Exactly(1),
+    ),
     Verb::new::<history::History>(
         &["image history", "history"],
         "[OPTIONS] IMAGE",

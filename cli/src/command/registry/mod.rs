@@ -1,7 +1,9 @@
-//! `gantry login` and `logout`.
+//! `gantry login`, `logout`, `search` and `manifest`.
 
 mod login;
 mod logout;
+mod manifest;
+mod search;
 
 use crate::dispatch::{Arity, Verb};
 
@@ -17,5 +19,17 @@ pub(super) const VERBS: &[Verb] = &[
         "[SERVER]",
         "Log out from a registry",
         Arity::AtMost(1),
+    ),
+    Verb::new::<manifest::InspectManifest>(
+        &["manifest inspect"],
+        "[OPTIONS] [MANIFEST_LIST] MANIFEST",
+        "Display an image manifest, or manifest list",
+        Arity::AtLeast(1),
+    ),
+    Verb::new::<search::Search>(
+        &["search"],
+        "[OPTIONS] TERM",
+        "Search Docker Hub for images",
+        Arity::Exactly(1),
     ),
 ];

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gantry_ids::{Digest, ImageId};
+use gantry_ids::{Digest, ImageId, Platform};
 use gantry_layer::{ChainId, DiffId};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -75,6 +75,23 @@ impl ImageConfig {
     #[must_use]
     pub const fn run(&self) -> &RunConfig {
         &self.file.config
+    }
+
+    /// What it was made for; what it does not say is this machine's.
+    #[must_use]
+    pub fn platform(&self) -> Platform {
+        let or = |text: &str, default: &str| match text {
+            "" => default.to_owned(),
+            text => text.to_owned(),
+        };
+        Platform {
+            os: or(&self.file.os, "linux"),
+            architecture: or(
+                &self.file.architecture,
+                &Platform::of_this_machine().architecture,
+            ),
+            variant: self.file.variant.clone(),
+        }
     }
 
     /// The chain of all layers; none for an image without layers.

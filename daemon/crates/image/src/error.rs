@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use gantry_errors::{Classify, ErrorKind};
-use gantry_ids::ReferenceError;
+use gantry_ids::{Platform, ReferenceError};
 use gantry_layer::LayerError;
 
 /// What can go wrong with an image.
@@ -40,9 +40,22 @@ pub enum ImageError {
     /// The image is for another operating system.
     #[error("cannot load {0} image on linux")]
     OperatingSystem(String),
+    /// The image is there, and for another platform than was asked for.
+    #[error(
+        "image with reference {} was found but its platform ({}) does not match the specified \
+         platform ({})",
+        .0.reference, .0.has, .0.wanted
+    )]
+    WrongPlatform(Box<PlatformMismatch>),
     /// The archive has no image for this machine.
     #[error("no image in the archive is for {0}")]
     NoPlatform(String),
+    /// The image is not there for the platform to save.
+    #[error("no suitable export target found for platform {0}")]
+    NoExport(Platform),
+    /// The archive has no image for the platform that was asked for.
+    #[error("requested platform ({0}) not found in the archive")]
+    NotInArchive(Platform),
     /// The archive breaks its format's rules.
     #[error("invalid archive: {0}")]
     Archive(String),
@@ -110,10 +123,24 @@ pub enum ImageError {
     },
 }
 
+/// An image that is there for another platform.
+#[derive(Debug)]
+pub struct PlatformMismatch {
+    /// As it was asked for.
+    pub reference: String,
+    /// The image's.
+    pub has: Platform,
+    /// What was asked for.
+    pub wanted: Platform,
+}
+
 impl Classify for ImageError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchImage(_) => ErrorKind::NotFound,
+            Self::NoSuchImage(_)
+            | Self::WrongPlatform(_)
+            | Self::NotInArchive(_)
+            | Self::NoExport(_) => ErrorKind::NotFound,
             Self::Conflict(_) => ErrorKind::Conflict,
             Self::Ambiguous(_)
             | Self::Reference(_)

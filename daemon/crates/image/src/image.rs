@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use gantry_ids::{Digest, ImageId, ImageRef};
+use gantry_ids::{Digest, ImageId, ImageRef, Platform};
 
 use crate::ImageConfig;
 
@@ -28,6 +28,8 @@ pub struct Image {
     pub layer_dirs: Vec<PathBuf>,
     /// The digest and size of the manifest it came with, if it came with one.
     pub manifest: Option<(Digest, u64)>,
+    /// Whether its names mean another platform's image unless this one's platform is asked for.
+    pub is_variant: bool,
 }
 
 impl Image {
@@ -35,6 +37,12 @@ impl Image {
     #[must_use]
     pub fn is_dangling(&self) -> bool {
         self.tags.is_empty() && self.digests.is_empty()
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn platform(&self) -> Platform {
+        self.config.platform()
     }
 
     /// When it was made, in nanoseconds since 1970; 0 if its configuration does not say.

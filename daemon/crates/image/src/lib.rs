@@ -7,21 +7,26 @@
 
 mod config;
 mod error;
+mod explain;
 mod image;
 mod import;
 mod load;
 mod remove;
 mod save;
+mod stop;
 mod store;
 
 pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, RunConfig};
-pub use error::ImageError;
+pub use error::{ImageError, PlatformMismatch};
+pub use explain::{ExplainedLayer, Waste};
 pub use gantry_layer::{ChainId, DiffId, Mount, Rootfs};
 pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
 pub use import::{ImportRequest, apply_changes};
 pub use load::{LoadEvent, Loaded};
 pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed};
 pub use save::SavedImage;
+pub use stop::Stop;
 pub use store::{
-    BlobId, CommitRequest, ImageStore, Partial, Pin, PulledImage, PulledLayer, UsedBy,
+    BlobId, CommitRequest, ImageStore, Partial, Pin, PulledImage, PulledLayer, PushedManifest,
+    UsedBy, Variant, Variants,
 };

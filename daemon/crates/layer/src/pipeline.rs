@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use flate2::bufread::MultiGzDecoder;
 use gantry_ids::Digest;
+use lzma_rust2::XzReader;
 use sha2::Digest as _;
 
 use crate::DiffId;
@@ -16,6 +17,8 @@ use crate::DiffId;
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that may wait for the applying thread.
 const PIECES_WAITING: usize = 16;
+/// The most memory an xz stream may ask for: `xz -9` asks for 65 MiB.
+const XZ_MEMORY_KIB: u32 = 96 << 10;
 
 /// How a layer was compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub enum Compression {
     Gzip,
     /// zstd, of one or many frames.
     Zstd,
+    /// xz, of one or many streams.
+    Xz,
 }
 
 /// Why the source could not be read as a layer.
@@ -35,7 +40,7 @@ pub enum SourceError {
     #[error("read the layer")]
     Read(#[source] io::Error),
     /// Compressed by something this engine has no decoder for.
-    #[error("{0}-compressed layers are not supported: use gzip, zstd or no compression")]
+    #[error("{0}-compressed layers are not supported: use gzip, zstd, xz or no compression")]
     Unsupported(&'static str),
 }
 
@@ -58,7 +63,7 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Self::Zstd),
             // A skippable frame: zstd:chunked puts them after the data, others may begin with one.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
-            [0xfd, b'7', b'z', b'X', b'Z', ..] => Err(SourceError::Unsupported("xz")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Self::Xz),
             [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err(SourceError::Unsupported("bzip2")),
             _ => Ok(Self::None),
         }
@@ -81,6 +86,7 @@ pub fn decompress<'a>(
         Compression::Zstd => {
             Box::new(zstd::Decoder::with_buffer(source).map_err(SourceError::Read)?)
         }
+        Compression::Xz => Box::new(XzReader::new_mem_limit(source, true, XZ_MEMORY_KIB)),
     };
     Ok((compression, reader))
 }
@@ -268,8 +274,44 @@ mod tests {
             through(&frames[..frames.len() / 2]),
             Err(SourceError::Read(_))
         ));
-        let xz = b"\xfd7zXZ\0rest";
-        assert!(matches!(through(xz), Err(SourceError::Unsupported("xz"))));
+        let bzip2 = b"BZh9rest";
+        assert!(matches!(
+            through(bzip2),
+            Err(SourceError::Unsupported("bzip2"))
+        ));
+        let packed = xz(&bytes, "-1");
+        for broken in [&packed[..packed.len() / 2], b"\xfd7zXZ\0rest"] {
+            assert!(matches!(through(broken), Err(SourceError::Read(_))));
+        }
+    }
+
+    /// Packed by the original.
+    fn xz(bytes: &[u8], level: &str) -> Vec<u8> {
+        let mut packing = std::process::Command::new("xz")
+            .args([level, "-c"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut to = packing.stdin.take().unwrap();
+        let bytes = bytes.to_vec();
+        let writing = std::thread::spawn(move || to.write_all(&bytes));
+        let packed = packing.wait_with_output().unwrap().stdout;
+        writing.join().unwrap().unwrap();
+        packed
+    }
+
+    #[test]
+    fn xz_is_unpacked_within_its_memory() {
+        let bytes = sample();
+        for level in ["-0", "-6e", "-9"] {
+            let twice = [xz(&bytes, level), xz(&bytes, level)].concat();
+            let (read, out) = through(&twice).unwrap();
+            assert_eq!(read.compression, Compression::Xz);
+            assert!(out == bytes.repeat(2), "{level}");
+        }
+        let greedy = xz(&bytes, "--lzma2=dict=128MiB");
+        assert!(matches!(through(&greedy), Err(SourceError::Read(_))));
     }
 
     #[test]

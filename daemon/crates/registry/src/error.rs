@@ -66,6 +66,35 @@ pub enum RegistryError {
         /// When to ask again, if it said.
         retry_after: Option<Duration>,
     },
+    /// An index of one's own cannot be searched.
+    #[error("invalid registry endpoint \"{base}\". {why}")]
+    Index {
+        /// Where it should be.
+        base: String,
+        /// What was tried, and what came of it: part of the text.
+        why: String,
+    },
+    /// An index answered something else than a list.
+    #[error("Unexpected status code {0}")]
+    IndexStatus(u16),
+    /// An address that is neither `http` nor `https`.
+    #[error("Get \"{url}\": unsupported protocol scheme \"{scheme}\"")]
+    Scheme {
+        /// The address.
+        url: String,
+        /// What it begins with.
+        scheme: String,
+    },
+    /// A server that is no registry refused.
+    #[error("failed to GET {url} with status {status}: {body}")]
+    Status {
+        /// The address.
+        url: String,
+        /// The status and its words.
+        status: String,
+        /// The beginning of what it said.
+        body: String,
+    },
     /// No way in.
     #[error("{method} \"{url}\": {cause}")]
     Unauthorized {
@@ -197,7 +226,8 @@ impl RegistryError {
 impl Classify for RegistryError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Host(_) => ErrorKind::InvalidArgument,
+            Self::Host(_) | Self::Scheme { .. } => ErrorKind::InvalidArgument,
+            Self::Status { status, .. } if status.starts_with("404") => ErrorKind::NotFound,
             Self::Refused { status: 404, .. } | Self::Manifest(ManifestError::NoPlatform(_)) => {
                 ErrorKind::NotFound
             }

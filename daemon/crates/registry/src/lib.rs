@@ -19,7 +19,7 @@ mod tls;
 pub mod token;
 pub mod transfer;
 
-pub use client::{Registries, Repository};
+pub use client::{Download, Registries, Repository, SearchHit};
 pub use credentials::Credentials;
 pub use error::RegistryError;
 pub use hosts::{ProxyOptions, Purpose, RegistryOptions};

@@ -3,6 +3,8 @@
 //! What a document is is told by its own media type, then by the answer's, then by what it holds: a document that
 //! is both an index and a manifest is refused (CVE-2021-41190).
 
+use std::collections::BTreeMap;
+
 use gantry_ids::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,32 @@ pub struct Descriptor {
     /// What it is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
+    /// What else is said of it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// A descriptor that says no more than it must.
+    #[must_use]
+    pub fn new(media_type: impl Into<String>, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type: media_type.into(),
+            digest,
+            size,
+            urls: Vec::new(),
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// The image that this one attests to (buildkit's attestations in an index).
+    #[must_use]
+    pub fn attests(&self) -> Option<&str> {
+        let kind = self.annotations.get("vnd.docker.reference.type")?;
+        let of = self.annotations.get("vnd.docker.reference.digest")?;
+        (kind == "attestation-manifest").then_some(of)
+    }
 }
 
 /// An image for one platform.
@@ -137,6 +165,8 @@ struct RawDescriptor {
     urls: Option<Vec<String>>,
     #[serde(default)]
     platform: Option<RawPlatform>,
+    #[serde(default)]
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -259,6 +289,7 @@ fn descriptor(raw: RawDescriptor) -> Result<Descriptor, ManifestError> {
         digest: digest.map_err(|_| ManifestError::BadDigest(shown(&raw.digest)))?,
         size,
         urls: raw.urls.unwrap_or_default(),
+        annotations: raw.annotations.unwrap_or_default(),
         platform: raw.platform.map(|platform| Platform {
             os: platform.os.unwrap_or_default(),
             architecture: platform.architecture.unwrap_or_default(),

@@ -5,14 +5,17 @@
 //! and a slow client slows the disk down, and neither fills memory.
 
 use std::io::{self, BufWriter, Read, Write};
+use std::pin::Pin;
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
 use futures_util::{StreamExt, stream};
 use gantry_engine_api::progress::ProgressMessage;
 use gantry_errors::ErrorKind;
+use gantry_image::Stop;
 use tokio::sync::mpsc;
 
+use super::client::Client;
 use super::error::{ApiError, ApiResult};
 use super::json_lines;
 
@@ -77,15 +80,21 @@ impl Progress {
 
 /// Runs `work` on the blocking pool and answers with a stream of what it tells. A failure before
 /// anything was told is an answer with its own status; a later one is the stream's last object.
+/// When the client leaves, `stop` is told.
 ///
 /// # Errors
 /// What `work` failed with before it told anything.
-pub async fn progress<F>(work: F) -> ApiResult
+pub async fn progress<F>((client, stop): (Client, Stop), work: F) -> ApiResult
 where
     F: FnOnce(&Progress) -> Result<(), ApiError> + Send + 'static,
 {
-    let (sender, mut messages) = mpsc::channel(QUEUE);
+    let (sender, messages) = mpsc::channel(QUEUE);
     let work = tokio::task::spawn_blocking(move || work(&Progress(sender)));
+    let mut messages = Told {
+        messages,
+        gone: Box::pin(client.gone()),
+        stop,
+    };
     let Some(first) = messages.recv().await else {
         finished(work.await)?;
         return Ok(json_lines(stream::empty()));
@@ -105,6 +114,36 @@ where
         }
     });
     Ok(json_lines(lines))
+}
+
+/// What work tells, until the client leaves.
+struct Told {
+    messages: mpsc::Receiver<ProgressMessage>,
+    gone: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stop: Stop,
+}
+
+impl Told {
+    /// The next message; none when the work ends or the client has left.
+    async fn recv(&mut self) -> Option<ProgressMessage> {
+        tokio::select! {
+            biased;
+            message = self.messages.recv() => message,
+            () = &mut self.gone => {
+                self.stop.stop();
+                // Whoever waits to tell something does not wait any longer.
+                self.messages.close();
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Told {
+    /// Nobody listens any more; work that has ended does not mind.
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
 }
 
 /// Runs `work` on the blocking pool.

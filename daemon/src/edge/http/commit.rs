@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::routing::post;
 use gantry_engine_api::ContainerConfig;
 use gantry_engine_api::exec::IdResponse;
-use gantry_image::{CommitRequest, RunConfig};
+use gantry_image::{CommitRequest, RunConfig, Stop};
 use http::StatusCode;
 
 use super::blocking::blocking;
+use super::client::Client;
 use super::error::{ApiError, ApiResult};
 use super::extract::{OptionalJson, Params};
 use super::images::{announce, failure, reference};
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Router<Arc<Engine>> {
 async fn commit(
     State(engine): State<Arc<Engine>>,
     params: Params,
+    client: Client,
     OptionalJson(overrides): OptionalJson<Option<ContainerConfig>>,
 ) -> ApiResult {
     let name = params.text("container");
@@ -45,11 +47,13 @@ async fn commit(
         author: params.text("author").to_owned(),
         comment: params.text("comment").to_owned(),
         reference: reference(params.text("repo"), params.text("tag"))?,
+        stop: Stop::default(),
     };
     // A container that does not run has nothing to hold still.
     let paused = params.flag_or("pause", true) && engine.containers.pause(name).await.is_ok();
     let (images, wanted) = (Arc::clone(&engine.images), request.clone());
-    let made = blocking(move || images.commit(&wanted).map_err(|error| failure(&error))).await;
+    let work = blocking(move || images.commit(&wanted).map_err(|error| failure(&error)));
+    let made = unless_gone(work, client, &request.stop).await;
     if paused {
         resume(&engine, name).await;
     }
@@ -76,6 +80,16 @@ async fn commit(
         StatusCode::CREATED,
         &IdResponse { id: id.to_string() },
     ))
+}
+
+/// Waits for work that is told to stop when the client leaves.
+async fn unless_gone<T>(work: impl Future<Output = T>, client: Client, stop: &Stop) -> T {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        made = work.as_mut() => return made,
+        () = client.gone() => stop.stop(),
+    }
+    work.await
 }
 
 /// What of a container's configuration is an image's.

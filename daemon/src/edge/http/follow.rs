@@ -1,7 +1,7 @@
 //! Asynchronous work as a stream of what it tells.
 //!
 //! The work is part of the answer's body: it goes on while the client reads, and a client that goes
-//! away takes it along.
+//! away takes it along at once.
 
 use std::pin::Pin;
 
@@ -11,6 +11,7 @@ use gantry_engine_api::progress::ProgressMessage;
 use tokio::sync::mpsc;
 
 use super::blocking::line;
+use super::client::Client;
 use super::error::{ApiError, ApiResult};
 use super::json_lines;
 
@@ -18,13 +19,14 @@ use super::json_lines;
 const QUEUE: usize = 16;
 
 type Work = Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>;
+type Gone = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Answers with a stream of what `work` tells. A failure before anything was told is an answer with
 /// its own status; a later one is the stream's last object.
 ///
 /// # Errors
 /// What `work` failed with before it told anything.
-pub async fn follow<F, W>(work: W) -> ApiResult
+pub async fn follow<F, W>(client: Client, work: W) -> ApiResult
 where
     W: FnOnce(mpsc::Sender<ProgressMessage>) -> F,
     F: Future<Output = Result<(), ApiError>> + Send + 'static,
@@ -33,6 +35,7 @@ where
     let mut state = State {
         messages,
         work: Some(Box::pin(work(sender))),
+        gone: Box::pin(client.gone()),
         failed: None,
     };
     let Some(first) = state.next().await else {
@@ -58,6 +61,7 @@ where
 struct State {
     messages: mpsc::Receiver<ProgressMessage>,
     work: Option<Work>,
+    gone: Gone,
     failed: Option<ApiError>,
 }
 
@@ -70,6 +74,11 @@ impl State {
             };
             tokio::select! {
                 biased;
+                () = &mut self.gone => {
+                    tracing::debug!("the client has left: its work is called off");
+                    self.work = None;
+                    return None;
+                }
                 Some(message) = self.messages.recv() => return Some(message),
                 end = work => {
                     self.failed = end.err();
@@ -99,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn messages_come_in_order_and_a_late_failure_last() {
-        let answer = follow(|messages| async move {
+        let answer = follow(Client::default(), |messages| async move {
             for number in 0..40 {
                 let message = ProgressMessage::status(number.to_string());
                 messages.send(message).await.unwrap();
@@ -112,9 +121,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_that_leaves_takes_the_work_along() {
+        struct Dropped(Option<tokio::sync::oneshot::Sender<()>>);
+        impl Drop for Dropped {
+            fn drop(&mut self) {
+                let _ = self.0.take().map(|dropped| dropped.send(()));
+            }
+        }
+        let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+        let (dropped, ended) = tokio::sync::oneshot::channel();
+        let work = Dropped(Some(dropped));
+        let answer = tokio::spawn(follow(Client::of(&ours), move |_messages| async move {
+            let _work = work;
+            std::future::pending().await
+        }));
+        drop(theirs);
+        ended.await.unwrap();
+        assert_eq!(text(answer.await.unwrap()).await, "");
+    }
+
+    #[tokio::test]
     async fn an_early_failure_is_the_answer() {
-        let answer = follow(|_| async { Err(ApiError::not_found("nothing")) }).await;
+        let answer = follow(Client::default(), |_| async {
+            Err(ApiError::not_found("nothing"))
+        })
+        .await;
         assert_eq!(answer.unwrap_err().message(), "nothing");
-        assert_eq!(text(follow(|_| async { Ok(()) }).await).await, "");
+        assert_eq!(
+            text(follow(Client::default(), |_| async { Ok(()) }).await).await,
+            ""
+        );
     }
 }

@@ -7,8 +7,10 @@
 
 pub mod blocking;
 mod build;
+pub mod client;
 mod commit;
 pub mod containers;
+mod drain;
 pub mod error;
 pub mod exec;
 pub mod extract;

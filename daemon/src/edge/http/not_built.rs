@@ -20,7 +20,6 @@ const BUILD: &str = "docker build";
 /// What is not built: method, path with `*` for one segment and `**` for one or more, and what it is
 /// part of.
 pub const OPERATIONS: &[(&str, &str, &str)] = &[
-    ("GET", "/images/search", "searching a registry's index"),
     ("POST", "/build/prune", "the build cache"),
     ("POST", "/build/cancel", BUILD),
     ("POST", "/session", BUILD),

@@ -60,7 +60,8 @@ async fn log_in(State(engine): State<Arc<Engine>>, body: Bytes) -> ApiResult {
                 let message =
                     format!("login attempt to {base} failed with status: 401 Unauthorized");
                 return Err(ApiError::new(
-                    gantry_errors::ErrorKind::Unauthenticated,
+                    // As dockerd does, where one would expect 401.
+                    gantry_errors::ErrorKind::Internal,
                     message,
                 ));
             }
@@ -70,7 +71,8 @@ async fn log_in(State(engine): State<Arc<Engine>>, body: Bytes) -> ApiResult {
     Err(refused(&last))
 }
 
-fn refused(error: &RegistryError) -> ApiError {
+/// A registry's error as an answer.
+pub(super) fn refused(error: &RegistryError) -> ApiError {
     ApiError::new(error.kind(), chain(error).to_string())
 }
 
@@ -89,11 +91,9 @@ async fn distribution(
     Path(rest): Path<String>,
     headers: HeaderMap,
 ) -> ApiResult {
-    let Some((name, "json")) = rest.rsplit_once('/') else {
-        return Err(not_built::refusal(
-            &Method::GET,
-            &format!("/distribution/{rest}"),
-        ));
+    let Some((name, what @ ("json" | "manifests"))) = rest.rsplit_once('/') else {
+        let path = format!("/distribution/{rest}");
+        return Err(not_built::refusal(&Method::GET, &path));
     };
     let reference: ImageRef = name.parse().map_err(|error: gantry_ids::ReferenceError| {
         ApiError::invalid(chain(&error).to_string())
@@ -103,9 +103,25 @@ async fn distribution(
         platform: None,
         credentials: credentials(&headers),
     };
+    if what == "manifests" {
+        return manifests(&engine, &request).await;
+    }
     let described = engine.transfers.describe(&request).await;
     let described = described.map_err(|error| transfer_failure(&error))?;
     Ok(json(StatusCode::OK, &answer(&described)))
+}
+
+/// What Docker lacks: the documents behind a reference, as text (`gantry manifest inspect`).
+async fn manifests(engine: &Engine, request: &PullRequest) -> ApiResult {
+    let documents = engine.transfers.documents(request).await;
+    let documents = documents.map_err(|error| transfer_failure(&error))?;
+    let all = documents.iter().map(|document| {
+        json!({
+            "Descriptor": document.descriptor,
+            "Raw": String::from_utf8_lossy(&document.bytes),
+        })
+    });
+    Ok(json(StatusCode::OK, &all.collect::<Vec<_>>()))
 }
 
 fn answer(described: &Described) -> serde_json::Value {

@@ -7,6 +7,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use axum::Router;
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
+use super::client::Client;
+use super::drain::Drained;
 use super::listen::Listener;
 
 /// How a client may behave.
@@ -99,11 +102,14 @@ async fn accept(listener: &Listener) -> io::Result<Stream> {
 /// One client: its requests one after the other, until it closes or is taken over.
 async fn connection<S>(stream: S, router: Router, limits: Limits, closing: CancellationToken)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + AsFd + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
+    let client = Client::of(&stream);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         let router = router.clone();
-        async move { Ok::<_, Infallible>(super::answer(router, request.map(Body::new)).await) }
+        request.extensions_mut().insert(client.clone());
+        let request = request.map(|body| Body::new(Drained::new(body)));
+        async move { Ok::<_, Infallible>(super::answer(router, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -33,6 +33,8 @@ fn image<S>(archive: &Archive<S>, item: Item) -> Result<Found, ImageError> {
         layers: item.layers.unwrap_or_default(),
         names,
         manifest: None,
+        index: None,
+        attached: Vec::new(),
     })
 }
 

@@ -9,7 +9,9 @@ mod docker;
 mod oci;
 mod scan;
 
-use gantry_ids::{ImageId, ImageRef};
+use std::sync::Arc;
+
+use gantry_ids::{ImageId, ImageRef, Platform};
 
 pub(crate) use scan::{Archive, Blob, KnownBlob, LayerSink, read};
 
@@ -64,14 +66,29 @@ pub(crate) struct Found {
     pub(crate) layers: Vec<String>,
     pub(crate) names: Vec<ImageRef>,
     pub(crate) manifest: Option<(ManifestRecord, Box<[u8]>)>,
+    /// The index it is one platform of.
+    pub(crate) index: Option<Arc<[u8]>>,
+    /// What attests to it, as it came.
+    pub(crate) attached: Vec<Box<[u8]>>,
 }
 
-/// Which images an archive has for this machine.
+impl Found {
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &[u8]> {
+        self.attached.iter().map(|bytes| &bytes[..])
+    }
+}
+
+/// Which images an archive has: of all platforms, or the one that is asked for.
 ///
 /// # Errors
 /// [`ImageError`] for an archive that is neither format, or not sound.
-pub(crate) fn images<S>(archive: &Archive<S>) -> Result<Vec<Found>, ImageError> {
-    let found = if archive.has("manifest.json") {
+pub(crate) fn images<S>(
+    archive: &Archive<S>,
+    platform: Option<&Platform>,
+) -> Result<Vec<Found>, ImageError> {
+    // A docker-archive knows one platform of an image; the layout beside it may know more.
+    let is_docker = archive.has("manifest.json") && !oci::has_indexes(archive);
+    let mut found = if is_docker {
         docker::images(archive)?
     } else if archive.has("index.json") {
         oci::images(archive)?
@@ -81,6 +98,12 @@ pub(crate) fn images<S>(archive: &Archive<S>) -> Result<Vec<Found>, ImageError> 
     };
     for image in &found {
         check(image)?;
+    }
+    if let Some(wanted) = platform {
+        found.retain(|image| wanted.fit(&image.config.platform()).is_some());
+        if found.is_empty() {
+            return Err(ImageError::NotInArchive(wanted.clone()));
+        }
     }
     Ok(found)
 }

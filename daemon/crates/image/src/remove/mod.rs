@@ -115,7 +115,9 @@ impl<L: LayerStore> ImageStore<L> {
             Some(name) => removal.by_name(&image, text, &name, options.force)?,
             None => removal.by_id(&image, options.force)?,
         }
-        Ok(removal.removed)
+        let removed = removal.removed;
+        self.tidy()?;
+        Ok(removed)
     }
 }
 
@@ -160,15 +162,18 @@ impl<L: LayerStore> Removal<'_, L> {
         name: &ImageRef,
         force: bool,
     ) -> Result<(), ImageError> {
+        let others = self.others(image, name);
+        let all = std::iter::once(&image.id).chain(&others);
+        let mut used =
+            all.filter_map(|id| Some((*id, (self.used_by)(id).first()?.id.short().to_owned())));
         if !force
             && is_single(image)
-            && let Some(user) = (self.used_by)(&image.id).first()
+            && let Some((used, user)) = used.next()
         {
             return Err(ImageError::Conflict(format!(
-                "unable to remove repository reference {text:?} (must force) - container {} is \
+                "unable to remove repository reference {text:?} (must force) - container {user} is \
                  using its referenced image {}",
-                user.id.short(),
-                image.id.short()
+                used.short()
             )));
         }
         self.untag(image, name)?;
@@ -186,14 +191,19 @@ impl<L: LayerStore> Removal<'_, L> {
                 self.untag(image, digest)?;
             }
         }
-        let Some(image) = self.store.get(&image.id) else {
-            return Ok(());
-        };
-        if image.is_dangling() {
-            self.delete(&image, force, true)
-        } else {
-            Ok(())
+        for id in std::iter::once(image.id).chain(others) {
+            if let Some(image) = self.store.get(&id).filter(|image| image.is_dangling()) {
+                self.delete(&image, force, true)?;
+            }
         }
+        Ok(())
+    }
+
+    /// The images of other platforms that have the same name.
+    fn others(&self, image: &Image, name: &ImageRef) -> Vec<ImageId> {
+        let all = self.store.variants(name).map(|all| all.images);
+        let ids = all.unwrap_or_default().into_iter().map(|one| one.image);
+        ids.filter(|id| *id != image.id).collect()
     }
 
     fn by_id(&mut self, image: &Image, force: bool) -> Result<(), ImageError> {
@@ -274,22 +284,32 @@ impl<L: LayerStore> Removal<'_, L> {
         conflict("must be forced", reason, true)
     }
 
+    /// Takes all names from an image; other platforms of theirs keep them.
     fn untag_all(&mut self, image: &Image) -> Result<(), ImageError> {
-        image
-            .tags
-            .iter()
-            .chain(&image.digests)
-            .try_for_each(|name| self.untag(image, name))
+        for name in image.tags.iter().chain(&image.digests) {
+            let changes = self.store.untag_changes(&image.id, name);
+            let is_gone = matches!(changes[..], [Change::DeleteReference { .. }]);
+            self.store.change(changes)?;
+            if is_gone {
+                self.told(image, name);
+            }
+        }
+        Ok(())
     }
 
+    /// Removes a name, whatever platforms it has.
     fn untag(&mut self, image: &Image, name: &ImageRef) -> Result<(), ImageError> {
         self.store.change(vec![Change::DeleteReference {
             reference: name.clone(),
         }])?;
+        self.told(image, name);
+        Ok(())
+    }
+
+    fn told(&mut self, image: &Image, name: &ImageRef) {
         self.removed.push(Removed::Untagged {
             reference: name.clone(),
             image: image.id,
         });
-        Ok(())
     }
 }

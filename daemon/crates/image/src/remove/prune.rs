@@ -50,6 +50,7 @@ impl<L: LayerStore> ImageStore<L> {
             }
         }
         let removed = removal.removed;
+        self.tidy()?;
         let layer_bytes = |removed: &Removed| match removed {
             Removed::Layer(chain) => sizes.get(chain).copied().unwrap_or(0),
             Removed::Image(_) | Removed::Untagged { .. } => 0,

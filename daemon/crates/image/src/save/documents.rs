@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gantry_ids::Digest;
+use gantry_ids::{Digest, Platform};
 use gantry_layer::{ChainId, DiffId, Layer, LayerError};
 use serde::Serialize;
 
 use super::SavedImage;
-use crate::ImageError;
+use crate::{Image, ImageError};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -24,10 +24,20 @@ pub(super) struct PlannedLayer {
     pub(super) tar_bytes: u64,
 }
 
-/// What is written for one image.
+/// What is written for one image, of all its platforms.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
     saved: &'a SavedImage,
+    /// The image itself first.
+    pub(super) parts: Vec<Part<'a>>,
+    /// The index of several.
+    pub(super) index: Option<Vec<u8>>,
+}
+
+/// What is written for one platform.
+#[derive(Debug)]
+pub(super) struct Part<'a> {
+    pub(super) image: &'a Image,
     pub(super) layers: Vec<PlannedLayer>,
     pub(super) manifest: Vec<u8>,
     pub(super) manifest_digest: Digest,
@@ -40,6 +50,8 @@ struct Descriptor {
     digest: Digest,
     size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<Platform>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<BTreeMap<&'static str, String>>,
 }
 
@@ -49,6 +61,7 @@ impl Descriptor {
             media_type,
             digest,
             size,
+            platform: None,
             annotations: None,
         }
     }
@@ -80,14 +93,14 @@ struct DockerItem {
     layer_sources: BTreeMap<String, Descriptor>,
 }
 
-impl<'a> Plan<'a> {
-    pub(super) fn new(
-        saved: &'a SavedImage,
+impl<'a> Part<'a> {
+    fn new(
+        image: &'a Image,
         find: impl Fn(&ChainId) -> Option<Arc<Layer>>,
     ) -> Result<Self, ImageError> {
         let mut layers = Vec::new();
         let mut below = None;
-        for diff_id in &saved.image.config.file().rootfs.diff_ids {
+        for diff_id in &image.config.file().rootfs.diff_ids {
             let chain = ChainId::on_top(below.as_ref(), diff_id);
             let layer = find(&chain).ok_or(LayerError::NoSuchLayer(chain))?;
             layers.push(PlannedLayer {
@@ -97,24 +110,62 @@ impl<'a> Plan<'a> {
             });
             below = Some(chain);
         }
-        let config = saved.image.config.raw();
+        let config = image.config.raw();
         let manifest = json(&Manifest {
             schema_version: 2,
             media_type: MANIFEST,
-            config: Descriptor::new(CONFIG, *saved.image.id.digest(), config.len() as u64),
+            config: Descriptor::new(CONFIG, *image.id.digest(), config.len() as u64),
             layers: layers.iter().map(PlannedLayer::descriptor).collect(),
         });
         Ok(Self {
-            saved,
+            image,
             layers,
             manifest_digest: Digest::of(&manifest),
             manifest,
         })
     }
 
+    fn descriptor(&self) -> Descriptor {
+        Descriptor::new(MANIFEST, self.manifest_digest, self.manifest.len() as u64)
+    }
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(
+        saved: &'a SavedImage,
+        find: impl Fn(&ChainId) -> Option<Arc<Layer>>,
+    ) -> Result<Self, ImageError> {
+        let parts = saved.platforms().map(|image| Part::new(image, &find));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        let index = (parts.len() > 1).then(|| {
+            let manifests = parts.iter().map(|part| Descriptor {
+                platform: Some(part.image.platform()),
+                ..part.descriptor()
+            });
+            json(&Index {
+                schema_version: 2,
+                media_type: INDEX,
+                manifests: manifests.collect(),
+            })
+        });
+        Ok(Self {
+            saved,
+            parts,
+            index,
+        })
+    }
+
+    /// The image that readers which know one platform only get.
+    fn first(&self) -> &Part<'a> {
+        self.parts.first().expect("an image has itself")
+    }
+
     /// One descriptor for each name, or one without.
     fn descriptors(&self) -> Vec<Descriptor> {
-        let bare = Descriptor::new(MANIFEST, self.manifest_digest, self.manifest.len() as u64);
+        let bare = match &self.index {
+            Some(index) => Descriptor::new(INDEX, Digest::of(index), index.len() as u64),
+            None => self.first().descriptor(),
+        };
         if self.saved.names.is_empty() {
             return vec![bare];
         }
@@ -133,15 +184,15 @@ impl<'a> Plan<'a> {
 
     fn docker_item(&self) -> DockerItem {
         let names = self.saved.names.iter().map(gantry_ids::ImageRef::familiar);
-        let sources = self.layers.iter().map(|layer| {
+        let layers = &self.first().layers;
+        let sources = layers.iter().map(|layer| {
             let digest = layer.diff_id.digest().to_string();
             (digest, layer.descriptor())
         });
         DockerItem {
             config: path_of(self.saved.image.id.digest()),
             repo_tags: (!self.saved.names.is_empty()).then(|| names.collect()),
-            layers: self
-                .layers
+            layers: layers
                 .iter()
                 .map(|layer| path_of(layer.diff_id.digest()))
                 .collect(),
@@ -166,7 +217,11 @@ pub(super) fn of_all(plans: &[Plan<'_>]) -> Vec<(&'static str, Vec<u8>)> {
     let items: Vec<_> = plans.iter().map(Plan::docker_item).collect();
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for plan in plans {
-        let top = plan.layers.last().map(|layer| layer.diff_id.digest().hex());
+        let top = plan
+            .first()
+            .layers
+            .last()
+            .map(|layer| layer.diff_id.digest().hex());
         for name in &plan.saved.names {
             let tags = repositories.entry(name.familiar_name()).or_default();
             let tag = name.tag().unwrap_or_default().to_owned();

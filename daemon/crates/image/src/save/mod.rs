@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef};
+use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef, Platform};
 use gantry_layer::{ChainId, LayerStore};
 use tar::{Builder, EntryType, Header};
 
@@ -24,6 +24,8 @@ pub struct SavedImage {
     pub image: Arc<Image>,
     /// Its names; none if it was asked for by its identifier.
     pub names: Vec<ImageRef>,
+    /// The images of other platforms under the same names.
+    pub others: Vec<Arc<Image>>,
 }
 
 /// An image, and the name it was asked for by.
@@ -36,14 +38,27 @@ enum Blob {
 }
 
 impl<L: LayerStore> ImageStore<L> {
-    /// Which images `names` mean: references, repositories (all their tags), identifiers.
+    /// Which images `names` mean: references, repositories (all their tags), identifiers; all their
+    /// platforms, or the one that is asked for.
     ///
     /// # Errors
-    /// [`ImageError::NoSuchImage`], [`ImageError::Reference`], [`ImageError::Ambiguous`].
-    pub fn to_save(&self, names: &[String]) -> Result<Vec<SavedImage>, ImageError> {
+    /// [`ImageError::NoSuchImage`], [`ImageError::Reference`], [`ImageError::Ambiguous`],
+    /// [`ImageError::NoExport`].
+    pub fn to_save(
+        &self,
+        names: &[String],
+        platform: Option<&Platform>,
+    ) -> Result<Vec<SavedImage>, ImageError> {
         let mut found: Vec<SavedImage> = Vec::new();
         for text in names {
             for (image, name) in self.meant(text)? {
+                let asked = name
+                    .as_ref()
+                    .map_or_else(|| text.clone(), ToString::to_string);
+                let (image, others) = match platform {
+                    Some(_) => (self.exported(&asked, platform)?, Vec::new()),
+                    None => (Arc::clone(&image), self.others(&asked, &image)),
+                };
                 let known = found.iter_mut().find(|known| known.image.id == image.id);
                 let saved = match known {
                     Some(known) => known,
@@ -51,6 +66,7 @@ impl<L: LayerStore> ImageStore<L> {
                         found.push(SavedImage {
                             image,
                             names: Vec::new(),
+                            others,
                         });
                         found.last_mut().expect("pushed above")
                     }
@@ -61,6 +77,23 @@ impl<L: LayerStore> ImageStore<L> {
             }
         }
         Ok(found)
+    }
+
+    fn exported(&self, name: &str, platform: Option<&Platform>) -> Result<Arc<Image>, ImageError> {
+        self.find_for(name, platform).map_err(|error| match error {
+            ImageError::WrongPlatform(mismatch) => ImageError::NoExport(mismatch.wanted),
+            other => other,
+        })
+    }
+
+    /// The images of other platforms that a name stands for.
+    fn others(&self, name: &str, image: &Image) -> Vec<Arc<Image>> {
+        let all = self.variants_of(name).map(|(_, all)| all.images);
+        let others = all.unwrap_or_default().into_iter();
+        others
+            .filter(|one| one.image != image.id)
+            .filter_map(|one| self.get(&one.image))
+            .collect()
     }
 
     fn meant(&self, text: &str) -> Result<Vec<Meant>, ImageError> {
@@ -87,7 +120,10 @@ impl<L: LayerStore> ImageStore<L> {
     /// # Errors
     /// [`ImageError::Layer`], also if `to` takes no more.
     pub fn save(&self, images: &[SavedImage], to: &mut dyn Write) -> Result<(), ImageError> {
-        let chains = images.iter().filter_map(|saved| saved.image.config.chain());
+        let chains = images
+            .iter()
+            .flat_map(SavedImage::platforms)
+            .filter_map(|image| image.config.chain());
         let pins: Vec<Pin> = chains.filter_map(|chain| self.pin(&chain)).collect();
         let written = self.write_archive(images, to);
         pins.into_iter().for_each(|pin| self.unpin(pin));
@@ -99,13 +135,18 @@ impl<L: LayerStore> ImageStore<L> {
         let mut plans = Vec::new();
         for saved in images {
             let plan = documents::Plan::new(saved, |chain| self.layers().get(chain))?;
-            for layer in &plan.layers {
-                let (chain, tar_bytes) = (layer.chain, layer.tar_bytes);
-                blobs.insert(*layer.diff_id.digest(), Blob::Layer { chain, tar_bytes });
+            for part in &plan.parts {
+                for layer in &part.layers {
+                    let (chain, tar_bytes) = (layer.chain, layer.tar_bytes);
+                    blobs.insert(*layer.diff_id.digest(), Blob::Layer { chain, tar_bytes });
+                }
+                let config = part.image.config.raw().to_vec();
+                blobs.insert(*part.image.id.digest(), Blob::Document(config));
+                blobs.insert(part.manifest_digest, Blob::Document(part.manifest.clone()));
             }
-            let config = saved.image.config.raw().to_vec();
-            blobs.insert(*saved.image.id.digest(), Blob::Document(config));
-            blobs.insert(plan.manifest_digest, Blob::Document(plan.manifest.clone()));
+            if let Some(index) = &plan.index {
+                blobs.insert(Digest::of(index), Blob::Document(index.clone()));
+            }
             plans.push(plan);
         }
         let failed = |error: io::Error| ImageError::Layer(gantry_layer::LayerError::Write(error));
@@ -177,6 +218,11 @@ fn header(path: &str, kind: EntryType, size: u64) -> io::Result<Header> {
 
 /// The images, for events.
 impl SavedImage {
+    /// The image and those of other platforms.
+    fn platforms(&self) -> impl Iterator<Item = &Arc<Image>> {
+        std::iter::once(&self.image).chain(&self.others)
+    }
+
     /// Its identifier.
     #[must_use]
     pub fn id(&self) -> ImageId {

@@ -1,13 +1,13 @@
 //! Bringing images in: `load` and `import`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
-use gantry_ids::{Digest, ImageId};
+use gantry_ids::{Digest, ImageId, ImageRef, Platform};
 use gantry_layer::{ChainId, DiffId, LayerError, LayerStore, Staged};
 
 use super::names::{now_ns, taggable};
-use super::{BlobRecord, Change, ImageRecord, ImageStore};
+use super::{BlobRecord, Change, ImageRecord, ImageStore, Variant, Variants};
 use crate::import::{ImportRequest, configuration};
 use crate::load::{Archive, Blob, Found, KnownBlob, LayerSink, images, read};
 use crate::{ImageError, LoadEvent, Loaded};
@@ -45,8 +45,21 @@ impl<L: LayerStore> ImageStore<L> {
         archive: &mut (dyn Read + Send),
         progress: &mut (dyn FnMut(LoadEvent) + Send),
     ) -> Result<Vec<Loaded>, ImageError> {
+        self.load_for(archive, None, progress)
+    }
+
+    /// The same with the images for one platform only.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`ImageError::NotInArchive`].
+    pub fn load_for(
+        &self,
+        archive: &mut (dyn Read + Send),
+        platform: Option<&Platform>,
+        progress: &mut (dyn FnMut(LoadEvent) + Send),
+    ) -> Result<Vec<Loaded>, ImageError> {
         let mut archive = read(archive, self, progress)?;
-        let found = images(&archive)?;
+        let found = images(&archive, platform)?;
         let _writer = self.write_lock();
         let mut chains = Vec::new();
         let result = self.keep(&mut archive, &found, &mut chains, progress);
@@ -110,6 +123,7 @@ impl<L: LayerStore> ImageStore<L> {
         let mut changes = Vec::new();
         let mut loaded = Vec::new();
         let mut renamed = Vec::new();
+        let mut groups = BTreeMap::new();
         for image in found {
             let mut blobs = HashMap::new();
             let layers = self.commit_layers(archive, image, &mut blobs)?;
@@ -129,6 +143,9 @@ impl<L: LayerStore> ImageStore<L> {
                         old,
                     });
                 }
+                if self.joins(&mut groups, &reference, image) {
+                    continue;
+                }
                 changes.push(Change::SetReference {
                     reference: reference.clone(),
                     image: id,
@@ -145,9 +162,46 @@ impl<L: LayerStore> ImageStore<L> {
                 });
             }
         }
+        let groups = groups.into_iter();
+        changes.extend(groups.map(|(reference, variants)| Change::SetVariants {
+            reference,
+            variants,
+        }));
         self.change(changes)?;
         renamed.into_iter().for_each(progress);
         Ok(loaded)
+    }
+
+    /// Notes what an image's name stands for. Whether another platform's image has given the name its
+    /// meaning already.
+    fn joins(
+        &self,
+        groups: &mut BTreeMap<ImageRef, Variants>,
+        reference: &ImageRef,
+        image: &Found,
+    ) -> bool {
+        let (Some(index), Some((manifest, _))) = (&image.index, &image.manifest) else {
+            groups.remove(reference);
+            return false;
+        };
+        let index = Digest::of(index);
+        let new = Variant {
+            manifest: manifest.digest,
+            image: image.config.id(),
+        };
+        if let Some(known) = groups
+            .get_mut(reference)
+            .filter(|known| known.index == index)
+        {
+            known.add(new);
+            return true;
+        }
+        let before = self.variants(reference).filter(|old| old.index == index);
+        let images = Vec::new();
+        let mut variants = before.unwrap_or(Variants { index, images });
+        variants.add(new);
+        groups.insert(reference.clone(), variants);
+        false
     }
 
     /// The records of one image. What was known of it before is kept.
@@ -166,6 +220,12 @@ impl<L: LayerStore> ImageStore<L> {
                 bytes: bytes.clone(),
             });
             record.manifest = Some(manifest.clone());
+        }
+        for bytes in image.index.as_deref().into_iter().chain(image.attached()) {
+            changes.push(Change::PutManifest {
+                digest: Digest::of(bytes),
+                bytes: bytes.into(),
+            });
         }
         if !image.names.is_empty() {
             record.last_tagged_ns = Some(now_ns());

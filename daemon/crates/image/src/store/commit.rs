@@ -8,7 +8,7 @@ use gantry_layer::{ChainId, LayerError, LayerStore, Staged, write_diff};
 use super::names::{now_ns, taggable};
 use super::{Change, ImageRecord, ImageStore};
 use crate::import::apply_changes;
-use crate::{HistoryEntry, ImageConfig, ImageError, RunConfig};
+use crate::{HistoryEntry, ImageConfig, ImageError, RunConfig, Stop};
 
 /// What is to be committed.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub struct CommitRequest {
     pub created_by: String,
     /// The name the image gets.
     pub reference: Option<ImageRef>,
+    /// Told when nobody wants the image any more.
+    pub stop: Stop,
 }
 
 impl<L: LayerStore> ImageStore<L> {
@@ -92,7 +94,7 @@ impl<L: LayerStore> ImageStore<L> {
         let (mut reader, mut writer) = std::io::pipe().map_err(LayerError::Write)?;
         let (written, staged) = std::thread::scope(|scope| {
             let writing = scope.spawn(move || write_diff(&request.upper, &mut writer));
-            let staged = self.layers.stage(&mut reader);
+            let staged = self.layers.stage(&mut request.stop.watch(&mut reader));
             drop(reader);
             let written = writing.join().expect("writing a diff does not panic");
             (written, staged)

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef, is_hex_prefix};
 use gantry_layer::{ChainId, DiffId, LayerStore};
 
-use super::metadata::{BlobRecord, Contents, ImageRecord};
+use super::metadata::Contents;
+use super::record::{BlobRecord, ImageRecord};
 use super::transfer::BlobId;
+use super::variants::Variants;
 use crate::{Image, ImageConfig, ImageError};
 
 /// Images, names and what compressed layers were.
@@ -17,6 +19,8 @@ pub(crate) struct Index {
     references: BTreeMap<ImageRef, ImageId>,
     blobs: HashMap<Digest, BlobRecord>,
     sources: HashMap<Digest, Vec<String>>,
+    /// The references that stand for an index.
+    variants: BTreeMap<ImageRef, Variants>,
 }
 
 #[derive(Debug)]
@@ -38,6 +42,9 @@ impl Index {
         }
         for (reference, image) in contents.references {
             index.set_reference(&reference, &image);
+        }
+        for (reference, variants) in contents.variants {
+            index.set_variants(&reference, variants);
         }
         index.blobs = contents.blobs.into_iter().collect();
         index.sources = contents.sources.into_iter().collect();
@@ -61,6 +68,7 @@ impl Index {
         };
         let (tags, digests) = self.names_of(&id);
         let image = Image {
+            is_variant: self.is_variant(&id),
             id,
             config,
             tags,
@@ -120,33 +128,61 @@ impl Index {
         self.references.get(reference).copied()
     }
 
+    /// Lets a reference mean one image and stand for no index.
     pub(crate) fn set_reference(&mut self, reference: &ImageRef, image: &ImageId) {
-        if let Some(old) = self.references.insert(reference.clone(), *image) {
-            self.refresh_names(&old);
-        }
-        self.refresh_names(image);
+        let mut lost = self.take_variants(reference);
+        lost.extend(self.references.insert(reference.clone(), *image));
+        lost.push(*image);
+        lost.iter().for_each(|id| self.refresh_names(id));
     }
 
     pub(crate) fn remove_reference(&mut self, reference: &ImageRef) {
-        if let Some(old) = self.references.remove(reference) {
-            self.refresh_names(&old);
-        }
+        let mut lost = self.take_variants(reference);
+        lost.extend(self.references.remove(reference));
+        lost.iter().for_each(|id| self.refresh_names(id));
+    }
+
+    /// The index that a reference stands for.
+    pub(crate) fn variants(&self, reference: &ImageRef) -> Option<&Variants> {
+        self.variants.get(reference)
+    }
+
+    pub(crate) fn set_variants(&mut self, reference: &ImageRef, variants: Variants) {
+        let ids: Vec<_> = variants.images.iter().map(|known| known.image).collect();
+        self.variants.insert(reference.clone(), variants);
+        ids.iter().for_each(|id| self.refresh_names(id));
+    }
+
+    fn take_variants(&mut self, reference: &ImageRef) -> Vec<ImageId> {
+        let old = self.variants.remove(reference);
+        old.map(|old| old.images.iter().map(|known| known.image).collect())
+            .unwrap_or_default()
     }
 
     /// All names of an image: tags and digests, each sorted.
     pub(crate) fn names_of(&self, id: &ImageId) -> (Vec<ImageRef>, Vec<ImageRef>) {
-        let names = self.references.iter().filter(|(_, image)| *image == id);
+        let names = self.references.iter().filter(|(name, image)| {
+            *image == id || self.variants.get(name).is_some_and(|all| all.has(id))
+        });
         names
             .map(|(name, _)| name.clone())
             .partition(|name| name.digest().is_none())
     }
 
+    /// Whether an image has names and none of them means it where no platform is asked for.
+    fn is_variant(&self, id: &ImageId) -> bool {
+        let is_meant = self.references.values().any(|image| image == id);
+        !is_meant && self.variants.values().any(|all| all.has(id))
+    }
+
     fn refresh_names(&mut self, id: &ImageId) {
         let (tags, digests) = self.names_of(id);
+        let is_variant = self.is_variant(id);
         if let Some(known) = self.images.get_mut(id) {
             let image = Image {
                 tags,
                 digests,
+                is_variant,
                 ..Image::clone(&known.image)
             };
             known.image = Arc::new(image);
@@ -190,6 +226,45 @@ impl Index {
             .get(blob)
             .map(Vec::as_slice)
             .unwrap_or_default()
+    }
+
+    pub(crate) fn remove_blob(&mut self, blob: &Digest) {
+        self.blobs.remove(blob);
+        self.sources.remove(blob);
+    }
+
+    /// Blobs of which no layer in `live` was made.
+    pub(crate) fn blobs_without(&self, live: &HashSet<DiffId>) -> Vec<Digest> {
+        let dead = self
+            .blobs
+            .iter()
+            .filter(|(_, known)| !live.contains(&known.diff_id));
+        let orphans = self
+            .sources
+            .keys()
+            .filter(|blob| !self.blobs.contains_key(*blob));
+        dead.map(|(blob, _)| *blob)
+            .chain(orphans.copied())
+            .collect()
+    }
+
+    /// The manifests and indexes that images and references are known by.
+    pub(crate) fn manifests_in_use(&self) -> HashSet<Digest> {
+        let of_images = self
+            .images
+            .values()
+            .filter_map(|known| known.record.manifest.as_ref());
+        let mut used: HashSet<_> = of_images.map(|manifest| manifest.digest).collect();
+        used.extend(
+            self.references
+                .keys()
+                .filter_map(|name| name.digest().copied()),
+        );
+        for variants in self.variants.values() {
+            used.insert(variants.index);
+            used.extend(variants.images.iter().map(|known| known.manifest));
+        }
+        used
     }
 
     pub(crate) fn put_sources(&mut self, blob: Digest, repositories: Vec<String>) {

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use gantry_ids::{Digest, ImageId, ImageRef};
-use gantry_layer::DiffId;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
+use super::record::{BlobRecord, ImageRecord, SourcesRecord, VERSION, VariantsRecord};
+use super::variants::Variants;
 use crate::ImageError;
 
 /// Digest → the bytes of an image's configuration, as they came.
@@ -23,67 +24,8 @@ const MANIFESTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("manif
 /// Digest of a compressed layer → [`SourcesRecord`] as JSON.
 const SOURCES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blob_sources");
 
-const VERSION: u32 = 1;
-
-/// What is known of an image beside its configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ImageRecord {
-    v: u32,
-    /// The image this one was built on.
-    pub(crate) parent: Option<ImageId>,
-    /// Nanoseconds since 1970.
-    pub(crate) last_tagged_ns: Option<i64>,
-    /// The manifest it came with.
-    pub(crate) manifest: Option<ManifestRecord>,
-}
-
-/// A manifest's descriptor.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ManifestRecord {
-    pub(crate) digest: Digest,
-    pub(crate) size_bytes: u64,
-}
-
-/// What a compressed layer was, so that a push can name it where a registry has it already.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct BlobRecord {
-    v: u32,
-    pub(crate) diff_id: DiffId,
-    pub(crate) size_bytes: u64,
-}
-
-/// The repositories that a blob was seen in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SourcesRecord {
-    v: u32,
-    /// `domain/path`, the last one first.
-    repositories: Vec<String>,
-}
-
-impl ImageRecord {
-    pub(crate) const fn new(manifest: Option<ManifestRecord>) -> Self {
-        Self {
-            v: VERSION,
-            parent: None,
-            last_tagged_ns: None,
-            manifest,
-        }
-    }
-}
-
-impl BlobRecord {
-    pub(crate) const fn new(diff_id: DiffId, size_bytes: u64) -> Self {
-        Self {
-            v: VERSION,
-            diff_id,
-            size_bytes,
-        }
-    }
-}
+/// Full reference of an index → [`VariantsRecord`] as JSON.
+const VARIANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("variants");
 
 /// One change; a batch of them is made durable at once or not at all.
 #[derive(Debug)]
@@ -119,6 +61,18 @@ pub(crate) enum Change {
         digest: Digest,
         repositories: Vec<String>,
     },
+    /// After [`Change::SetReference`]: the reference stands for an index.
+    SetVariants {
+        reference: ImageRef,
+        variants: Variants,
+    },
+    /// A blob and where it was seen.
+    DeleteBlob {
+        digest: Digest,
+    },
+    DeleteManifest {
+        digest: Digest,
+    },
 }
 
 /// Everything that was read at the start.
@@ -128,6 +82,7 @@ pub(crate) struct Contents {
     pub(crate) references: Vec<(ImageRef, ImageId)>,
     pub(crate) blobs: Vec<(Digest, BlobRecord)>,
     pub(crate) sources: Vec<(Digest, Vec<String>)>,
+    pub(crate) variants: Vec<(ImageRef, Variants)>,
 }
 
 /// The database.
@@ -154,23 +109,31 @@ fn damaged(what: &str) -> ImageError {
 }
 
 impl Metadata {
-    /// Opens or makes the database and its tables.
+    /// Opens or makes the database and its tables. A new one gets its name when it is whole: an
+    /// engine killed meanwhile would leave a file that is no database.
     pub(crate) fn open(path: &Path) -> Result<Self, ImageError> {
+        if !path.exists() {
+            let new = path.with_extension("redb.new");
+            let _ = std::fs::remove_file(&new);
+            drop(Self::make(&new)?);
+            std::fs::rename(&new, path).map_err(crate::error::failed("rename", &new))?;
+        }
+        Self::make(path)
+    }
+
+    fn make(path: &Path) -> Result<Self, ImageError> {
         let database = Database::builder()
             .set_cache_size(CACHE_BYTES)
             .create(path)
             .map_err(failed("open"))?;
         let write = database.begin_write().map_err(failed("begin"))?;
-        write.open_table(CONFIGS).map_err(failed("open a table"))?;
-        write.open_table(IMAGES).map_err(failed("open a table"))?;
+        for table in [CONFIGS, IMAGES, BLOBS, MANIFESTS, SOURCES] {
+            write.open_table(table).map_err(failed("open a table"))?;
+        }
         write
             .open_table(REFERENCES)
             .map_err(failed("open a table"))?;
-        write.open_table(BLOBS).map_err(failed("open a table"))?;
-        write
-            .open_table(MANIFESTS)
-            .map_err(failed("open a table"))?;
-        write.open_table(SOURCES).map_err(failed("open a table"))?;
+        write.open_table(VARIANTS).map_err(failed("open a table"))?;
         write.commit().map_err(failed("commit"))?;
         Ok(Self(database))
     }
@@ -215,6 +178,13 @@ impl Metadata {
                 .sources
                 .push((digest(key.value())?, known.repositories));
         }
+        let variants = read.open_table(VARIANTS).map_err(failed("open a table"))?;
+        for row in variants.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            let reference = key.value().parse().map_err(|_| damaged("a reference"))?;
+            let known: VariantsRecord = record(value.value())?;
+            contents.variants.push((reference, known.variants));
+        }
         Ok(contents)
     }
 
@@ -226,9 +196,32 @@ impl Metadata {
         Ok(found.map(|bytes| bytes.value().to_vec()))
     }
 
+    /// The digests of all manifests and indexes.
+    pub(crate) fn manifests(&self) -> Result<Vec<Digest>, ImageError> {
+        let read = self.0.begin_read().map_err(failed("begin"))?;
+        let table = read.open_table(MANIFESTS).map_err(failed("open a table"))?;
+        let rows = table.iter().map_err(failed("read"))?;
+        rows.map(|row| digest(row.map_err(failed("read"))?.0.value()))
+            .collect()
+    }
+
     /// Makes a batch of changes durable.
     pub(crate) fn write(&self, changes: &[Change]) -> Result<(), ImageError> {
         let write = self.0.begin_write().map_err(failed("begin"))?;
+        Self::write_in(write, changes)
+    }
+
+    /// The same without waiting for the disk: durable with the next batch that is. For what is only
+    /// in the way.
+    pub(crate) fn write_later(&self, changes: &[Change]) -> Result<(), ImageError> {
+        let mut write = self.0.begin_write().map_err(failed("begin"))?;
+        write
+            .set_durability(redb::Durability::None)
+            .map_err(failed("begin"))?;
+        Self::write_in(write, changes)
+    }
+
+    fn write_in(write: redb::WriteTransaction, changes: &[Change]) -> Result<(), ImageError> {
         for change in changes {
             apply(&write, change)?;
         }
@@ -258,7 +251,7 @@ fn apply(write: &redb::WriteTransaction, change: &Change) -> Result<(), ImageErr
             table
                 .insert(&*reference.to_string(), value)
                 .map_err(failed("write"))?;
-            Ok(())
+            remove_variants(write, reference)
         }
         Change::DeleteReference { reference } => {
             let mut table = write
@@ -267,7 +260,7 @@ fn apply(write: &redb::WriteTransaction, change: &Change) -> Result<(), ImageErr
             table
                 .remove(&*reference.to_string())
                 .map_err(failed("remove"))?;
-            Ok(())
+            remove_variants(write, reference)
         }
         Change::PutBlob { digest, record } => put(open(BLOBS)?, digest, &json(record)),
         Change::PutManifest { digest, bytes } => put(open(MANIFESTS)?, digest, bytes),
@@ -281,7 +274,41 @@ fn apply(write: &redb::WriteTransaction, change: &Change) -> Result<(), ImageErr
             };
             put(open(SOURCES)?, digest, &json(&record))
         }
+        Change::SetVariants {
+            reference,
+            variants,
+        } => {
+            let record = VariantsRecord {
+                v: VERSION,
+                variants: variants.clone(),
+            };
+            let mut table = write.open_table(VARIANTS).map_err(failed("open a table"))?;
+            table
+                .insert(&*reference.to_string(), &*json(&record))
+                .map_err(failed("write"))?;
+            Ok(())
+        }
+        Change::DeleteBlob { digest } => {
+            let key = &digest.as_bytes()[..];
+            open(BLOBS)?.remove(key).map_err(failed("remove"))?;
+            open(SOURCES)?.remove(key).map_err(failed("remove"))?;
+            Ok(())
+        }
+        Change::DeleteManifest { digest } => {
+            let key = &digest.as_bytes()[..];
+            open(MANIFESTS)?.remove(key).map_err(failed("remove"))?;
+            Ok(())
+        }
     }
+}
+
+/// A reference that means another image, or none, is no index any more.
+fn remove_variants(write: &redb::WriteTransaction, reference: &ImageRef) -> Result<(), ImageError> {
+    let mut table = write.open_table(VARIANTS).map_err(failed("open a table"))?;
+    table
+        .remove(&*reference.to_string())
+        .map_err(failed("remove"))?;
+    Ok(())
 }
 
 fn put(

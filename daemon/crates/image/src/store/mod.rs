@@ -7,7 +7,10 @@ mod index;
 mod metadata;
 mod names;
 mod partial;
+mod record;
+mod tidy;
 mod transfer;
+mod variants;
 mod view;
 
 use std::collections::HashMap;
@@ -20,11 +23,13 @@ use gantry_ids::{ContainerId, ImageId};
 use gantry_layer::{ChainId, DirectoryLayers, LayerStore, Limits};
 
 pub use commit::CommitRequest;
-pub(crate) use index::Index;
+pub(crate) use index::{Index, add_with_parents};
 pub use partial::Partial;
-pub use transfer::{BlobId, Pin, PulledImage, PulledLayer};
+pub use transfer::{BlobId, Pin, PulledImage, PulledLayer, PushedManifest};
+pub use variants::{Variant, Variants};
 
-pub(crate) use metadata::{BlobRecord, Change, ImageRecord, ManifestRecord, Metadata};
+pub(crate) use metadata::{Change, Metadata};
+pub(crate) use record::{BlobRecord, ImageRecord, ManifestRecord};
 
 use crate::error::failed;
 use crate::{ContainerUse, DiskUsage, HistoryItem, Image, ImageError, ImageUsage};
@@ -237,6 +242,16 @@ impl<L: LayerStore> ImageStore<L> {
     /// Makes changes durable and then seen.
     pub(crate) fn change(&self, changes: Vec<Change>) -> Result<(), ImageError> {
         self.metadata.write(&changes)?;
+        self.show(changes)
+    }
+
+    /// The same without waiting for the disk.
+    fn change_later(&self, changes: Vec<Change>) -> Result<(), ImageError> {
+        self.metadata.write_later(&changes)?;
+        self.show(changes)
+    }
+
+    fn show(&self, changes: Vec<Change>) -> Result<(), ImageError> {
         let mut index = self.index.write().expect("nothing panics under this lock");
         for change in changes {
             match change {
@@ -259,7 +274,12 @@ impl<L: LayerStore> ImageStore<L> {
                     digest,
                     repositories,
                 } => index.put_sources(digest, repositories),
-                Change::PutManifest { .. } => {}
+                Change::SetVariants {
+                    reference,
+                    variants,
+                } => index.set_variants(&reference, variants),
+                Change::DeleteBlob { digest } => index.remove_blob(&digest),
+                Change::PutManifest { .. } | Change::DeleteManifest { .. } => {}
             }
         }
         Ok(())

@@ -2,11 +2,11 @@
 
 use std::sync::PoisonError;
 
-use gantry_ids::{Digest, ImageId, ImageRef};
+use gantry_ids::{Digest, ImageId, ImageRef, Platform};
 use gantry_layer::{ChainId, DiffId, LayerStore, Staged};
 
 use super::names::taggable;
-use super::{BlobRecord, Change, ImageRecord, ImageStore, ManifestRecord};
+use super::{BlobRecord, Change, ImageRecord, ImageStore, ManifestRecord, Variant};
 use crate::{ImageConfig, ImageError};
 
 /// How many repositories are remembered per blob.
@@ -41,10 +41,23 @@ pub struct PulledImage<S> {
     pub manifest: Box<[u8]>,
     /// The bytes of the index the manifest was chosen from.
     pub index: Option<Box<[u8]>>,
+    /// Small documents and blobs that the index lists with the image: attestations.
+    pub attached: Vec<Box<[u8]>>,
     /// The references it gets: a tag, a digest.
     pub references: Vec<ImageRef>,
     /// Where it came from: `domain/path`.
     pub source: String,
+}
+
+/// A manifest that was pushed.
+#[derive(Debug, Clone, Copy)]
+pub struct PushedManifest<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Where it and its blobs are: `domain/path`.
+    pub repository: &'a str,
+    /// The reference it was pushed by; none if it is only a part of an index.
+    pub reference: Option<&'a ImageRef>,
 }
 
 /// Keeps a chain of layers from being removed while somebody counts on it; given back to
@@ -158,7 +171,7 @@ impl<L: LayerStore> ImageStore<L> {
             size_bytes: pulled.manifest.len() as u64,
         };
         let documents = [Some(&pulled.manifest), pulled.index.as_ref()];
-        for bytes in documents.into_iter().flatten() {
+        for bytes in documents.into_iter().flatten().chain(&pulled.attached) {
             changes.push(Change::PutManifest {
                 digest: Digest::of(bytes),
                 bytes: bytes.clone(),
@@ -172,14 +185,28 @@ impl<L: LayerStore> ImageStore<L> {
             config: pulled.config.raw().into(),
             record,
         });
+        let platform = pulled.config.platform();
         for reference in &pulled.references {
-            changes.push(Change::SetReference {
-                reference: match reference.digest() {
-                    Some(digest) => reference.with_digest(*digest),
-                    None => taggable(reference)?,
-                },
-                image: id,
-            });
+            let reference = match reference.digest() {
+                Some(digest) => reference.with_digest(*digest),
+                None => taggable(reference)?,
+            };
+            match &pulled.index {
+                Some(index) => {
+                    let manifest = Digest::of(&pulled.manifest);
+                    let new = Variant {
+                        manifest,
+                        image: id,
+                    };
+                    let is_ours = Platform::of_this_machine().fit(&platform).is_some();
+                    let index = Digest::of(index);
+                    changes.extend(self.add_variant(&reference, index, (new, is_ours)));
+                }
+                None => changes.push(Change::SetReference {
+                    reference,
+                    image: id,
+                }),
+            }
         }
         self.change(changes)?;
         Ok(id)
@@ -214,8 +241,7 @@ impl<L: LayerStore> ImageStore<L> {
         &self,
         image: &ImageId,
         blobs: &[(BlobId, DiffId)],
-        manifest: &[u8],
-        reference: &ImageRef,
+        pushed: PushedManifest<'_>,
     ) -> Result<(), ImageError> {
         let _writer = self.write_lock();
         let mut changes = Vec::new();
@@ -224,25 +250,25 @@ impl<L: LayerStore> ImageStore<L> {
                 digest: blob.digest,
                 record: BlobRecord::new(*diff_id, blob.size_bytes),
             });
-            changes.extend(self.seen_in(&blob.digest, &reference.name()));
+            changes.extend(self.seen_in(&blob.digest, pushed.repository));
         }
-        let digest = Digest::of(manifest);
+        let digest = Digest::of(pushed.bytes);
         changes.push(Change::PutManifest {
             digest,
-            bytes: manifest.into(),
+            bytes: pushed.bytes.into(),
         });
         // The image may be gone by now: then only the blobs are worth remembering.
         let record = self.index().record(image).cloned();
         if let Some(mut record) = record {
             record.manifest = Some(ManifestRecord {
                 digest,
-                size_bytes: manifest.len() as u64,
+                size_bytes: pushed.bytes.len() as u64,
             });
             changes.push(Change::SetRecord { id: *image, record });
-            changes.push(Change::SetReference {
+            changes.extend(pushed.reference.map(|reference| Change::SetReference {
                 reference: reference.with_digest(digest),
                 image: *image,
-            });
+            }));
         }
         self.change(changes)
     }

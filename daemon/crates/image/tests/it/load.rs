@@ -143,13 +143,14 @@ fn links_of_old_dockers_are_followed() {
 }
 
 #[test]
-fn an_oci_layout_gives_the_image_for_this_machine() {
+fn an_oci_layout_gives_all_platforms_and_means_this_machines() {
     let store = TestStore::new();
     let ours = [layer("ours")];
     let mut layout = Layout::default();
+    let theirs = [layer("x")];
     let other = layout.image(
-        &with(config(&ours), "architecture", json!("s390x")),
-        &[layer("x")],
+        &with(config(&theirs), "architecture", json!("s390x")),
+        &theirs,
     );
     let mine = layout.image(&config(&ours), &ours);
     let attestation = layout.image(&with(config(&[]), "os", json!("unknown")), &[]);
@@ -175,8 +176,13 @@ fn an_oci_layout_gives_the_image_for_this_machine() {
     );
     let (manifest, _) = image.manifest.unwrap();
     assert_eq!(json!(manifest.to_string()), mine["digest"]);
-    // What is not for this machine is not kept.
-    assert_eq!(store.images.layers_now(), 1);
+    // The other one is asked for by its platform.
+    let theirs = "linux/s390x".parse().unwrap();
+    let image = store.images.find_for("multi:1", Some(&theirs)).unwrap();
+    assert!(image.is_variant);
+    assert_eq!(store.images.layers_now(), 2);
+    let store = store.reopen();
+    assert!(store.images.find_for("multi:1", Some(&theirs)).is_ok());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::challenge::Challenge;
 use crate::error::RegistryError;
 use crate::token::Token;
 
-const REDIRECTS_MAX: u32 = 5;
+pub(super) const REDIRECTS_MAX: u32 = 5;
 const TOKEN_MAX_BYTES: u64 = 1 << 20;
 /// What docker's token servers know our kind by.
 const CLIENT_ID: &str = "docker";

@@ -4,8 +4,10 @@
 //! with one client's credentials. Every answer is read with a limit.
 
 mod answer;
+mod download;
 mod exchange;
 mod read;
+mod search;
 mod upload;
 
 use std::collections::HashMap;
@@ -15,7 +17,9 @@ use std::time::Duration;
 use reqwest::Client;
 use url::Url;
 
+pub use download::Download;
 pub use read::{BlobAnswer, Fetched, TAGS_MAX};
+pub use search::SearchHit;
 pub use upload::{CHUNK_BYTES, Mounted, Upload};
 
 use crate::auth::{Auth, repository_scope};

@@ -66,6 +66,21 @@ impl Repository {
     }
 
     async fn manifest_once(&self, reference: &str) -> Result<Fetched, RegistryError> {
+        let (bytes, content_type) = self.document(reference).await?;
+        let document = Document::parse(&bytes, &content_type)?;
+        Ok(Fetched {
+            digest: Digest::of(&bytes),
+            bytes,
+            document,
+        })
+    }
+
+    /// A document of whatever kind, and its media type; its digest was compared if it was asked for
+    /// by it.
+    ///
+    /// # Errors
+    /// As [`Self::manifest`].
+    pub async fn document(&self, reference: &str) -> Result<(Bytes, String), RegistryError> {
         let call = self.manifest_call(Method::GET, reference)?;
         let response = self.send(&call).await?;
         let content_type = text(&response, &CONTENT_TYPE);
@@ -77,12 +92,7 @@ impl Repository {
             let found = digest;
             return Err(ManifestError::Digest { expected, found }.into());
         }
-        let document = Document::parse(&bytes, &content_type)?;
-        Ok(Fetched {
-            bytes,
-            digest,
-            document,
-        })
+        Ok((bytes, content_type))
     }
 
     /// The digest, size and media type behind a tag or digest, without fetching it; none if the
@@ -103,13 +113,8 @@ impl Repository {
         let (Some(digest), Some(size)) = (digest, size) else {
             return Ok(None);
         };
-        Ok(Some(Descriptor {
-            media_type: text(&response, &CONTENT_TYPE),
-            digest,
-            size,
-            urls: Vec::new(),
-            platform: None,
-        }))
+        let media_type = text(&response, &CONTENT_TYPE);
+        Ok(Some(Descriptor::new(media_type, digest, size)))
     }
 
     fn manifest_call(&self, method: Method, reference: &str) -> Result<Call, RegistryError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gantry_image::ImageStore;
 use gantry_layer::{LayerStore, StagedDirectory};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Transfers;
 use super::error::TransferError;
@@ -27,11 +27,15 @@ const GAIN_BYTES: u64 = 1 << 20;
 /// Downloads, verifies and unpacks a layer. What was received stays if that is called off.
 pub(super) async fn run(
     transfers: &Transfers,
-    repository: &Repository,
-    layer: &Descriptor,
+    (repository, layer): (&Repository, &Descriptor),
     work: &Work,
+    permit: Option<OwnedSemaphorePermit>,
 ) -> Result<StagedDirectory, TransferError> {
-    let _permit = transfers.downloads.acquire().await;
+    let _permit = match permit {
+        Some(permit) => Ok(permit),
+        None => Arc::clone(&transfers.downloads).acquire_owned().await,
+    };
+    work.enter(Phase::Downloading);
     // A blob that was received in part, and spoilt, is fetched anew once.
     match once(transfers, repository, layer, work).await {
         Err(Spoilt::Resumed(error)) => {

@@ -1,7 +1,7 @@
 //! One layer on its way in, however many pulls wait for it.
 //!
 //! ```text
-//! Waiting ─▶ Downloading ⇄ Retrying ─▶ Verifying ─▶ Staged
+//! [Waiting ─▶] Downloading ⇄ Retrying ─▶ Verifying ─▶ Staged
 //!     └──────────────┴─────────┴───────────┴──────▶ Failed
 //! ```
 //!
@@ -21,6 +21,7 @@ use crate::manifest::Descriptor;
 /// Where a layer is.
 #[derive(Debug, Clone)]
 pub(super) enum Phase {
+    /// For others: as many layers as may be are downloaded already.
     Waiting,
     Downloading,
     /// Seconds to the next attempt.
@@ -47,6 +48,7 @@ pub(super) struct State {
 pub(super) struct Job {
     state: watch::Sender<State>,
     staged: Mutex<Option<StagedDirectory>>,
+    had_to_wait: bool,
     cancel: CancellationToken,
 }
 
@@ -87,6 +89,11 @@ impl Job {
         self.state.subscribe()
     }
 
+    /// Whether its turn had not come when it was made.
+    pub(super) const fn had_to_wait(&self) -> bool {
+        self.had_to_wait
+    }
+
     /// Waits until the layer is staged.
     pub(super) async fn finished(&self) -> Result<(), TransferError> {
         let mut states = self.watch();
@@ -118,8 +125,13 @@ impl Transfers {
         if let Some(job) = going_on.filter(|job| job.is_of_use()) {
             return job;
         }
+        // In the order of the layers, so that only those wait whose turn has not come.
+        let permit = Arc::clone(&self.downloads).try_acquire_owned().ok();
         let (state, _) = watch::channel(State {
-            phase: Phase::Waiting,
+            phase: match permit {
+                Some(_) => Phase::Downloading,
+                None => Phase::Waiting,
+            },
             received: 0,
             unpacked: 0,
         });
@@ -131,6 +143,7 @@ impl Transfers {
         let job = Arc::new(Job {
             state,
             staged: Mutex::new(None),
+            had_to_wait: permit.is_none(),
             cancel,
         });
         jobs.insert(layer.digest, Arc::downgrade(&job));
@@ -139,7 +152,7 @@ impl Transfers {
         tokio::spawn(async move {
             let staged = tokio::select! {
                 () = work.cancel.cancelled() => Err(TransferError::Cancelled),
-                staged = download::run(&transfers, &repository, &layer, &work) => staged,
+                staged = download::run(&transfers, (&repository, &layer), &work, permit) => staged,
             };
             match staged {
                 Ok(staged) => {

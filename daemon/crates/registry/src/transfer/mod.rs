@@ -4,6 +4,7 @@
 //! the edge. Dropping a pull's or push's future calls it off: nothing of it becomes visible, and
 //! what was received stays as partial files.
 
+mod attached;
 mod describe;
 mod download;
 mod error;
@@ -13,9 +14,11 @@ mod layer;
 mod pinned;
 mod pull;
 mod push;
+mod push_index;
 mod push_layer;
 mod resolve;
 mod watch;
+mod written;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
@@ -24,7 +27,7 @@ use gantry_ids::Digest;
 use gantry_image::ImageStore;
 use tokio::sync::Semaphore;
 
-pub use describe::Described;
+pub use describe::{Described, RegistryDocument};
 pub use error::TransferError;
 pub use event::{Event, Events, LayerEvent};
 pub use pull::{PullRequest, Pulled};

@@ -6,6 +6,7 @@ use gantry_ids::{Digest, ImageId, ImageRef, Platform};
 use gantry_image::{BlobId, ChainId, ImageConfig, PulledImage, PulledLayer};
 
 use super::Transfers;
+use super::attached::attestations;
 use super::error::TransferError;
 use super::event::{Event, Events};
 use super::pinned::Pinned;
@@ -129,12 +130,7 @@ impl Transfers {
             None => configuration(&repository, &resolved.manifest).await?,
         };
         check(&config, &resolved.manifest, request)?;
-        let is_new = self
-            .images
-            .find(&reference.to_string())
-            .map(|image| image.id)
-            .ok()
-            != Some(id);
+        let is_new = !self.means(reference, &id);
         self.fetch_and_keep(&repository, &resolved, config.clone(), (reference, events))
             .await?;
         tell(events, Event::Digest(resolved.digest)).await;
@@ -146,6 +142,16 @@ impl Transfers {
             digest: resolved.digest,
             is_new,
         })
+    }
+
+    /// Whether a reference stands for an image already, be it one of several.
+    fn means(&self, reference: &ImageRef, id: &ImageId) -> bool {
+        let text = reference.to_string();
+        let is_one = self
+            .images
+            .variants_of(&text)
+            .is_some_and(|(_, all)| all.has(id));
+        is_one || self.images.find(&text).is_ok_and(|image| image.id == *id)
     }
 
     /// The first endpoint that knows the reference, and what it stands for there; a failure is told
@@ -205,9 +211,20 @@ impl Transfers {
         let wanted = self
             .wanted(repository, &resolved.manifest, &config, is_known)
             .await?;
-        if !is_known {
-            watch_all(&wanted.layers, events).await?;
-        }
+        let attesting = async {
+            match &resolved.chosen {
+                Some((index, image)) => attestations(repository, index, image).await,
+                None => Vec::new(),
+            }
+        };
+        let watching = async {
+            match is_known {
+                true => Ok(()),
+                false => watch_all(&wanted.layers, events).await,
+            }
+        };
+        let (attached, watched) = tokio::join!(attesting, watching);
+        watched?;
         let layers = wanted.layers.iter().map(|(blob, layer)| PulledLayer {
             blob: *blob,
             staged: match layer {
@@ -223,6 +240,7 @@ impl Transfers {
             layers: layers.collect(),
             manifest: resolved.manifest_bytes.clone(),
             index: resolved.index_bytes.clone(),
+            attached: attached.iter().map(|bytes| bytes[..].into()).collect(),
             references,
             source: reference.name(),
         };

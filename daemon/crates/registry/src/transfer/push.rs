@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use gantry_ids::{Digest, ImageRef};
-use gantry_image::{BlobId, ChainId, DiffId, Image, Pin};
-use serde::Serialize;
+use gantry_ids::{Digest, ImageRef, Platform};
+use gantry_image::{BlobId, ChainId, DiffId, Image, Pin, PushedManifest};
 
 use super::Transfers;
 use super::error::TransferError;
@@ -18,19 +17,39 @@ use super::pinned::Pinned;
 use super::push_layer::LayerPush;
 use super::resolve::chains;
 use super::watch::tell;
+use super::written::manifest_for;
 use crate::client::Repository;
 use crate::credentials::Credentials;
 use crate::hosts::Purpose;
 use crate::manifest::{Descriptor, Document, Manifest};
-use crate::media;
 
 /// What is to be pushed.
 #[derive(Debug, Clone)]
 pub struct PushRequest {
     /// A repository with a tag, or without: then all its tags are pushed.
     pub reference: ImageRef,
+    /// Only the image for this platform.
+    pub platform: Option<Platform>,
     /// Who asks.
     pub credentials: Credentials,
+}
+
+/// Where a push goes.
+pub(super) struct PushTo<'a> {
+    pub(super) target: &'a Repository,
+    /// The target's domain.
+    pub(super) domain: &'a str,
+    /// `domain/path`.
+    pub(super) repository: String,
+    pub(super) credentials: &'a Credentials,
+    pub(super) events: &'a Events,
+}
+
+/// An image of which all but the manifest is in the registry.
+pub(super) struct MadeManifest {
+    pub(super) media_type: String,
+    pub(super) bytes: Bytes,
+    pub(super) layers: Vec<PushedLayer>,
 }
 
 /// One tag that was pushed.
@@ -75,11 +94,21 @@ impl Transfers {
         tell(events, Event::Pushing { repository }).await;
         let tags = self.tags_to_push(reference)?;
         let target = self.target(request).await?;
+        let to = PushTo {
+            target: &target,
+            domain: reference.domain(),
+            repository: reference.name(),
+            credentials: &request.credentials,
+            events,
+        };
         let mut pushed = Vec::new();
         for (reference, image) in tags {
-            let one = self
-                .push_one(&target, (&reference, &image), request, events)
-                .await;
+            let platform = request.platform.as_ref();
+            let image = match platform {
+                Some(_) => self.images.find_for(&reference.to_string(), platform)?,
+                None => image,
+            };
+            let one = self.push_one(&to, (&reference, &image), platform).await;
             let (digest, size_bytes) = one?;
             let tag = reference.tag().unwrap_or_default().to_owned();
             let event = Event::Pushed {
@@ -99,8 +128,18 @@ impl Transfers {
     ) -> Result<Vec<(ImageRef, Arc<Image>)>, TransferError> {
         let mut found = Vec::new();
         for image in self.images.list() {
+            if image.is_variant {
+                continue;
+            }
             for tag in image.tags.iter().filter(|tag| tag.same_repository(wanted)) {
-                found.push((tag.clone(), Arc::clone(&image)));
+                // An image may have one name for itself and another together with others.
+                if self
+                    .images
+                    .find(&tag.to_string())
+                    .is_ok_and(|meant| meant.id == image.id)
+                {
+                    found.push((tag.clone(), Arc::clone(&image)));
+                }
             }
         }
         if found.is_empty() {
@@ -136,18 +175,40 @@ impl Transfers {
 
     async fn push_one(
         self: &Arc<Self>,
-        target: &Repository,
+        to: &PushTo<'_>,
         (reference, image): (&ImageRef, &Arc<Image>),
-        request: &PushRequest,
-        events: &Events,
+        platform: Option<&Platform>,
     ) -> Result<(Digest, u64), TransferError> {
+        let whole = match platform {
+            Some(_) => None,
+            None => self.push_index(to, reference).await?,
+        };
+        if let Some(pushed) = whole {
+            return Ok(pushed);
+        }
+        let made = self.push_image(to, image).await?;
+        let tag = reference.tag().unwrap_or_default();
+        let bytes = made.bytes.clone();
+        let digest = to.target.put_manifest(tag, &made.media_type, bytes).await;
+        let digest = digest.map_err(TransferError::of_push)?;
+        let size = made.bytes.len() as u64;
+        self.remember(image, made, to, Some(reference)).await?;
+        Ok((digest, size))
+    }
+
+    /// Pushes an image's layers and configuration, and says what its manifest is.
+    pub(super) async fn push_image(
+        self: &Arc<Self>,
+        to: &PushTo<'_>,
+        image: &Arc<Image>,
+    ) -> Result<MadeManifest, TransferError> {
         let stored = stored_layers(image);
         let pinned = self.pin(stored.last().map(|layer| layer.chain)).await?;
         let manifest = self.own_manifest(image).await?;
         for layer in stored.iter().rev() {
             let id = layer.diff_id.digest().short();
             let what = LayerEvent::Preparing;
-            tell(events, Event::Layer { id, what }).await;
+            tell(to.events, Event::Layer { id, what }).await;
         }
         let mut pushing = FuturesUnordered::new();
         for (index, layer) in distinct(&stored) {
@@ -156,12 +217,9 @@ impl Transfers {
                 .map(|(manifest, _)| manifest.layers[index].clone());
             let push = LayerPush {
                 transfers: self,
-                target,
-                domain: reference.domain(),
-                credentials: &request.credentials,
+                to,
                 layer,
                 wanted,
-                events,
             };
             pushing.push(push.run());
         }
@@ -176,14 +234,14 @@ impl Transfers {
             .cloned()
             .collect();
         let (media_type, bytes) = manifest_for(manifest, image, &layers);
-        push_config(target, image)
+        push_config(to.target, image)
             .await
             .map_err(TransferError::of_push)?;
-        let tag = reference.tag().unwrap_or_default();
-        let digest = target.put_manifest(tag, &media_type, bytes.clone()).await;
-        let digest = digest.map_err(TransferError::of_push)?;
-        self.remember(image, layers, &bytes, reference).await?;
-        Ok((digest, bytes.len() as u64))
+        Ok(MadeManifest {
+            media_type,
+            bytes,
+            layers,
+        })
     }
 
     async fn pin(&self, chain: Option<ChainId>) -> Result<Option<Pinned>, TransferError> {
@@ -219,21 +277,25 @@ impl Transfers {
     }
 
     /// Remembers where the blobs are now, and the manifest, so that the next push is the same.
-    async fn remember(
+    pub(super) async fn remember(
         &self,
         image: &Arc<Image>,
-        layers: Vec<PushedLayer>,
-        manifest: &Bytes,
-        reference: &ImageRef,
+        made: MadeManifest,
+        to: &PushTo<'_>,
+        reference: Option<&ImageRef>,
     ) -> Result<(), TransferError> {
         let images = Arc::clone(&self.images);
-        let (id, manifest, reference) = (image.id, manifest.clone(), reference.clone());
+        let (id, reference) = (image.id, reference.cloned());
+        let repository = to.repository.clone();
         let kept = tokio::task::spawn_blocking(move || {
-            let blobs: Vec<_> = layers
-                .iter()
-                .map(|layer| (layer.blob, layer.diff_id))
-                .collect();
-            images.keep_pushed(&id, &blobs, &manifest, &reference)
+            let layers = made.layers.iter();
+            let blobs: Vec<_> = layers.map(|layer| (layer.blob, layer.diff_id)).collect();
+            let pushed = PushedManifest {
+                bytes: &made.bytes,
+                repository: &repository,
+                reference: reference.as_ref(),
+            };
+            images.keep_pushed(&id, &blobs, pushed)
         });
         Ok(kept.await.map_err(|_| TransferError::Thread)??)
     }
@@ -259,75 +321,6 @@ fn distinct(stored: &[StoredLayer]) -> impl Iterator<Item = (usize, StoredLayer)
     (0..stored.len())
         .filter(move |index| first(*index))
         .map(|index| (index, stored[index]))
-}
-
-/// The manifest the image came with, if its layers are the ones that were pushed, or a new one.
-fn manifest_for(
-    own: Option<(Manifest, Bytes)>,
-    image: &Image,
-    layers: &[PushedLayer],
-) -> (String, Bytes) {
-    let is_oci = own
-        .as_ref()
-        .is_some_and(|(own, _)| own.media_type == media::OCI_MANIFEST);
-    if let Some((own, bytes)) = own {
-        let mut both = own.layers.iter().zip(layers);
-        if both.all(|(descriptor, layer)| descriptor.digest == layer.blob.digest) {
-            return (own.media_type, bytes);
-        }
-    }
-    write(image, layers, is_oci)
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NewManifest<'a> {
-    schema_version: u32,
-    media_type: &'a str,
-    config: NewDescriptor<'a>,
-    layers: Vec<NewDescriptor<'a>>,
-}
-
-/// In the order in which docker writes it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct NewDescriptor<'a> {
-    media_type: &'a str,
-    size: u64,
-    digest: Digest,
-}
-
-/// A new manifest, indented by three blanks as docker's are.
-fn write(image: &Image, layers: &[PushedLayer], is_oci: bool) -> (String, Bytes) {
-    // A layer that docker's media types have no word for.
-    let is_oci = is_oci || layers.iter().any(|layer| layer.media_type.contains("zstd"));
-    let (media_type, config) = if is_oci {
-        (media::OCI_MANIFEST, media::OCI_CONFIG)
-    } else {
-        (media::DOCKER_MANIFEST, media::DOCKER_CONFIG)
-    };
-    let layers = layers.iter().map(|layer| NewDescriptor {
-        media_type: media::in_family(&layer.media_type, is_oci),
-        size: layer.blob.size_bytes,
-        digest: layer.blob.digest,
-    });
-    let manifest = NewManifest {
-        schema_version: 2,
-        media_type,
-        config: NewDescriptor {
-            media_type: config,
-            size: image.config.raw().len() as u64,
-            digest: *image.id.digest(),
-        },
-        layers: layers.collect(),
-    };
-    let mut bytes = Vec::new();
-    let format = serde_json::ser::PrettyFormatter::with_indent(b"   ");
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, format);
-    manifest
-        .serialize(&mut serializer)
-        .expect("plain fields into memory");
-    (media_type.to_owned(), bytes.into())
 }
 
 async fn push_config(

@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 
 use super::Transfers;
 use super::error::TransferError;
-use super::event::{Event, Events, LayerEvent};
-use super::push::{PushedLayer, StoredLayer};
+use super::event::{Event, LayerEvent};
+use super::push::{PushTo, PushedLayer, StoredLayer};
 use super::watch::tell;
-use crate::client::{CHUNK_BYTES, Mounted, Repository, Upload};
+use crate::client::{CHUNK_BYTES, Mounted, Upload};
 use crate::credentials::Credentials;
 use crate::error::RegistryError;
 use crate::hosts::Purpose;
@@ -38,14 +38,10 @@ const SOURCE_LIMIT: Duration = Duration::from_secs(10);
 /// A layer and all that is needed to push it.
 pub(super) struct LayerPush<'a> {
     pub(super) transfers: &'a Arc<Transfers>,
-    pub(super) target: &'a Repository,
-    /// The target's domain.
-    pub(super) domain: &'a str,
-    pub(super) credentials: &'a Credentials,
+    pub(super) to: &'a PushTo<'a>,
     pub(super) layer: StoredLayer,
     /// What the image's own manifest says of it.
     pub(super) wanted: Option<Descriptor>,
-    pub(super) events: &'a Events,
 }
 
 impl LayerPush<'_> {
@@ -67,13 +63,9 @@ impl LayerPush<'_> {
     /// The blobs that hold this layer: the one of the image's manifest first.
     fn candidates(&self) -> Vec<Descriptor> {
         let known = self.transfers.images.blobs_of(&self.layer.diff_id);
-        let others = known.into_iter().map(|blob| Descriptor {
-            media_type: media::DOCKER_LAYER.to_owned(),
-            digest: blob.digest,
-            size: blob.size_bytes,
-            urls: Vec::new(),
-            platform: None,
-        });
+        let others = known
+            .into_iter()
+            .map(|blob| Descriptor::new(media::DOCKER_LAYER, blob.digest, blob.size_bytes));
         match &self.wanted {
             Some(wanted) => {
                 let others = others.filter(|other| other.digest != wanted.digest);
@@ -85,7 +77,7 @@ impl LayerPush<'_> {
 
     /// How the registry came to have a blob; none if it cannot be had.
     async fn obtain(&self, blob: &Descriptor) -> Result<Option<LayerEvent>, TransferError> {
-        let has = self.target.has_blob(&blob.digest).await;
+        let has = self.to.target.has_blob(&blob.digest).await;
         if has.map_err(TransferError::of_push)?.is_some() {
             return Ok(Some(LayerEvent::AlreadyThere));
         }
@@ -97,16 +89,16 @@ impl LayerPush<'_> {
 
     async fn tell(&self, what: LayerEvent) {
         let id = self.layer.diff_id.digest().short();
-        tell(self.events, Event::Layer { id, what }).await;
+        tell(self.to.events, Event::Layer { id, what }).await;
     }
 
     /// The repository of the same registry that the blob was mounted from.
     async fn mount(&self, blob: &Descriptor) -> Result<Option<String>, TransferError> {
         for source in self.sources(blob) {
-            if source.domain() != self.domain || source.path() == self.target.path() {
+            if source.domain() != self.to.domain || source.path() == self.to.target.path() {
                 continue;
             }
-            match self.target.mount(&blob.digest, source.path()).await {
+            match self.to.target.mount(&blob.digest, source.path()).await {
                 Ok(Mounted::Yes) => return Ok(Some(source.path().to_owned())),
                 Ok(Mounted::No(upload)) => upload.cancel().await,
                 // A token that is good for both may not be given: the blob is pushed then.
@@ -127,7 +119,7 @@ impl LayerPush<'_> {
     /// Streams the blob from where it was seen; no if nobody gives it any more.
     async fn copy(&self, blob: &Descriptor) -> Result<bool, TransferError> {
         for source in self.sources(blob) {
-            if source.domain() == self.domain && source.path() == self.target.path() {
+            if source.domain() == self.to.domain && source.path() == self.to.target.path() {
                 continue;
             }
             match self.copy_from(&source, blob).await {
@@ -144,8 +136,8 @@ impl LayerPush<'_> {
     async fn copy_from(&self, source: &ImageRef, blob: &Descriptor) -> Result<(), Copying> {
         let registries = &self.transfers.registries;
         // Who we are to the target is nobody else's business.
-        let credentials = match source.domain() == self.domain {
-            true => self.credentials.clone(),
+        let credentials = match source.domain() == self.to.domain {
+            true => self.to.credentials.clone(),
             false => Credentials::Anonymous,
         };
         let endpoints = registries.endpoints(source.domain(), Purpose::Pull);
@@ -171,7 +163,7 @@ impl LayerPush<'_> {
         mut answer: crate::client::BlobAnswer,
         blob: &Descriptor,
     ) -> Result<(), Copying> {
-        let upload = self.target.upload().await.map_err(Copying::Target)?;
+        let upload = self.to.target.upload().await.map_err(Copying::Target)?;
         let mut out = Outgoing::new(upload, self, blob.size);
         let mut hash = sha2::Sha256::new();
         while let Some(piece) = answer.chunk().await.map_err(Copying::Source)? {
@@ -206,7 +198,12 @@ impl LayerPush<'_> {
             let out = encoder.finish().map_err(gantry_layer::LayerError::Write)?;
             out.finish().map_err(gantry_layer::LayerError::Write)
         });
-        let upload = self.target.upload().await.map_err(TransferError::of_push)?;
+        let upload = self
+            .to
+            .target
+            .upload()
+            .await
+            .map_err(TransferError::of_push)?;
         let mut out = Outgoing::new(upload, self, tar_bytes);
         while let Some(piece) = pieces.recv().await {
             out.write(&piece).await.map_err(TransferError::of_push)?;

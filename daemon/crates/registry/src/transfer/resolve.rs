@@ -7,7 +7,7 @@ use super::error::TransferError;
 use super::event::Event;
 use super::pull::PullRequest;
 use crate::client::{Fetched, Repository};
-use crate::manifest::{Document, Manifest, ManifestError};
+use crate::manifest::{Descriptor, Document, Index, Manifest, ManifestError};
 
 /// An image's manifest, and the index it was chosen from.
 pub(super) struct Resolved {
@@ -16,6 +16,8 @@ pub(super) struct Resolved {
     pub(super) manifest: Manifest,
     pub(super) manifest_bytes: Box<[u8]>,
     pub(super) index_bytes: Option<Box<[u8]>>,
+    /// The index, and what of it was chosen.
+    pub(super) chosen: Option<(Index, Descriptor)>,
 }
 
 /// What the registry is asked by.
@@ -51,13 +53,15 @@ pub(super) async fn resolve(
                 manifest,
                 manifest_bytes: fetched.bytes[..].into(),
                 index_bytes: None,
+                chosen: None,
             });
         }
         Document::Index(index) => index,
     };
     let wanted = request.platform.clone();
-    let chosen = index.choose(&wanted.unwrap_or_else(Platform::of_this_machine))?;
-    let chosen = repository.manifest(&chosen.digest.to_string()).await?;
+    let descriptor = index.choose(&wanted.unwrap_or_else(Platform::of_this_machine))?;
+    let descriptor = descriptor.clone();
+    let chosen = repository.manifest(&descriptor.digest.to_string()).await?;
     let Document::Manifest(manifest) = chosen.document else {
         return Err(ManifestError::Invalid("an index lies in an index").into());
     };
@@ -66,6 +70,7 @@ pub(super) async fn resolve(
         manifest,
         manifest_bytes: chosen.bytes[..].into(),
         index_bytes: Some(fetched.bytes[..].into()),
+        chosen: Some((index, descriptor)),
     })
 }
 

@@ -68,25 +68,30 @@ async fn watch_one(
     let mut states = job.watch();
     let mut told: Option<Instant> = None;
     let mut last = "";
+    // Said even if its turn came while this was said.
+    if job.had_to_wait() {
+        tell(LayerEvent::Waiting).await;
+    }
     loop {
         let state = states.borrow_and_update().clone();
-        let (name, what) = match state.phase {
-            Phase::Waiting => ("waiting", LayerEvent::Waiting),
-            Phase::Downloading => ("downloading", LayerEvent::Downloading(state.received, size)),
-            Phase::Retrying(seconds) => ("retrying", LayerEvent::Retrying(seconds)),
+        let news = match state.phase {
+            Phase::Waiting => None,
+            Phase::Downloading if state.received == 0 => None,
+            Phase::Downloading => {
+                Some(("downloading", LayerEvent::Downloading(state.received, size)))
+            }
+            Phase::Retrying(seconds) => Some(("retrying", LayerEvent::Retrying(seconds))),
             Phase::Verifying | Phase::Staged => break,
             Phase::Failed(error) => return Err(error),
         };
         let is_due = told.is_none_or(|at| at.elapsed() >= INTERVAL);
-        // Waiting is not worth a word unless it lasts.
-        if name != "waiting" && (last != name || is_due) {
+        if let Some((name, what)) = news
+            && (last != name || is_due)
+        {
             tell(what).await;
             told = Some(Instant::now());
-        } else if name == "waiting" && last != name {
-            told = Some(Instant::now());
-            tell(what).await;
+            last = name;
         }
-        last = name;
         if states.changed().await.is_err() {
             return Err(TransferError::Cancelled);
         }

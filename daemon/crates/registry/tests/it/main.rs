@@ -4,6 +4,7 @@ mod corpus;
 mod fake;
 mod hostile;
 mod peer;
+mod platforms;
 mod pull;
 mod push;
 mod stand;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use gantry_ids::{ImageId, ImageRef};
+use gantry_ids::{ImageId, ImageRef, Platform};
 use gantry_image::{ImageStore, ImportRequest};
 use gantry_registry::transfer::{Event, LayerEvent, PullRequest, Pulled, PushRequest, Pushed};
 use gantry_registry::{
@@ -56,12 +56,30 @@ impl Stand {
         reference: &str,
         credentials: Credentials,
     ) -> Result<(Pulled, Vec<Event>), TransferError> {
+        self.pull_by(reference, None, credentials).await
+    }
+
+    pub(crate) async fn pull_for(
+        &self,
+        reference: &str,
+        platform: Platform,
+    ) -> Result<(Pulled, Vec<Event>), TransferError> {
+        self.pull_by(reference, Some(platform), Credentials::Anonymous)
+            .await
+    }
+
+    async fn pull_by(
+        &self,
+        reference: &str,
+        platform: Option<Platform>,
+        credentials: Credentials,
+    ) -> Result<(Pulled, Vec<Event>), TransferError> {
         let request = PullRequest {
             reference: reference
                 .parse::<ImageRef>()
                 .expect("a reference")
                 .with_default_tag(),
-            platform: None,
+            platform,
             credentials,
         };
         let (sender, mut events) = mpsc::channel(8);
@@ -92,8 +110,27 @@ impl Stand {
         reference: &str,
         credentials: Credentials,
     ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
+        self.push_by(reference, None, credentials).await
+    }
+
+    pub(crate) async fn push_for(
+        &self,
+        reference: &str,
+        platform: Platform,
+    ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
+        self.push_by(reference, Some(platform), Credentials::Anonymous)
+            .await
+    }
+
+    async fn push_by(
+        &self,
+        reference: &str,
+        platform: Option<Platform>,
+        credentials: Credentials,
+    ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
         let request = PushRequest {
             reference: reference.parse().expect("a reference"),
+            platform,
             credentials,
         };
         let (sender, mut events) = mpsc::channel(8);

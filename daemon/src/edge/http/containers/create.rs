@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use gantry_engine_api::CreateRequest;
 use gantry_engine_api::container::CreateResponse;
+use gantry_ids::Platform;
 use http::StatusCode;
 
 use crate::edge::http::error::{ApiError, ApiResult};
@@ -19,10 +20,16 @@ pub(super) async fn create(
     params: Params,
     Checked { body, warnings }: Checked<CreateRequest>,
 ) -> ApiResult<Response> {
-    let platform = params.text("platform");
-    if !platform.is_empty() && !platform.starts_with("linux") {
+    let platform = match params.text("platform") {
+        "" => None,
+        text => Some(
+            text.parse::<Platform>()
+                .map_err(|error| ApiError::invalid(error.to_string()))?,
+        ),
+    };
+    if let Some(other) = platform.as_ref().filter(|platform| platform.os != "linux") {
         return Err(ApiError::invalid(format!(
-            "invalid platform: {platform}: this engine runs linux only"
+            "invalid platform: {other}: this engine runs linux only"
         )));
     }
     let endpoints = &body.networking_config.endpoints_config;
@@ -33,7 +40,10 @@ pub(super) async fn create(
             names.join(", ")
         )));
     }
-    let created = engine.containers.create(params.text("name"), body).await?;
+    let created = engine
+        .containers
+        .create_for(params.text("name"), platform.as_ref(), body)
+        .await?;
     let answer = CreateResponse {
         id: created.id.to_string(),
         warnings: warnings.into_iter().chain(created.warnings).collect(),

@@ -1,14 +1,15 @@
-//! `POST /images/load` and `POST /images/create` (import; pulling is next door).
+//! `POST /images/load` and `POST /images/create` (import; pulling and fetching are next door).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
-use gantry_image::{ImportRequest, LoadEvent};
+use gantry_image::{ImportRequest, LoadEvent, Stop};
 
-use super::{announce, failure, pull, reference, wire};
+use super::{announce, failure, fetched, platform, pull, reference, wire};
 use crate::edge::http::blocking::{BodyReader, Progress, progress};
+use crate::edge::http::client::Client;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
 use crate::engine::Engine;
@@ -19,19 +20,19 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(super) async fn load(
     State(engine): State<Arc<Engine>>,
     params: Params,
+    client: Client,
     request: Request,
 ) -> ApiResult {
     let quiet = params.flag("quiet");
-    if !params.text("platform").is_empty() {
-        return Err(ApiError::not_built("choosing a platform of an archive"));
-    }
-    let mut archive = BodyReader::new(request.into_body());
-    progress(move |progress| {
+    let platform = platform::asked(&params)?;
+    let stop = Stop::default();
+    let mut archive = stop.watch(BodyReader::new(request.into_body()));
+    progress((client, stop), move |progress| {
         let mut told = Told::default();
         let mut tell = |event: LoadEvent| told.tell(progress, quiet, &event);
         let loaded = engine
             .images
-            .load(&mut archive, &mut tell)
+            .load_for(&mut archive, platform.as_ref(), &mut tell)
             .map_err(|e| failure(&e))?;
         for loaded in loaded {
             if let Some(image) = engine.images.get(&loaded.id) {
@@ -87,15 +88,16 @@ impl Told {
 pub(super) async fn create(
     State(engine): State<Arc<Engine>>,
     params: Params,
+    client: Client,
     request: Request,
 ) -> ApiResult {
     match (params.get("fromImage"), params.get("fromSrc")) {
         (Some(image), _) if !image.is_empty() => {
-            pull::pull(engine, &params, request.headers()).await
+            pull::pull(engine, &params, request.headers(), client).await
         }
-        (_, Some("-")) => import(engine, &params, request).await,
+        (_, Some("-")) => import(engine, &params, client, request).await,
         (_, Some(source)) if !source.is_empty() => {
-            Err(ApiError::not_built(&format!("importing from {source}")))
+            fetched::import(engine, &params, client, source).await
         }
         _ => Err(ApiError::invalid(
             "either fromImage or fromSrc must be given",
@@ -103,35 +105,56 @@ pub(super) async fn create(
     }
 }
 
-async fn import(engine: Arc<Engine>, params: &Params, request: Request) -> ApiResult {
+async fn import(
+    engine: Arc<Engine>,
+    params: &Params,
+    client: Client,
+    request: Request,
+) -> ApiResult {
+    let import = request_of(params, "-")?;
+    let stop = Stop::default();
+    let mut rootfs = stop.watch(BodyReader::new(request.into_body()));
+    progress((client, stop), move |progress| {
+        imported(&engine, &mut rootfs, &import, progress)
+    })
+    .await
+}
+
+/// What a query asks for, of a root filesystem from `source`.
+pub(super) fn request_of(params: &Params, source: &str) -> Result<ImportRequest, ApiError> {
     let message = match params.text("message") {
-        "" => "Imported from -",
-        message => message,
+        "" => format!("Imported from {source}"),
+        message => message.to_owned(),
     };
-    let import = ImportRequest {
+    Ok(ImportRequest {
         reference: reference(params.text("repo"), params.text("tag"))?,
         changes: params.all("changes").to_vec(),
-        message: message.to_owned(),
+        message,
         platform: params
             .get("platform")
             .filter(|text| !text.is_empty())
             .map(str::to_owned),
-    };
-    let mut rootfs = BodyReader::new(request.into_body());
-    progress(move |progress| {
-        let id = engine
-            .images
-            .import(&mut rootfs, &import)
-            .map_err(|e| failure(&e))?;
-        if let Some(image) = engine.images.get(&id) {
-            // In dockerd's order.
-            if let Some(reference) = &import.reference {
-                announce(&engine, "tag", &image, &reference.familiar());
-            }
-            announce(&engine, "import", &image, &id.to_string());
-        }
-        progress.tell(ProgressMessage::status(id.to_string()));
-        Ok(())
     })
-    .await
+}
+
+/// Imports, and tells whom it concerns.
+pub(super) fn imported(
+    engine: &Engine,
+    rootfs: &mut (dyn std::io::Read + Send),
+    import: &ImportRequest,
+    progress: &Progress,
+) -> Result<(), ApiError> {
+    let id = engine
+        .images
+        .import(rootfs, import)
+        .map_err(|e| failure(&e))?;
+    if let Some(image) = engine.images.get(&id) {
+        // In dockerd's order.
+        if let Some(reference) = &import.reference {
+            announce(engine, "tag", &image, &reference.familiar());
+        }
+        announce(engine, "import", &image, &id.to_string());
+    }
+    progress.tell(ProgressMessage::status(id.to_string()));
+    Ok(())
 }

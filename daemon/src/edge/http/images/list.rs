@@ -10,7 +10,7 @@ use gantry_ids::{ImageId, ImageRef};
 use gantry_image::Image;
 use http::StatusCode;
 
-use super::{find, glob, wire};
+use super::{explain, find, glob, platform, wire};
 use crate::edge::http::blocking::blocking;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::{Params, Version};
@@ -50,7 +50,31 @@ pub(super) async fn list(
                 .map_or(0, |bytes| wire::signed(*bytes));
         }
     }
-    Ok(json(StatusCode::OK, &summaries))
+    let mut answer = serde_json::to_value(&summaries).expect("string keys only");
+    if version.at_least(47) && params.flag("manifests") {
+        with_manifests(&engine, &mut answer);
+    }
+    if params.flag("layers") {
+        for entry in answer.as_array_mut().into_iter().flatten() {
+            let image = find(&engine, entry["Id"].as_str().unwrap_or_default())?;
+            entry["Layers"] = explain::layers(&engine, &image).into();
+        }
+    }
+    Ok(json(StatusCode::OK, &answer))
+}
+
+/// Says of each image what its name stands for.
+fn with_manifests(engine: &Engine, answer: &mut serde_json::Value) {
+    for entry in answer.as_array_mut().into_iter().flatten() {
+        let name = entry["RepoTags"][0]
+            .as_str()
+            .or(entry["RepoDigests"][0].as_str());
+        let name = name.or(entry["Id"].as_str()).unwrap_or_default();
+        if let Some((descriptor, manifests)) = platform::manifests(engine, name) {
+            entry["Descriptor"] = serde_json::to_value(descriptor).expect("string keys only");
+            entry["Manifests"] = manifests.into();
+        }
+    }
 }
 
 /// What a client wants to see.
@@ -102,7 +126,9 @@ impl Selection {
         let parents: HashSet<&ImageId> = images.iter().filter_map(|i| i.parent.as_ref()).collect();
         let mut summaries = Vec::new();
         for image in images {
-            let hidden = !self.all && image.is_dangling() && parents.contains(&image.id);
+            // Another platform's image is a part of the one that has its name.
+            let hidden =
+                image.is_variant || !self.all && image.is_dangling() && parents.contains(&image.id);
             if hidden || !self.wants(image) {
                 continue;
             }

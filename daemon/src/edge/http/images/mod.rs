@@ -4,12 +4,16 @@
 //! is told from the path's last word, as dockerd's patterns do.
 
 mod archive;
+mod explain;
+mod fetched;
 mod glob;
 mod list;
+mod platform;
 mod pull;
 mod push;
 mod remove;
 mod save;
+mod search;
 mod wire;
 mod words;
 
@@ -19,9 +23,10 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use gantry_engine_api::ApiVersion;
 use gantry_engine_api::image::HistoryItem;
 use gantry_errors::{Classify, chain};
-use gantry_ids::ImageRef;
+use gantry_ids::{ImageRef, Platform};
 use gantry_image::{Image, ImageError};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -29,6 +34,7 @@ pub(super) use pull::{credentials, failure as transfer_failure};
 pub(super) use wire::summary;
 
 use super::blocking::blocking;
+use super::client::Client;
 use super::error::{ApiError, ApiResult};
 use super::extract::{Params, Version};
 use super::{json, not_built};
@@ -40,6 +46,7 @@ pub fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/images/json", get(list::list))
         .route("/images/get", get(save::several))
+        .route("/images/search", get(search::search))
         .route("/images/load", post(archive::load))
         .route("/images/create", post(archive::create))
         .route("/images/prune", post(remove::prune))
@@ -56,11 +63,9 @@ async fn show(
 ) -> ApiResult {
     match rest.rsplit_once('/') {
         Some((name, "get")) => save::save(&engine, &[name.to_owned()], &params),
-        Some((name, "json")) => {
-            let image = find(&engine, name)?;
-            Ok(json(StatusCode::OK, &wire::inspect(&image, version)))
-        }
-        Some((name, "history")) => history(&engine, name),
+        Some((name, "json")) => inspect(&engine, name, version, &params),
+        Some((name, "history")) => history(&engine, name, &params),
+        Some((name, "explain")) => explain::explain(&engine, name, &params).await,
         _ => Err(unknown(&Method::GET, &rest)),
     }
 }
@@ -71,9 +76,10 @@ async fn change(
     Path(rest): Path<String>,
     params: Params,
     headers: HeaderMap,
+    client: Client,
 ) -> ApiResult {
     match rest.rsplit_once('/') {
-        Some((name, "push")) => push::push(engine, name, &params, &headers).await,
+        Some((name, "push")) => push::push(engine, name, &params, &headers, client).await,
         Some((name, "tag")) => tag(&engine, name, &params).await,
         _ => Err(unknown(&Method::POST, &rest)),
     }
@@ -83,8 +89,28 @@ fn unknown(method: &Method, rest: &str) -> ApiError {
     not_built::refusal(method, &format!("/images/{rest}"))
 }
 
-fn history(engine: &Engine, name: &str) -> ApiResult {
-    let image = find(engine, name)?;
+fn inspect(engine: &Engine, name: &str, version: ApiVersion, params: &Params) -> ApiResult {
+    let wants_manifests = version.at_least(48) && params.flag("manifests");
+    let platform = match version.at_least(49) {
+        true => platform::asked(params)?,
+        false => None,
+    };
+    if wants_manifests && platform.is_some() {
+        return Err(ApiError::invalid(
+            "conflicting options: manifests and platform options cannot both be set",
+        ));
+    }
+    let image = find_for(engine, name, platform.as_ref())?;
+    let mut answer = wire::inspect(&image, version);
+    if wants_manifests && let Some((descriptor, manifests)) = platform::manifests(engine, name) {
+        answer["Descriptor"] = serde_json::to_value(descriptor).expect("string keys only");
+        answer["Manifests"] = manifests.into();
+    }
+    Ok(json(StatusCode::OK, &answer))
+}
+
+fn history(engine: &Engine, name: &str, params: &Params) -> ApiResult {
+    let image = find_for(engine, name, platform::asked(params)?.as_ref())?;
     let steps = engine
         .images
         .history(&image)
@@ -106,13 +132,14 @@ fn history(engine: &Engine, name: &str) -> ApiResult {
 }
 
 async fn tag(engine: &Arc<Engine>, name: &str, params: &Params) -> ApiResult {
-    let image = find(engine, name)?;
+    find(engine, name)?;
     let reference = reference(params.text("repo"), params.text("tag"))?.ok_or_else(|| {
         ApiError::invalid("invalid reference format: repository name must not be empty")
     })?;
     let store = Arc::clone(&engine.images);
-    let (id, target) = (image.id, reference.clone());
-    blocking(move || store.tag(&id, &target).map_err(|e| failure(&e))).await?;
+    let (text, target) = (name.to_owned(), reference.clone());
+    let tagged = blocking(move || store.tag_like(&text, &target).map_err(|e| failure(&e)));
+    let image = tagged.await?;
     announce(
         engine,
         "tag",
@@ -128,6 +155,16 @@ async fn tag(engine: &Arc<Engine>, name: &str, params: &Params) -> ApiResult {
 /// The image a client means.
 pub(super) fn find(engine: &Engine, name: &str) -> Result<Arc<Image>, ApiError> {
     engine.images.find(name).map_err(|error| failure(&error))
+}
+
+/// The image a client means, for a platform.
+fn find_for(
+    engine: &Engine,
+    name: &str,
+    platform: Option<&Platform>,
+) -> Result<Arc<Image>, ApiError> {
+    let found = engine.images.find_for(name, platform);
+    found.map_err(|error| failure(&error))
 }
 
 /// `repo` and `tag` of a query; none if there is no `repo`.

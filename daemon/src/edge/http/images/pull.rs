@@ -11,13 +11,19 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 
 use super::{announce_reference, words};
+use crate::edge::http::client::Client;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
 use crate::edge::http::follow::follow;
 use crate::engine::Engine;
 
 /// Pulls an image, or all tags of a repository if there is neither tag nor digest.
-pub(super) async fn pull(engine: Arc<Engine>, params: &Params, headers: &HeaderMap) -> ApiResult {
+pub(super) async fn pull(
+    engine: Arc<Engine>,
+    params: &Params,
+    headers: &HeaderMap,
+    client: Client,
+) -> ApiResult {
     let reference = wanted(params.text("fromImage"), params.text("tag"))?;
     let platform = match params.text("platform") {
         "" => None,
@@ -31,7 +37,7 @@ pub(super) async fn pull(engine: Arc<Engine>, params: &Params, headers: &HeaderM
         platform,
         credentials: credentials(headers),
     };
-    follow(move |messages| run(engine, request, messages)).await
+    follow(client, move |messages| run(engine, request, messages)).await
 }
 
 async fn run(

@@ -10,7 +10,8 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 
 use super::pull::{credentials, failure};
-use super::{announce_reference, words};
+use super::{announce_reference, platform, words};
+use crate::edge::http::client::Client;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
 use crate::edge::http::follow::follow;
@@ -22,10 +23,9 @@ pub(super) async fn push(
     name: &str,
     params: &Params,
     headers: &HeaderMap,
+    client: Client,
 ) -> ApiResult {
-    if !params.text("platform").is_empty() {
-        return Err(ApiError::not_built("pushing one platform of an image"));
-    }
+    let platform = platform::asked(params)?;
     let invalid = |error: &gantry_ids::ReferenceError| ApiError::invalid(chain(error).to_string());
     let mut reference: ImageRef = name.parse().map_err(|error| invalid(&error))?;
     let tag = params.text("tag");
@@ -34,9 +34,10 @@ pub(super) async fn push(
     }
     let request = PushRequest {
         reference,
+        platform,
         credentials: credentials(headers),
     };
-    follow(move |messages| run(engine, request, messages)).await
+    follow(client, move |messages| run(engine, request, messages)).await
 }
 
 async fn run(

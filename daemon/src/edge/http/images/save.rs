@@ -7,9 +7,9 @@ use axum::response::Response;
 use gantry_errors::chain;
 use http::header;
 
-use super::{announce, failure};
+use super::{announce, failure, platform};
 use crate::edge::http::blocking::tar_stream;
-use crate::edge::http::error::{ApiError, ApiResult};
+use crate::edge::http::error::ApiResult;
 use crate::edge::http::extract::Params;
 use crate::engine::Engine;
 
@@ -20,12 +20,10 @@ pub(super) async fn several(State(engine): State<Arc<Engine>>, params: Params) -
 
 /// Streams the images as one archive.
 pub(super) fn save(engine: &Arc<Engine>, names: &[String], params: &Params) -> ApiResult {
-    if !params.text("platform").is_empty() {
-        return Err(ApiError::not_built("choosing a platform to save"));
-    }
+    let platform = platform::asked(params)?;
     let images = engine
         .images
-        .to_save(names)
+        .to_save(names, platform.as_ref())
         .map_err(|error| failure(&error))?;
     let engine = Arc::clone(engine);
     let body = tar_stream(move |to| {

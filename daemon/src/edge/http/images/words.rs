@@ -94,7 +94,7 @@ fn layer(id: String, what: LayerEvent) -> ProgressMessage {
 }
 
 /// The bar that docker's daemon draws for clients that draw none.
-fn bar(current: u64, total: u64) -> String {
+pub(super) fn bar(current: u64, total: u64) -> String {
     if total == 0 || current > total {
         return format!("{:>8}", size(current));
     }
