@@ -57,7 +57,6 @@ const fn answer(name: &'static str) -> Field {
 
 const WINDOWS: &str = "it means something on Windows only";
 const HEALTH: &str = "health checks are not built yet: a warning says that health is not watched";
-const IPV6: &str = "IPv6 is not built yet";
 
 /// Every field.
 #[rustfmt::skip]
@@ -96,7 +95,7 @@ pub const FIELDS: &[Field] = &[
     some("DeviceRequest.Driver", "no driver is built yet"),
     some("DeviceRequest.Options", "no driver is built yet"),
     yes("EndpointIPAMConfig.IPv4Address"),
-    no("EndpointIPAMConfig.IPv6Address", IPV6),
+    yes("EndpointIPAMConfig.IPv6Address"),
     yes("EndpointIPAMConfig.LinkLocalIPs"),
     yes("EndpointSettings.Aliases"),
     answer("EndpointSettings.DNSNames"),

@@ -16,7 +16,7 @@ mod runtimes;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 use gantry_engine_api::host_config::Ulimit;
@@ -161,8 +161,16 @@ pub struct NetworkOptions {
     pub fixed_cidr: Option<ipnet::Ipv4Net>,
     /// `--default-gateway`.
     pub default_gateway: Option<Ipv4Addr>,
+    /// `--ipv6`.
+    pub ipv6: bool,
+    /// `--bip6`.
+    pub bip6: Option<ipnet::Ipv6Net>,
+    /// `--fixed-cidr-v6`.
+    pub fixed_cidr_v6: Option<ipnet::Ipv6Net>,
+    /// `--default-gateway-v6`.
+    pub default_gateway_v6: Option<Ipv6Addr>,
     /// `--default-address-pool`: base and prefix length.
-    pub address_pools: Vec<(ipnet::Ipv4Net, u8)>,
+    pub address_pools: Vec<(ipnet::IpNet, u8)>,
     /// `--default-network-opt`: options by driver.
     pub default_options: BTreeMap<String, BTreeMap<String, String>>,
     /// `--mtu`.
@@ -176,7 +184,7 @@ pub struct NetworkOptions {
     /// `--iptables`.
     pub firewall: bool,
     /// `--ip`.
-    pub default_binding: Option<Ipv4Addr>,
+    pub default_binding: Option<IpAddr>,
     /// `--dns`.
     pub dns: Vec<IpAddr>,
     /// `--dns-opt`.

@@ -29,6 +29,10 @@ pub(super) fn network(values: &Values) -> Result<NetworkOptions, ConfigError> {
         bip: parsed(values, "bip")?,
         fixed_cidr: parsed(values, "fixed-cidr")?,
         default_gateway: parsed(values, "default-gateway")?,
+        ipv6: values.switch("ipv6", false),
+        bip6: parsed(values, "bip6")?,
+        fixed_cidr_v6: parsed(values, "fixed-cidr-v6")?,
+        default_gateway_v6: parsed(values, "default-gateway-v6")?,
         address_pools: address_pools(values)?,
         default_options: default_options(values)?,
         mtu: values
@@ -48,9 +52,9 @@ pub(super) fn network(values: &Values) -> Result<NetworkOptions, ConfigError> {
 }
 
 /// `base=10.0.0.0/8,size=24`; in the file, objects with those keys.
-fn address_pools(values: &Values) -> Result<Vec<(ipnet::Ipv4Net, u8)>, ConfigError> {
+fn address_pools(values: &Values) -> Result<Vec<(ipnet::IpNet, u8)>, ConfigError> {
     let pools = values.get("default-address-pool").and_then(Value::as_array);
-    let pool = |value: &Value| -> Option<(ipnet::Ipv4Net, u8)> {
+    let pool = |value: &Value| -> Option<(ipnet::IpNet, u8)> {
         if let Value::String(text) = value {
             let part = |key: &str| {
                 text.split(',')
@@ -65,7 +69,9 @@ fn address_pools(values: &Values) -> Result<Vec<(ipnet::Ipv4Net, u8)>, ConfigErr
         ))
     };
     let checked = |value: &Value| {
-        let fits = |(base, size): &(ipnet::Ipv4Net, u8)| base.prefix_len() <= *size && *size <= 32;
+        let fits = |(base, size): &(ipnet::IpNet, u8)| {
+            base.prefix_len() <= *size && *size <= base.max_prefix_len()
+        };
         pool(value).filter(fits).ok_or_else(|| {
             invalid(
                 "default-address-pool",

@@ -4,7 +4,7 @@
 //! A container joins all its networks at its start, and others while it runs.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use gantry_engine_api::network::EndpointSettings;
 use gantry_engine_api::{HostConfig, Map};
@@ -115,11 +115,10 @@ pub(super) fn check(
         );
     }
     let ipam = settings.ipam_config.clone().unwrap_or_default();
-    if !ipam.ipv6_address.is_empty() {
-        return Err(ContainerError::NotBuilt("IPv6 on networks"));
-    }
-    if !ipam.ipv4_address.is_empty() {
-        check_address(network, &ipam.ipv4_address, &mut findings);
+    for (text, is_v6) in [(&ipam.ipv4_address, false), (&ipam.ipv6_address, true)] {
+        if !text.is_empty() {
+            check_address(network, text, is_v6, &mut findings);
+        }
     }
     for text in &ipam.link_local_ips {
         if text.parse::<IpAddr>().is_err() {
@@ -135,22 +134,31 @@ pub(super) fn check(
     )))
 }
 
-fn check_address(network: &NetworkInfo, text: &str, findings: &mut Vec<String>) {
-    let address: Result<Ipv4Addr, _> = text.parse();
-    if address.is_err() {
-        findings.push(format!("invalid IPv4 address: {text}"));
+fn check_address(network: &NetworkInfo, text: &str, is_v6: bool, findings: &mut Vec<String>) {
+    let address = text
+        .parse::<IpAddr>()
+        .ok()
+        .filter(|address| address.is_ipv6() == is_v6);
+    if address.is_none() {
+        let family = if is_v6 { "IPv6" } else { "IPv4" };
+        findings.push(format!("invalid {family} address: {text}"));
     }
     if network.is_builtin() {
         findings.push(
             "user specified IP address is supported on user defined networks only".to_owned(),
         );
     }
-    if !network.user_subnet {
+    let own = || {
+        network
+            .ipam
+            .iter()
+            .filter(|p| p.subnet.addr().is_ipv6() == is_v6)
+    };
+    if !own().any(|pool| pool.chosen) {
         findings.push("user specified IP address is supported only when connecting to networks with user configured subnets".to_owned());
         return;
     }
-    let within = |address: &Ipv4Addr| network.ipam.iter().any(|p| p.subnet.contains(address));
-    if !address.is_ok_and(|address| within(&address)) {
+    if !address.is_some_and(|address| own().any(|p| p.subnet.contains(&address))) {
         findings.push(format!(
             "no configured subnet or ip-range contain the IP address {text}"
         ));
@@ -225,6 +233,7 @@ pub(super) fn connect(
 ) -> Result<Endpoint, ContainerError> {
     let request = EndpointRequest {
         ip: address(settings),
+        ip6: address_v6(settings),
         mac: mac(record, name, settings),
         ports: ports_to_publish(parts, record, name)?,
         names: names(record, settings),
@@ -255,7 +264,11 @@ fn address(settings: &EndpointSettings) -> Option<Ipv4Addr> {
     settings.ipam_config.as_ref()?.ipv4_address.parse().ok()
 }
 
-fn link_local(settings: &EndpointSettings) -> Vec<Ipv4Addr> {
+fn address_v6(settings: &EndpointSettings) -> Option<Ipv6Addr> {
+    settings.ipam_config.as_ref()?.ipv6_address.parse().ok()
+}
+
+fn link_local(settings: &EndpointSettings) -> Vec<IpAddr> {
     let ipam = settings.ipam_config.iter();
     ipam.flat_map(|ipam| ipam.link_local_ips.iter())
         .filter_map(|text| text.parse().ok())

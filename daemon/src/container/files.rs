@@ -8,6 +8,7 @@ use std::{
 };
 
 use gantry_network::{HostEntry, Reach, hosts_file};
+use ipnet::IpNet;
 
 use super::{
     endpoints::{full_hostname, has_names, wanted_dns},
@@ -79,16 +80,18 @@ impl Files {
     pub(super) fn join_hosts(
         &self,
         record: &Record,
-        address: Option<IpAddr>,
+        addresses: &[IpNet],
     ) -> Result<(), ContainerError> {
-        let Some(address) = address else {
+        if addresses.is_empty() {
             return Ok(());
-        };
+        }
         let mut text = host_file(&self.hosts);
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        text += &HostEntry::own(address, &full_hostname(record)).line();
+        for net in addresses {
+            text += &HostEntry::own(net.addr(), &full_hostname(record)).line();
+        }
         write(&self.hosts, &text)
     }
 
@@ -96,14 +99,16 @@ impl Files {
     ///
     /// # Errors
     /// [`ContainerError::File`].
-    pub(super) fn leave_hosts(&self, address: Option<IpAddr>) -> Result<(), ContainerError> {
-        let Some(address) = address.map(|address| address.to_string()) else {
+    pub(super) fn leave_hosts(&self, addresses: &[IpNet]) -> Result<(), ContainerError> {
+        if addresses.is_empty() {
             return Ok(());
-        };
+        }
+        let own: Vec<_> = addresses.iter().map(|net| net.addr().to_string()).collect();
         let text = host_file(&self.hosts);
-        let others = text
-            .split_inclusive('\n')
-            .filter(|line| line.split_whitespace().next() != Some(address.as_str()));
+        let others = text.split_inclusive('\n').filter(|line| {
+            !own.iter()
+                .any(|ip| line.split_whitespace().next() == Some(ip))
+        });
         write(&self.hosts, &others.collect::<String>())
     }
 

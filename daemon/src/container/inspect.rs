@@ -178,6 +178,11 @@ pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSetting
         settings.ip_address.clone_from(&bridge.ip_address);
         settings.ip_prefix_len = bridge.ip_prefix_len;
         settings.mac_address.clone_from(&bridge.mac_address);
+        settings.ipv6_gateway.clone_from(&bridge.ipv6_gateway);
+        settings
+            .global_ipv6_address
+            .clone_from(&bridge.global_ipv6_address);
+        settings.global_ipv6_prefix_len = bridge.global_ipv6_prefix_len;
     }
     settings.networks = networks;
     settings
@@ -214,6 +219,12 @@ fn described(
         settings.gateway = address(endpoint.gateway);
         settings.ip_address = address(endpoint.ip);
         settings.ip_prefix_len = endpoint.prefix;
+        settings.ipv6_gateway = endpoint
+            .gateway6
+            .map(|ip| ip.to_string())
+            .unwrap_or_default();
+        settings.global_ipv6_address = endpoint.ip6.map(|ip| ip.to_string()).unwrap_or_default();
+        settings.global_ipv6_prefix_len = endpoint.prefix6;
         settings.mac_address = endpoint.mac.map(|mac| mac.to_string()).unwrap_or_default();
     } else if let Ok(network) = parts.networks.inspect(name)
         && started
@@ -239,7 +250,11 @@ fn ports(record: &Record, endpoints: &[Endpoint]) -> PortMap {
         let key = format!("{}/{}", port.container_port, port.protocol);
         map.entry(key).or_default().push(PortBinding {
             host_ip: port.host_ip.to_string(),
-            host_port: port.host_port.to_string(),
+            // Of a port that is open at the container's own address there is none.
+            host_port: match port.host_port {
+                0 => String::new(),
+                port => port.to_string(),
+            },
         });
     }
     if map.is_empty() {

@@ -66,8 +66,8 @@ impl Containers {
         Ok(joins)
     }
 
-    /// `NAME[:ALIAS]`: the other's address on the default bridge and all it is called.
-    fn linked(&self, record: &Record, link: &str) -> Result<Option<HostEntry>, ContainerError> {
+    /// `NAME[:ALIAS]`: the other's addresses on the default bridge and all it is called.
+    fn linked(&self, record: &Record, link: &str) -> Result<Vec<HostEntry>, ContainerError> {
         let (name, alias) = link.split_once(':').unwrap_or((link, link));
         let other = self.find(name)?.record();
         if !other.life.has_process() {
@@ -77,18 +77,20 @@ impl Containers {
             )));
         }
         let endpoints = self.parts.networks.endpoints(&other.id);
-        let address = endpoints
+        let addresses = endpoints
             .iter()
-            .find(|endpoint| endpoint.network_name == "bridge")
-            .and_then(|endpoint| endpoint.ip);
+            .filter(|endpoint| endpoint.network_name == "bridge")
+            .flat_map(gantry_network::Endpoint::addresses);
         let mut names = format!("{alias} {}", other.id.short());
         if other.name.as_str() != alias {
             names = format!("{names} {}", other.name);
         }
-        Ok(address.map(|address| HostEntry {
-            address: address.into(),
-            names,
-        }))
+        Ok(addresses
+            .map(|net| HostEntry {
+                address: net.addr(),
+                names: names.clone(),
+            })
+            .collect())
     }
 
     fn other(&self, other: &str, record: &Record) -> Result<Arc<Record>, ContainerError> {

@@ -1,7 +1,6 @@
 //! Joining and leaving networks, of a container that runs and of one that does not; and the name
 //! server of a container on networks of one's own, which its shim is.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use gantry_engine_api::network::EndpointSettings;
@@ -131,7 +130,7 @@ impl Actor {
             parts.announce_network("connect", &endpoint);
             let files = Files::beneath(&parts.dir(&record.id));
             for endpoint in endpoint_in(&parts, &record, &network) {
-                files.join_hosts(&record, endpoint.ip.map(IpAddr::V4))?;
+                files.join_hosts(&record, &endpoint.addresses())?;
             }
             files.refresh_resolver(&before, &record, &parts)
         });
@@ -175,7 +174,7 @@ impl Actor {
             let files = Files::beneath(&parts.dir(&record.id));
             for endpoint in left {
                 parts.announce_network("disconnect", &endpoint);
-                files.leave_hosts(endpoint.ip.map(IpAddr::V4))?;
+                files.leave_hosts(&endpoint.addresses())?;
             }
             Ok(())
         })

@@ -111,6 +111,8 @@ pub fn containers(with: With<'_>) -> Result<Containers, OpenError> {
         Arc::new(RedbStore::new(store.database())),
     )
     .map_err(OpenError::Networks)?;
+    let networks = Arc::new(networks);
+    networks.watch_firewall().map_err(OpenError::Networks)?;
     let socket = config
         .containerd
         .clone()
@@ -123,7 +125,7 @@ pub fn containers(with: With<'_>) -> Result<Containers, OpenError> {
         config: with.config,
         store,
         images: with.images,
-        networks: Arc::new(networks),
+        networks,
         volumes,
         events: with.events,
         engine,
@@ -202,6 +204,10 @@ fn network_config(config: &Config, engine: &EngineId) -> NetworkConfig {
     network.bip = options.bip;
     network.fixed_cidr = options.fixed_cidr;
     network.default_gateway = options.default_gateway;
+    network.ipv6 = options.ipv6;
+    network.bip6 = options.bip6;
+    network.fixed_cidr_v6 = options.fixed_cidr_v6;
+    network.default_gateway_v6 = options.default_gateway_v6;
     network.address_pools = options
         .address_pools
         .iter()

@@ -9,7 +9,6 @@
 //! stock clients expect (126, 127, 128).
 
 use std::{
-    net::IpAddr,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -136,7 +135,8 @@ impl Actor {
         }
         let addresses: Vec<_> = endpoints
             .iter()
-            .filter_map(|endpoint| endpoint.ip.map(IpAddr::V4))
+            .flat_map(gantry_network::Endpoint::addresses)
+            .map(|net| net.addr())
             .collect();
         if let (Some(files), false) = (files, addresses.is_empty()) {
             files.write_hosts(&record, &parts, (&links, &addresses))?;

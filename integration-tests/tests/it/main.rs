@@ -15,6 +15,7 @@ mod logs;
 mod namespaces;
 mod network;
 mod networks;
+mod networks_six;
 mod registries;
 mod run;
 mod ssh;

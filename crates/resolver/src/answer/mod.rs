@@ -4,7 +4,7 @@
 //! network `c`, then as `a` in network `b.c`; first among what the container itself calls others
 //! (`--link`), then among the names of the network. Names of other networks are not known.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::message::{Kind, Query, Rcode};
@@ -40,12 +40,12 @@ pub fn decide(query: &Query, networks: &[Reachable<'_>], turn: usize, limit: usi
     };
     // A name that is known has no other records than its addresses: nobody else is asked for them.
     Decision::Reply(match query.kind {
-        Kind::A => query.reply_addresses(&turned(addresses, turn), limit),
-        Kind::Aaaa | Kind::Ptr | Kind::Other(_) => query.reply(Rcode::NoError),
+        Kind::A | Kind::Aaaa => query.reply_addresses(&turned(addresses, turn), limit),
+        Kind::Ptr | Kind::Other(_) => query.reply(Rcode::NoError),
     })
 }
 
-fn find<'a>(name: &str, networks: &'a [Reachable<'_>]) -> Option<&'a [Ipv4Addr]> {
+fn find<'a>(name: &str, networks: &'a [Reachable<'_>]) -> Option<&'a [IpAddr]> {
     let whole = std::iter::once((name, None));
     let parts = name
         .rmatch_indices('.')
@@ -59,7 +59,7 @@ fn find_in<'a>(
     name: &str,
     network: Option<&str>,
     networks: &'a [Reachable<'_>],
-) -> Option<&'a [Ipv4Addr]> {
+) -> Option<&'a [IpAddr]> {
     let asked = || {
         networks.iter().filter(move |n| {
             network.is_none_or(|wanted| wanted.eq_ignore_ascii_case(&n.names.network))
@@ -72,7 +72,7 @@ fn find_in<'a>(
 }
 
 /// Beginning with another one each time.
-fn turned(addresses: &[Ipv4Addr], turn: usize) -> Vec<Ipv4Addr> {
+fn turned(addresses: &[IpAddr], turn: usize) -> Vec<IpAddr> {
     let mut turned = addresses.to_vec();
     turned.rotate_left(turn % addresses.len().max(1));
     turned
@@ -92,10 +92,29 @@ fn by_address(query: &Query, networks: &[Reachable<'_>], limit: usize) -> Decisi
 }
 
 /// `2.0.18.172.in-addr.arpa` (RFC 1035 section 3.5).
-fn address_of(name: &str) -> Option<Ipv4Addr> {
+fn address_of(name: &str) -> Option<IpAddr> {
+    if let Some(digits) = name.strip_suffix(".ip6.arpa") {
+        return address_of_digits(digits).map(IpAddr::V6);
+    }
     let reversed: Ipv4Addr = name.strip_suffix(".in-addr.arpa")?.parse().ok()?;
     let [a, b, c, d] = reversed.octets();
-    Some(Ipv4Addr::new(d, c, b, a))
+    Some(IpAddr::from([d, c, b, a]))
+}
+
+/// 32 hexadecimal digits, the last first, with dots between them (RFC 3596, 2.5).
+fn address_of_digits(digits: &str) -> Option<Ipv6Addr> {
+    let mut address = 0_u128;
+    let mut count = 0_u32;
+    for digit in digits.rsplit('.') {
+        let mut letters = digit.chars();
+        let value = letters.next()?.to_digit(16)?;
+        if letters.next().is_some() || count == 32 {
+            return None;
+        }
+        address = address << 4 | u128::from(value);
+        count += 1;
+    }
+    (count == 32).then(|| address.into())
 }
 
 #[cfg(test)]

@@ -101,3 +101,34 @@ fn a_known_name_has_nothing_but_ipv4_addresses() {
     assert_eq!(ask("9.0.18.172.in-addr.arpa", 12, &networks, 0), None);
     assert_eq!(ask("web", 12, &networks, 0), None);
 }
+
+#[test]
+fn names_have_addresses_of_both_families_and_addresses_of_both_have_names() {
+    let mut names = NetworkNames {
+        network: "net".to_owned(),
+        ..NetworkNames::default()
+    };
+    let six: Ipv6Addr = "fd00::2".parse().unwrap();
+    names.add(&["web".to_owned()], WEB);
+    names.add(&["web".to_owned()], six);
+    names.add(&["old".to_owned()], OTHER);
+    let networks = [Reachable {
+        membership: &Membership::default(),
+        names: Arc::new(names),
+    }];
+    assert_eq!(addresses(&ask("web", 1, &networks, 0).unwrap()), [WEB]);
+    let answer = ask("web", 28, &networks, 0).unwrap();
+    assert_eq!(answer[7], 1);
+    assert!(answer.ends_with(&six.octets()));
+    let none = ask("old", 28, &networks, 0).unwrap();
+    assert_eq!(
+        (none[3] & 0x0f, none[7]),
+        (0, 0),
+        "known, without such a record"
+    );
+    let reversed = format!("2.{}0.0.d.f.ip6.arpa", "0.".repeat(27));
+    assert_eq!(ask(&reversed, 12, &networks, 0).unwrap()[7], 1);
+    for wrong in ["2.ip6.arpa", "ip6.arpa", "x.ip6.arpa"] {
+        assert_eq!(ask(wrong, 12, &networks, 0), None, "{wrong}");
+    }
+}

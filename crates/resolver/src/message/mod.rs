@@ -3,7 +3,7 @@
 //! Only what a stub resolver sends is understood: one question, no compression in it, an OPT record
 //! (RFC 6891) behind it. Every length is checked; nothing is allocated by a number in the message.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 mod lifetime;
 
@@ -166,10 +166,20 @@ impl Query {
         self.reply_with(rcode, &[], usize::MAX)
     }
 
-    /// The addresses of the name asked for, as many as fit; the client is told if some do not.
+    /// The addresses of the name asked for that are of the family asked for, as many as fit; the client
+    /// is told if some do not.
     #[must_use]
-    pub fn reply_addresses(&self, addresses: &[Ipv4Addr], limit: usize) -> Vec<u8> {
-        let records: Vec<_> = addresses.iter().map(|a| a.octets().to_vec()).collect();
+    pub fn reply_addresses<A: Copy + Into<IpAddr>>(
+        &self,
+        addresses: &[A],
+        limit: usize,
+    ) -> Vec<u8> {
+        let octets = |address: &A| match ((*address).into(), self.kind) {
+            (IpAddr::V4(address), Kind::A) => Some(address.octets().to_vec()),
+            (IpAddr::V6(address), Kind::Aaaa) => Some(address.octets().to_vec()),
+            _ => None,
+        };
+        let records: Vec<_> = addresses.iter().filter_map(octets).collect();
         self.reply_with(Rcode::NoError, &records, limit)
     }
 

@@ -22,7 +22,7 @@ fn a_query_is_read_and_answered() {
     let query = Query::parse(&query("Web.MyNet", 1, None)).unwrap();
     assert_eq!((query.name.as_str(), query.kind), ("web.mynet", Kind::A));
     assert_eq!((query.id(), query.udp_limit()), (0x1234, 512));
-    let answer = query.reply_addresses(&[Ipv4Addr::new(172, 18, 0, 2)], 512);
+    let answer = query.reply_addresses(&[std::net::Ipv4Addr::new(172, 18, 0, 2)], 512);
     assert_eq!(
         &answer[..12],
         [0x12, 0x34, 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]
@@ -37,7 +37,9 @@ fn a_query_is_read_and_answered() {
 
 #[test]
 fn long_answers_are_cut_and_the_client_is_told() {
-    let addresses: Vec<_> = (0..=255).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
+    let addresses: Vec<_> = (0..=255)
+        .map(|n| std::net::Ipv4Addr::new(10, 0, 0, n))
+        .collect();
     let plain = Query::parse(&query("a", 1, None)).unwrap();
     let answer = plain.reply_addresses(&addresses, plain.udp_limit());
     assert!(answer.len() <= 512 && answer[2] & TC != 0);
@@ -94,7 +96,7 @@ proptest! {
     #[test]
     fn nothing_that_is_sent_makes_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         if let Ok(query) = Query::parse(&bytes) {
-            let answer = query.reply_addresses(&[Ipv4Addr::LOCALHOST; 300], query.udp_limit());
+            let answer = query.reply_addresses(&[std::net::Ipv4Addr::LOCALHOST; 300], query.udp_limit());
             prop_assert!(answer.len() <= 4096);
             prop_assert!(query.is_answered_by(query.id(), &answer));
         }

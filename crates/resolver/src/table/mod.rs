@@ -8,8 +8,8 @@
 //! gantry-network 1          gantry-names 1
 //! network mynet             network 783c0b717b46…      (its file's name)
 //! name web 172.18.0.2       link db postgres           (of the network above)
-//! host 172.18.0.2 web       forward
-//!                           single-label-is-local
+//! name web fd00::2          forward
+//! host 172.18.0.2 web       single-label-is-local
 //!                           server 9.9.9.9             (asked from the container's namespace)
 //!                           host-file /etc/resolv.conf (its servers, asked from the host's)
 //! ```
@@ -17,7 +17,7 @@
 //! A network's name may hold blanks: it is the rest of its line.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 const NETWORK_HEADER: &str = "gantry-network 1";
@@ -39,14 +39,15 @@ pub struct NetworkNames {
     /// The network's own name.
     pub network: String,
     /// Names in lower case and their addresses.
-    pub names: BTreeMap<String, Vec<Ipv4Addr>>,
+    pub names: BTreeMap<String, Vec<IpAddr>>,
     /// The name to tell for an address.
-    pub hosts: BTreeMap<Ipv4Addr, String>,
+    pub hosts: BTreeMap<IpAddr, String>,
 }
 
 impl NetworkNames {
     /// Adds an endpoint: all it is called, the first of which is its own name.
-    pub fn add(&mut self, names: &[String], address: Ipv4Addr) {
+    pub fn add(&mut self, names: &[String], address: impl Into<IpAddr>) {
+        let address = address.into();
         for name in names.iter().filter(|name| is_word(name)) {
             let addresses = self.names.entry(name.to_ascii_lowercase()).or_default();
             if !addresses.contains(&address) {

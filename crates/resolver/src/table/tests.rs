@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use super::*;
 
 #[test]
@@ -18,7 +20,7 @@ fn a_networks_table_is_written_and_read() {
     );
     assert_eq!(table.names["alias"].len(), 2);
     assert!(table.names.contains_key("web") && !table.names.contains_key("a b"));
-    assert_eq!(table.hosts[&Ipv4Addr::new(172, 18, 0, 2)], "Web");
+    assert_eq!(table.hosts[&std::net::IpAddr::from([172, 18, 0, 2])], "Web");
     assert_eq!(NetworkNames::decode(&table.encode()), Ok(table));
 }
 

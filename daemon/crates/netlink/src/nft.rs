@@ -6,12 +6,14 @@
 
 mod batch;
 mod chain;
+mod changes;
 mod expression;
 mod list;
 mod set;
 
 pub use batch::{Batch, Family};
 pub use chain::{BaseChain, Hook, Policy, priority};
+pub use changes::Changes;
 pub use expression::{
     Comparison, CtKey, Expression, FibResult, MetaKey, PayloadBase, Register, Verdict,
 };

@@ -1,17 +1,17 @@
 //! Which addresses of one network are given out. Pure.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 /// The addresses of a network that containers may have.
 #[derive(Clone, Debug)]
 pub(crate) struct AddressBook {
-    subnet: Ipv4Net,
+    subnet: IpNet,
     /// Where addresses that nobody asked for come from.
-    range: Ipv4Net,
-    taken: BTreeSet<Ipv4Addr>,
+    range: IpNet,
+    taken: BTreeSet<IpAddr>,
 }
 
 /// Why an address cannot be given.
@@ -25,13 +25,18 @@ pub(crate) enum Unavailable {
 impl AddressBook {
     /// A book of `subnet`, giving addresses of `range` (or the whole), never those in `reserved`.
     pub(crate) fn new(
-        subnet: Ipv4Net,
-        range: Option<Ipv4Net>,
-        reserved: impl IntoIterator<Item = Ipv4Addr>,
+        subnet: IpNet,
+        range: Option<IpNet>,
+        reserved: impl IntoIterator<Item = IpAddr>,
     ) -> Self {
         let mut taken: BTreeSet<_> = reserved.into_iter().collect();
-        if subnet.prefix_len() < 31 {
-            taken.extend([subnet.network(), subnet.broadcast()]);
+        match subnet {
+            IpNet::V4(net) if net.prefix_len() < 31 => {
+                taken.extend([net.network(), net.broadcast()].map(IpAddr::V4));
+            }
+            // The address of all routers (RFC 4291, 2.6.1).
+            IpNet::V6(net) if net.prefix_len() < 127 => drop(taken.insert(net.network().into())),
+            _ => {}
         }
         Self {
             subnet: subnet.trunc(),
@@ -40,28 +45,32 @@ impl AddressBook {
         }
     }
 
+    /// The network that addresses are of.
+    pub(crate) fn subnet(&self) -> IpNet {
+        self.subnet
+    }
+
     /// The lowest free address, as dockerd gives them: a container that comes back finds its own.
-    pub(crate) fn lease_any(&mut self) -> Result<Ipv4Addr, Unavailable> {
-        let mut candidate = u32::from(self.range.network());
+    pub(crate) fn lease_any(&mut self) -> Result<IpAddr, Unavailable> {
+        let mut candidate = self.range.network();
         for taken in self
             .taken
             .range(self.range.network()..=self.range.broadcast())
         {
-            if u32::from(*taken) != candidate {
+            if *taken != candidate {
                 break;
             }
-            candidate = candidate.checked_add(1).ok_or(Unavailable::Full)?;
+            candidate = after(candidate).ok_or(Unavailable::Full)?;
         }
-        let address = Ipv4Addr::from(candidate);
-        if !self.range.contains(&address) {
+        if !self.range.contains(&candidate) {
             return Err(Unavailable::Full);
         }
-        self.taken.insert(address);
-        Ok(address)
+        self.taken.insert(candidate);
+        Ok(candidate)
     }
 
     /// This very address.
-    pub(crate) fn lease(&mut self, address: Ipv4Addr) -> Result<(), Unavailable> {
+    pub(crate) fn lease(&mut self, address: IpAddr) -> Result<(), Unavailable> {
         if !self.subnet.contains(&address) {
             Err(Unavailable::Outside)
         } else if self.taken.insert(address) {
@@ -71,8 +80,20 @@ impl AddressBook {
         }
     }
 
-    pub(crate) fn release(&mut self, address: Ipv4Addr) {
+    pub(crate) fn release(&mut self, address: IpAddr) {
         self.taken.remove(&address);
+    }
+}
+
+/// The next higher address.
+fn after(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => u32::from(address)
+            .checked_add(1)
+            .map(|next| IpAddr::V4(next.into())),
+        IpAddr::V6(address) => u128::from(address)
+            .checked_add(1)
+            .map(|next| IpAddr::V6(next.into())),
     }
 }
 
@@ -93,8 +114,8 @@ mod tests {
     fn the_first_free_address_is_given_and_comes_back() {
         let mut book = book("172.17.0.0/16", None, "172.17.0.1");
         let first = book.lease_any().unwrap();
-        assert_eq!(first, Ipv4Addr::new(172, 17, 0, 2));
-        assert_eq!(book.lease_any(), Ok(Ipv4Addr::new(172, 17, 0, 3)));
+        assert_eq!(first, IpAddr::from([172, 17, 0, 2]));
+        assert_eq!(book.lease_any(), Ok(IpAddr::from([172, 17, 0, 3])));
         book.release(first);
         assert_eq!(book.lease_any(), Ok(first));
     }
@@ -103,7 +124,7 @@ mod tests {
     fn a_full_network_says_so() {
         let mut small = book("10.0.0.0/29", None, "10.0.0.1");
         for last in 2..=6 {
-            assert_eq!(small.lease_any(), Ok(Ipv4Addr::new(10, 0, 0, last)));
+            assert_eq!(small.lease_any(), Ok(IpAddr::from([10, 0, 0, last])));
         }
         assert_eq!(small.lease_any(), Err(Unavailable::Full));
         let mut top = book("255.255.255.248/29", None, "255.255.255.249");
@@ -114,18 +135,18 @@ mod tests {
     #[test]
     fn a_range_narrows_what_is_given_but_not_what_may_be_asked_for() {
         let mut book = book("10.0.0.0/24", Some("10.0.0.128/30"), "10.0.0.1");
-        assert_eq!(book.lease_any(), Ok(Ipv4Addr::new(10, 0, 0, 128)));
-        assert_eq!(book.lease(Ipv4Addr::new(10, 0, 0, 7)), Ok(()));
+        assert_eq!(book.lease_any(), Ok(IpAddr::from([10, 0, 0, 128])));
+        assert_eq!(book.lease(IpAddr::from([10, 0, 0, 7])), Ok(()));
         assert_eq!(
-            book.lease(Ipv4Addr::new(10, 0, 0, 7)),
+            book.lease(IpAddr::from([10, 0, 0, 7])),
             Err(Unavailable::Taken)
         );
         assert_eq!(
-            book.lease(Ipv4Addr::new(10, 0, 0, 1)),
+            book.lease(IpAddr::from([10, 0, 0, 1])),
             Err(Unavailable::Taken)
         );
         assert_eq!(
-            book.lease(Ipv4Addr::new(10, 0, 1, 7)),
+            book.lease(IpAddr::from([10, 0, 1, 7])),
             Err(Unavailable::Outside)
         );
     }

@@ -1,10 +1,10 @@
 //! What the daemon's flags and `daemon.json` say about networks, validated once at start.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use gantry_ids::EngineId;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Which bridge carries the network named `bridge` (dockerd's `-b`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum BridgeChoice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddressPool {
     /// The range that subnets are cut from.
-    pub base: Ipv4Net,
+    pub base: IpNet,
     /// Prefix length of each subnet, at least `base`'s.
     pub size: u8,
 }
@@ -81,20 +81,28 @@ pub struct NetworkConfig {
     pub fixed_cidr: Option<Ipv4Net>,
     /// `--default-gateway`: what containers of the default bridge get instead of its address.
     pub default_gateway: Option<Ipv4Addr>,
+    /// `--ipv6`: has the default bridge IPv6?
+    pub ipv6: bool,
+    /// `--bip6`: IPv6 address and prefix of the default bridge.
+    pub bip6: Option<Ipv6Net>,
+    /// `--fixed-cidr-v6`: the default bridge's IPv6 subnet, or with `--bip6` a part of it.
+    pub fixed_cidr_v6: Option<Ipv6Net>,
+    /// `--default-gateway-v6`.
+    pub default_gateway_v6: Option<Ipv6Addr>,
     /// `--default-address-pool`; Docker's own pools if empty.
     pub address_pools: Vec<AddressPool>,
     /// `--mtu`, in bytes.
     pub mtu: u32,
     /// `--icc`: may containers of the default bridge talk to each other?
     pub icc: bool,
-    /// `--ip-forward`: switch `net.ipv4.ip_forward` on.
+    /// `--ip-forward`: switch `net.ipv4.ip_forward` on, and for networks with IPv6 its forwarding.
     pub ip_forward: bool,
     /// `--ip-masq`: hide containers behind the host's addresses.
     pub ip_masq: bool,
     /// `--iptables`: keep firewall and NAT rules (here: nftables). Off means no published ports.
     pub firewall: bool,
     /// `--ip`: host address for published ports that name none.
-    pub default_binding: Ipv4Addr,
+    pub default_binding: IpAddr,
     /// Name resolution defaults.
     pub dns: DnsConfig,
 }
@@ -113,13 +121,17 @@ impl NetworkConfig {
             bip: None,
             fixed_cidr: None,
             default_gateway: None,
+            ipv6: false,
+            bip6: None,
+            fixed_cidr_v6: None,
+            default_gateway_v6: None,
             address_pools: Vec::new(),
             mtu: 1500,
             icc: true,
             ip_forward: true,
             ip_masq: true,
             firewall: true,
-            default_binding: Ipv4Addr::UNSPECIFIED,
+            default_binding: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             dns: DnsConfig::default(),
         }
     }

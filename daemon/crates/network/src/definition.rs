@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use gantry_errors::{Classify, ErrorKind};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use crate::info::is_builtin;
 
@@ -14,8 +14,8 @@ mod macvlan;
 mod options;
 mod pool;
 
-pub(crate) use macvlan::MacvlanOptions;
-pub(crate) use options::{BridgeOptions, keys};
+pub(crate) use macvlan::{IpvlanOptions, MacvlanOptions, tagged};
+pub(crate) use options::{BridgeOptions, GatewayMode, keys};
 pub use pool::PoolError;
 pub(crate) use pool::{Pool, read_pools};
 
@@ -44,6 +44,10 @@ pub struct NetworkRequest {
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// `--config-only`: it only carries settings for others.
+    pub config_only: bool,
+    /// `--config-from`: its settings are those of that network.
+    pub config_from: Option<String>,
 }
 
 /// One entry of `IPAM.Config`; empty texts ask for nothing.
@@ -107,6 +111,33 @@ pub enum DefinitionError {
         "requested macvlan mode '{0}' is not valid, 'bridge' mode is the macvlan driver default"
     )]
     MacvlanMode(String),
+    /// An ipvlan mode that is none.
+    #[error("requested ipvlan mode '{0}' is not valid, 'l2' mode is the ipvlan driver default")]
+    IpvlanMode(String),
+    /// An ipvlan flag that is none.
+    #[error("unknown ipvlan flag: {0}")]
+    IpvlanFlag(String),
+    /// A container's link cannot be on the loopback.
+    #[error("loopback interface is not a valid {0} parent link")]
+    LoopbackParent(&'static str),
+    /// `--config-only` with what is for an operator.
+    #[error(
+        "configuration network can only contain network specific fields. Network operator fields like [ ingress | internal | attachable | scope ] are not supported."
+    )]
+    OperatorFields,
+    /// `--config-only` and `--config-from`.
+    #[error("a configuration network cannot depend on another configuration network")]
+    NestedConfig,
+    /// `--config-from` and subnets.
+    #[error(
+        "user specified configurations are not supported if the network depends on a configuration network"
+    )]
+    OwnPools,
+    /// `--config-from` and driver options.
+    #[error(
+        "network driver options are not supported if the network depends on a configuration network"
+    )]
+    OwnOptions,
     /// The device that containers' links are to be made on is not there.
     #[error("invalid subinterface vlan name {0}, example formatting is eth0.10")]
     NoParent(String),
@@ -130,9 +161,6 @@ pub enum DefinitionError {
     /// A device name longer than 15 bytes.
     #[error("numerical result out of range")]
     LongBridgeName,
-    /// Known to dockerd and not to this engine.
-    #[error("{0} is not built yet in Gantry")]
-    NotBuilt(String),
 }
 
 impl Classify for DefinitionError {
@@ -144,17 +172,23 @@ impl Classify for DefinitionError {
             | Self::NoPool
             | Self::IsolatedNotInternal
             | Self::MacvlanMode(_)
+            | Self::IpvlanMode(_)
+            | Self::IpvlanFlag(_)
+            | Self::LoopbackParent(_)
             | Self::NoParent(_)
             | Self::Option { .. }
             | Self::Mtu(_) => ErrorKind::InvalidArgument,
             Self::Predefined(_)
             | Self::SingleInstance(_)
             | Self::NoSwarm
+            | Self::OperatorFields
+            | Self::NestedConfig
+            | Self::OwnPools
+            | Self::OwnOptions
             | Self::ManySubnets
             | Self::ParentTaken { .. } => ErrorKind::PermissionDenied,
             Self::NoPlugin(_) => ErrorKind::NotFound,
             Self::MtuRange | Self::LongBridgeName => ErrorKind::Internal,
-            Self::NotBuilt(_) => ErrorKind::Unimplemented,
         }
     }
 }
@@ -172,11 +206,11 @@ impl<E: fmt::Display> fmt::Display for Findings<E> {
     }
 }
 
-/// A bridge network that can be made, if name, subnet and device are free.
+/// A network that can be made, if name, subnets and device are free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Definition {
-    /// The user's subnet; one of the engine's pools if `None`.
-    pub(crate) pool: Option<Pool>,
+    /// The user's subnets; of a family without one, one of the engine's pools.
+    pub(crate) pools: Vec<Pool>,
     pub(crate) driver: Driver,
 }
 
@@ -187,6 +221,10 @@ pub(crate) enum Driver {
     Bridge(BridgeOptions),
     /// A device of the host's, on which each container has a link of its own.
     Macvlan(MacvlanOptions),
+    /// A device of the host's, whose Ethernet address each container shares.
+    Ipvlan(IpvlanOptions),
+    /// Nothing: settings for others.
+    Nothing,
 }
 
 /// What can be told from the texts alone, before it is known whether the name is taken.
@@ -203,55 +241,70 @@ pub(crate) fn check_name_and_pools(request: &NetworkRequest) -> Result<Vec<Pool>
 /// The rest, for a name that is free.
 pub(crate) fn define(
     request: &NetworkRequest,
-    mut pools: Vec<Pool>,
+    pools: Vec<Pool>,
 ) -> Result<Definition, DefinitionError> {
-    let not_built = |what: &str| Err(DefinitionError::NotBuilt(what.to_owned()));
-    match request.driver.as_str() {
-        "" | "bridge" | "macvlan" => {}
+    if !request.ipv4 && !request.ipv6 {
+        return Err(DefinitionError::NoFamily);
+    }
+    if request.config_only {
+        return Ok(Definition {
+            pools,
+            driver: Driver::Nothing,
+        });
+    }
+    let options = &request.options;
+    let driver = match request.driver.as_str() {
+        "" | "bridge" => Driver::Bridge(BridgeOptions::read(options)?),
+        "macvlan" => Driver::Macvlan(MacvlanOptions::read(options)?),
+        "ipvlan" => Driver::Ipvlan(IpvlanOptions::read(options)?),
         single @ ("host" | "null") => {
             return Err(DefinitionError::SingleInstance(single.to_owned()));
         }
         "overlay" => return Err(DefinitionError::NoSwarm),
-        "ipvlan" => return not_built("network driver ipvlan"),
         other => return Err(DefinitionError::NoPlugin(other.to_owned())),
-    }
-    if !request.ipv4 && !request.ipv6 {
-        return Err(DefinitionError::NoFamily);
-    }
-    if request.ipv6 || !request.ipv4 || request.subnets.iter().any(|s| s.subnet.contains(':')) {
-        return not_built("IPv6 on networks");
-    }
+    };
     match request.ipam_driver.as_str() {
         "" | "default" => {}
         "null" => return Err(DefinitionError::NoPool),
         other => return Err(DefinitionError::NoPlugin(other.to_owned())),
     }
-    let is_macvlan = request.driver == "macvlan";
-    if pools.len() > 1 && is_macvlan {
-        return not_built("a macvlan network of several subnets");
+    if let Driver::Bridge(options) = &driver {
+        let of = |four: bool| {
+            pools
+                .iter()
+                .filter(|p| p.subnet.addr().is_ipv4() == four)
+                .count()
+        };
+        if of(true) > 1 || of(false) > 1 {
+            return Err(DefinitionError::ManySubnets);
+        }
+        if !request.internal && options.isolated() {
+            return Err(DefinitionError::IsolatedNotInternal);
+        }
     }
-    if pools.len() > 1 {
-        return Err(DefinitionError::ManySubnets);
+    Ok(Definition { pools, driver })
+}
+
+/// What can be told of a network of settings, and of one that has its settings from another.
+pub(crate) fn check_config(request: &NetworkRequest) -> Result<(), DefinitionError> {
+    if request.config_only && (request.internal || request.attachable) {
+        return Err(DefinitionError::OperatorFields);
     }
-    let [ipv4, ipv6] = keys::GATEWAY_MODES.map(|key| request.options.get(key));
-    let is_isolated = |mode: Option<&String>| mode.is_some_and(|mode| mode == "isolated");
-    if !request.internal && (is_isolated(ipv4) || is_isolated(ipv6)) {
-        return Err(DefinitionError::IsolatedNotInternal);
+    match (&request.config_from, request.config_only) {
+        (Some(_), true) => Err(DefinitionError::NestedConfig),
+        (Some(_), false) if !request.subnets.is_empty() => Err(DefinitionError::OwnPools),
+        (Some(_), false) if !request.options.is_empty() => Err(DefinitionError::OwnOptions),
+        _ => Ok(()),
     }
-    Ok(Definition {
-        pool: pools.pop(),
-        driver: if is_macvlan {
-            Driver::Macvlan(MacvlanOptions::read(&request.options)?)
-        } else {
-            Driver::Bridge(BridgeOptions::read(&request.options)?)
-        },
-    })
 }
 
 /// The first address of a subnet that a host may have.
-pub(crate) fn first_host(subnet: Ipv4Net) -> Ipv4Addr {
-    let first = if subnet.prefix_len() < 31 { 1 } else { 0 };
-    Ipv4Addr::from(u32::from(subnet.network()) + first)
+pub(crate) fn first_host(subnet: IpNet) -> IpAddr {
+    let small = subnet.prefix_len() + 1 >= subnet.max_prefix_len();
+    let first = subnet
+        .hosts()
+        .find(|host| small || *host != subnet.network());
+    first.unwrap_or(subnet.network())
 }
 
 #[cfg(test)]

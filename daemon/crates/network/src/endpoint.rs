@@ -1,14 +1,16 @@
 //! A container's place in a network: what is asked for and what was given.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use gantry_ids::{ContainerId, EndpointId, NetworkId};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::port::{PortRequest, PublishedPort};
+use crate::store::Family;
 
 /// A network namespace that the engine made for one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub struct EndpointRequest {
     pub network: String,
     /// `--ip`: only where the network's subnet was given by a user, as in dockerd.
     pub ip: Option<Ipv4Addr>,
+    /// `--ip6`, as `ip`.
+    pub ip6: Option<Ipv6Addr>,
     /// `--mac-address`.
     pub mac: Option<MacAddr>,
     /// `-p`; held by the endpoint that leads out.
@@ -97,7 +101,7 @@ pub struct EndpointRequest {
     /// `--link`: what the container itself calls others of this network: alias, name.
     pub links: Vec<(String, String)>,
     /// `--link-local-ip`.
-    pub link_local: Vec<Ipv4Addr>,
+    pub link_local: Vec<IpAddr>,
     /// `gw-priority`: the highest leads out; among equals the first name.
     pub gateway_priority: i64,
 }
@@ -111,6 +115,7 @@ impl EndpointRequest {
             container_name: container_name.to_owned(),
             network: network.to_owned(),
             ip: None,
+            ip6: None,
             mac: None,
             ports: Vec::new(),
             names: Vec::new(),
@@ -140,6 +145,18 @@ pub struct Endpoint {
     pub prefix: u8,
     /// Default gateway.
     pub gateway: Option<Ipv4Addr>,
+    /// IPv6 address, on networks that have such.
+    #[serde(default)]
+    pub ip6: Option<Ipv6Addr>,
+    /// Prefix length of the IPv6 address; 0 without one.
+    #[serde(default)]
+    pub prefix6: u8,
+    /// Default gateway of IPv6.
+    #[serde(default)]
+    pub gateway6: Option<Ipv6Addr>,
+    /// What is for elsewhere is sent out by the link, to nobody in particular (ipvlan in mode l3).
+    #[serde(default)]
+    pub on_link: bool,
     /// Ethernet address of the container's interface.
     pub mac: Option<MacAddr>,
     /// Name of the container's interface inside (`eth0`).
@@ -154,19 +171,65 @@ pub struct Endpoint {
     pub links: Vec<(String, String)>,
     /// Link-local addresses beside the first.
     #[serde(default)]
-    pub link_local: Vec<Ipv4Addr>,
+    pub link_local: Vec<IpAddr>,
     /// Among the endpoints of a container the highest leads out.
     #[serde(default)]
     pub gateway_priority: i64,
+}
+
+impl Endpoint {
+    /// Its addresses with the prefix lengths of their networks, IPv4 first.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpNet> {
+        let four = self
+            .ip
+            .and_then(|ip| IpNet::new(ip.into(), self.prefix).ok());
+        let six = self
+            .ip6
+            .and_then(|ip| IpNet::new(ip.into(), self.prefix6).ok());
+        four.into_iter().chain(six).collect()
+    }
+
+    /// Its address of a family.
+    pub(crate) fn address(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.ip.map(IpAddr::V4),
+            Family::V6 => self.ip6.map(IpAddr::V6),
+        }
+    }
+
+    /// Where it sends what is for elsewhere.
+    pub(crate) fn gateway(&self, family: Family) -> Option<IpAddr> {
+        match family {
+            Family::V4 => self.gateway.map(IpAddr::V4),
+            Family::V6 => self.gateway6.map(IpAddr::V6),
+        }
+    }
+
+    /// Can packets of a family leave by it?
+    pub(crate) fn leads_out(&self, family: Family) -> bool {
+        let by_link = self.on_link && self.address(family).is_some();
+        by_link || self.gateway(family).is_some()
+    }
 }
 
 /// The endpoint that leads out: that with a gateway, the highest priority, and the first name.
 pub(crate) fn leading_out<'a>(
     endpoints: impl Iterator<Item = &'a Endpoint>,
 ) -> Option<&'a Endpoint> {
-    endpoints
-        .filter(|e| e.gateway.is_some())
-        .max_by_key(|e| (e.gateway_priority, std::cmp::Reverse(&e.network_name)))
+    foremost(endpoints.filter(|e| Family::BOTH.iter().any(|family| e.leads_out(*family))))
+}
+
+/// The endpoint by which packets of one family leave.
+pub(crate) fn leading_out_by<'a>(
+    family: Family,
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+) -> Option<&'a Endpoint> {
+    foremost(endpoints.filter(|e| e.leads_out(family)))
+}
+
+fn foremost<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Option<&'a Endpoint> {
+    endpoints.max_by_key(|e| (e.gateway_priority, std::cmp::Reverse(&e.network_name)))
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! What can go wrong in this crate, and what kind of failure it is for a caller of the API.
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use gantry_errors::{Classify, ErrorKind};
 use gantry_ids::{ContainerId, EndpointId, NetworkId};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use crate::definition::DefinitionError;
 use crate::port::Protocol;
@@ -55,14 +55,14 @@ pub enum NetworkError {
     PoolOverlap,
     /// The wanted gateway is no host's address.
     #[error("failed to allocate gateway ({0}): Address already in use")]
-    GatewayTaken(Ipv4Addr),
+    GatewayTaken(IpAddr),
     /// A kept address is the gateway's, or no host's.
     #[error("failed to allocate secondary ip address ({name}:{address}): Address already in use")]
     ReservedTaken {
         /// The user's word for it.
         name: String,
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// Another network has the wanted device.
     #[error(
@@ -76,6 +76,15 @@ pub enum NetworkError {
         /// Who has it.
         other: NetworkId,
     },
+    /// A network of settings only has no endpoints.
+    #[error("cannot create endpoint on configuration-only network")]
+    ConfigOnly,
+    /// Other networks have their settings from it.
+    #[error("configuration network {0:?} is in use")]
+    ConfigInUse(String),
+    /// `--config-from` something that is no network of settings only.
+    #[error("configuration network {0:?} does not exist")]
+    NoConfig(String),
     /// `bridge`, `host` and `none` are always there.
     #[error("{0} is a pre-defined network and cannot be removed")]
     PredefinedRemoval(String),
@@ -89,7 +98,7 @@ pub enum NetworkError {
     },
     /// `--link-local-ip` outside of 169.254.0.0/16.
     #[error("invalid link local IP address: {0}")]
-    NotLinkLocal(Ipv4Addr),
+    NotLinkLocal(IpAddr),
     /// `connect` before `create_sandbox`.
     #[error("container {0} has no network namespace")]
     NoSandbox(ContainerId),
@@ -116,10 +125,12 @@ pub enum NetworkError {
     AddressNeedsUserSubnet,
     /// The wanted address is not one of the network's.
     #[error("no configured subnet or ip-range contain the IP address {0}")]
-    AddressOutside(Ipv4Addr),
+    AddressOutside(IpAddr),
     /// The subnet is full.
-    #[error("no available IPv4 addresses on this network's address pools: {name} ({id})")]
+    #[error("no available {family} addresses on this network's address pools: {name} ({id})")]
     NoAddressLeft {
+        /// `IPv4` or `IPv6`.
+        family: &'static str,
         /// Network name.
         name: String,
         /// Network.
@@ -127,7 +138,7 @@ pub enum NetworkError {
     },
     /// The wanted address is leased or reserved.
     #[error("Address already in use")]
-    AddressInUse(Ipv4Addr),
+    AddressInUse(IpAddr),
     /// Every pool collides with another network or with a route of the host.
     #[error("all predefined address pools have been fully subnetted")]
     PoolsExhausted,
@@ -138,33 +149,35 @@ pub enum NetworkError {
     #[error("default bridge: {subnet} overlaps with {route}, which the host routes elsewhere")]
     SubnetTaken {
         /// Wanted.
-        subnet: Ipv4Net,
+        subnet: IpNet,
         /// What is there.
-        route: Ipv4Net,
+        route: IpNet,
     },
     /// Another container publishes the port.
-    #[error("{publisher}: Bind for {address}:{port} failed: port is already allocated")]
+    #[error("{publisher}: Bind for {} failed: port is already allocated", SocketAddr::new(*.address, *.port))]
     PortAllocated {
         /// For whom.
         publisher: Publisher,
         /// Host address of the publication that is there.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Host port.
         port: u16,
     },
     /// A process of the host has the port, or the address is not the host's.
     #[error(
-        "{publisher}: failed to bind host port for {address}:{port}:{container_ip}:{container_port}/{protocol}"
+        "{publisher}: failed to bind host port for {}:{}/{protocol}",
+        SocketAddr::new(*.address, *.port),
+        SocketAddr::new(*.container_ip, *.container_port)
     )]
     HostPort {
         /// For whom.
         publisher: Publisher,
         /// Host address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Host port.
         port: u16,
         /// Container address.
-        container_ip: Ipv4Addr,
+        container_ip: IpAddr,
         /// Container port.
         container_port: u16,
         /// Transport protocol.
@@ -227,7 +240,7 @@ pub enum BindFailure {
 impl Classify for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoSuchNetwork(_) => ErrorKind::NotFound,
+            Self::NoSuchNetwork(_) | Self::NoConfig(_) => ErrorKind::NotFound,
             Self::Definition(error) => error.kind(),
             Self::NameTaken(_) => ErrorKind::AlreadyExists,
             Self::AmbiguousNetwork(..)
@@ -240,6 +253,8 @@ impl Classify for NetworkError {
             | Self::PoolOverlap
             | Self::BridgeTaken { .. }
             | Self::PredefinedRemoval(_)
+            | Self::ConfigOnly
+            | Self::ConfigInUse(_)
             | Self::ActiveEndpoints { .. } => ErrorKind::PermissionDenied,
             Self::NoAddressLeft { .. } | Self::PoolsExhausted | Self::SubnetTaken { .. } => {
                 ErrorKind::ResourceExhausted

@@ -3,19 +3,31 @@
 //! Base chains look a packet's interface or address up in verdict maps and jump to a network's own
 //! chains, so that their number does not grow with networks, nor the number of rules with ports.
 
+use std::net::IpAddr;
+
 use gantry_ids::{EngineId, NetworkId};
 use gantry_netlink::nft::{
-    BaseChain, Batch, Comparison, CtKey, Data, DataType, Element, Expression, Family, FibResult,
-    Hook, MetaKey, PayloadBase, Register, Set, Value, Verdict, priority,
+    self, BaseChain, Batch, Data, DataType, Element, Expression, Hook, MetaKey, Register, Set,
+    Value, Verdict, priority,
 };
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
+use crate::bridge;
+use crate::definition::GatewayMode;
 use crate::names;
+use crate::store::Family;
 
+mod chains;
 mod published;
 pub(crate) mod redirect;
+mod terms;
 
-pub(crate) use published::Publication;
+use chains::{from_bridge, hide, hide_source_towards, to_bridge};
+pub(crate) use published::{Publication, Target};
+use terms::{
+    by_interface, destination_in, destination_is_local, jump, link_local, loopback, source,
+    source_in, verdict_of, with,
+};
 
 /// Interface of a bridge → what its containers may send.
 const FROM_BRIDGE: &str = "from_bridge";
@@ -32,12 +44,12 @@ const PUBLISH: &str = "publish";
 
 const REGISTER: Register = Register(0);
 
-/// What the firewall has to know of a bridge network.
+/// What the firewall has to know of one family of a bridge network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NetworkRules {
     pub(crate) id: NetworkId,
     pub(crate) bridge: String,
-    pub(crate) subnet: Ipv4Net,
+    pub(crate) subnet: IpNet,
     /// May containers talk to each other?
     pub(crate) icc: bool,
     /// Hide containers behind the host's addresses?
@@ -46,40 +58,87 @@ pub(crate) struct NetworkRules {
     pub(crate) internal: bool,
     /// Is the bridge the engine's own? Others may carry networks that the host routes to elsewhere.
     pub(crate) own_bridge: bool,
+    /// How others reach it.
+    pub(crate) mode: GatewayMode,
+    /// The address to hide containers behind, in place of that of the device they leave by.
+    pub(crate) host_address: Option<IpAddr>,
+    /// What comes by these devices reaches published ports at the container's own address.
+    pub(crate) trusted: Vec<String>,
 }
 
-/// The whole table, in place of what is there.
+impl NetworkRules {
+    fn family(&self) -> Family {
+        Family::of(self.subnet.addr())
+    }
+}
+
+/// The number that the kernel knows a family by.
+fn nft_family(family: Family) -> nft::Family {
+    match family {
+        Family::V4 => nft::Family::Ipv4,
+        Family::V6 => nft::Family::Ipv6,
+    }
+}
+
+/// The tables of both families, in place of what is there; that of IPv6 only while a network has it.
 pub(crate) fn table(
     engine: EngineId,
     networks: &[NetworkRules],
     published: &[Publication],
 ) -> Batch {
-    let mut batch = Batch::new(Family::Ipv4, &names::table(engine));
+    let mut batch = table_of(engine, Family::V4, networks, published);
+    if networks.iter().any(|n| n.family() == Family::V6) {
+        batch.join(table_of(engine, Family::V6, networks, published));
+    } else if bridge::kernel_has_ipv6() {
+        let mut none = Batch::new(nft::Family::Ipv6, &names::table(engine));
+        none.add_table().delete_table();
+        batch.join(none);
+    }
+    batch
+}
+
+fn table_of(
+    engine: EngineId,
+    family: Family,
+    networks: &[NetworkRules],
+    published: &[Publication],
+) -> Batch {
+    let mut batch = Batch::new(nft_family(family), &names::table(engine));
     batch.add_table().delete_table().add_table();
-    add_maps(&mut batch);
-    add_base_chains(&mut batch);
-    for network in networks {
+    add_maps(&mut batch, family);
+    add_base_chains(&mut batch, family);
+    for network in networks.iter().filter(|n| n.family() == family) {
         add_network(&mut batch, network);
     }
-    published::add(&mut batch, published);
+    published::add(&mut batch, family, published);
     batch
 }
 
 /// Adds one endpoint's published ports; empty if there are none.
 pub(crate) fn publish(engine: EngineId, published: &[Publication]) -> Batch {
-    let mut batch = Batch::new(Family::Ipv4, &names::table(engine));
-    published::add(&mut batch, published);
-    batch
+    each_family(engine, |batch, family| {
+        published::add(batch, family, published);
+    })
 }
 
 /// Takes one endpoint's published ports away.
 pub(crate) fn unpublish(engine: EngineId, published: &[Publication]) -> Batch {
-    let mut batch = Batch::new(Family::Ipv4, &names::table(engine));
-    published::delete(&mut batch, published);
-    batch
+    each_family(engine, |batch, family| {
+        published::delete(batch, family, published);
+    })
 }
 
-fn add_maps(batch: &mut Batch) {
+fn each_family(engine: EngineId, change: impl Fn(&mut Batch, Family)) -> Batch {
+    let [mut both, six] = Family::BOTH.map(|family| {
+        let mut batch = Batch::new(nft_family(family), &names::table(engine));
+        change(&mut batch, family);
+        batch
+    });
+    both.join(six);
+    both
+}
+
+fn add_maps(batch: &mut Batch, family: Family) {
     for name in [FROM_BRIDGE, TO_BRIDGE, INSIDE, HAIRPIN] {
         batch.add_set(&Set {
             name,
@@ -90,14 +149,21 @@ fn add_maps(batch: &mut Batch) {
     }
     batch.add_set(&Set {
         name: OUTBOUND,
-        key: &[DataType::Address],
+        key: &[address_type(family)],
         data: Data::Verdict,
         interval: true,
     });
-    published::add_maps(batch);
+    published::add_maps(batch, family);
 }
 
-fn add_base_chains(batch: &mut Batch) {
+fn address_type(family: Family) -> DataType {
+    match family {
+        Family::V4 => DataType::Address,
+        Family::V6 => DataType::Address6,
+    }
+}
+
+fn add_base_chains(batch: &mut Batch, family: Family) {
     let filter = |hook, priority| BaseChain::Filter { hook, priority };
     let nat = |hook, priority| BaseChain::Nat { hook, priority };
     batch
@@ -121,19 +187,26 @@ fn add_base_chains(batch: &mut Batch) {
         "postrouting_nat",
         &by_interface(MetaKey::OutputInterface, HAIRPIN),
     );
-    batch.add_rule("postrouting_nat", &[source(), verdict_of(OUTBOUND)]);
+    batch.add_rule("postrouting_nat", &[source(family), verdict_of(OUTBOUND)]);
 
     // A packet for 127.0.0.0/8 can only come from outside here (the host's own were decided in
     // output_nat): without this, who sends one would reach a port published on 127.0.0.1.
-    let loopback = destination_in(LOOPBACK);
+    let returns = |conditions: &[Expression]| with(conditions, Expression::Decide(Verdict::Return));
     batch.add_rule(
         "prerouting_nat",
-        &with(&loopback, Expression::Decide(Verdict::Return)),
+        &returns(&destination_in(loopback(family))),
     );
+    if family == Family::V6 {
+        // Nothing leads ::1 out of the host, nor an answer from a container to a link's own address:
+        // what holds the port relays these.
+        batch.add_rule("prerouting_nat", &returns(&source_in(link_local())));
+        batch.add_rule("output_nat", &returns(&destination_in(loopback(family))));
+        batch.add_rule("output_nat", &returns(&source_in(link_local())));
+    }
     for chain in ["prerouting_nat", "output_nat"] {
         batch.add_rule(chain, &with(&destination_is_local(), jump(PUBLISH)));
     }
-    for rule in published::rules() {
+    for rule in published::rules(family) {
         batch.add_rule(PUBLISH, &rule);
     }
 }
@@ -155,13 +228,8 @@ fn add_network(batch: &mut Batch, network: &NetworkRules) {
         batch.add_rule(&hairpin, &rule);
     }
     if network.masquerade {
-        batch.add_rule(
-            &out,
-            &with(
-                &Expression::output_is_not(&network.bridge),
-                Expression::Masquerade,
-            ),
-        );
+        let elsewhere = Expression::output_is_not(&network.bridge);
+        batch.add_rule(&out, &[&elsewhere[..], &hide(network)].concat());
     }
     let bridge = [Value::Interface(network.bridge.clone())];
     if network.internal {
@@ -181,163 +249,4 @@ fn add_network(batch: &mut Batch, network: &NetworkRules) {
         OUTBOUND,
         &Element::network_verdict(subnet.network(), subnet.prefix_len(), Verdict::Jump(out)),
     );
-}
-
-const LOOPBACK: (u8, [u8; 4]) = (8, [127, 0, 0, 0]);
-
-/// What containers may send: nothing to the host's loopback, which `route_localnet` opened, and
-/// nothing with a source that the host would answer elsewhere.
-fn from_bridge(network: &NetworkRules) -> Vec<Vec<Expression>> {
-    let drop = || Expression::Decide(Verdict::Drop);
-    let mut rules = vec![
-        with(&established(), Expression::Decide(Verdict::Return)),
-        with(&destination_in(LOOPBACK), drop()),
-    ];
-    if network.own_bridge {
-        rules.push(vec![
-            Expression::Fib {
-                result: FibResult::ReversePath,
-                to: REGISTER,
-            },
-            compare(Comparison::Equal, &0_u32.to_ne_bytes()),
-            drop(),
-        ]);
-    }
-    rules
-}
-
-/// What may be forwarded to containers: answers, published ports, and each other; not what comes
-/// from elsewhere under their own addresses.
-fn to_bridge(network: &NetworkRules) -> Vec<Vec<Expression>> {
-    let decide = Expression::Decide;
-    let foreign_source = [
-        &Expression::input_is_not(&network.bridge)[..],
-        &source_in((
-            network.subnet.prefix_len(),
-            network.subnet.network().octets(),
-        )),
-    ]
-    .concat();
-    let published = Expression::ct_has(CtKey::Status, CtKey::DESTINATION_CHANGED);
-    let mut rules = Vec::new();
-    if network.internal {
-        rules.push(with(
-            &Expression::input_is_not(&network.bridge),
-            decide(Verdict::Drop),
-        ));
-    }
-    rules.extend([
-        with(&established(), decide(Verdict::Accept)),
-        with(&foreign_source, decide(Verdict::Drop)),
-        with(&published, decide(Verdict::Accept)),
-    ]);
-    if network.icc {
-        rules.push(with(
-            &Expression::input_is(&network.bridge),
-            decide(Verdict::Accept),
-        ));
-    }
-    rules.push(vec![decide(Verdict::Drop)]);
-    rules
-}
-
-/// Whose source is hidden towards containers, so that the answer comes back through the host: the
-/// host's own loopback, and containers that reach each other or themselves by a published port.
-fn hide_source_towards(network: &NetworkRules) -> Vec<Vec<Expression>> {
-    let subnet = (
-        network.subnet.prefix_len(),
-        network.subnet.network().octets(),
-    );
-    let mut hairpin = source_in(subnet);
-    hairpin.extend(Expression::ct_has(
-        CtKey::Status,
-        CtKey::DESTINATION_CHANGED,
-    ));
-    vec![
-        with(&source_in(LOOPBACK), Expression::Masquerade),
-        with(&hairpin, Expression::Masquerade),
-    ]
-}
-
-fn with(conditions: &[Expression], action: Expression) -> Vec<Expression> {
-    let mut rule = conditions.to_vec();
-    rule.push(action);
-    rule
-}
-
-fn jump(chain: &str) -> Expression {
-    Expression::Decide(Verdict::Jump(chain.to_owned()))
-}
-
-fn verdict_of(map: &str) -> Expression {
-    Expression::LookupVerdict {
-        map: map.to_owned(),
-        key: REGISTER,
-    }
-}
-
-fn by_interface(key: MetaKey, map: &str) -> [Expression; 2] {
-    [Expression::Meta { key, to: REGISTER }, verdict_of(map)]
-}
-
-fn compare(how: Comparison, value: &[u8]) -> Expression {
-    Expression::Compare {
-        register: REGISTER,
-        how,
-        value: value.to_vec(),
-    }
-}
-
-fn established() -> [Expression; 3] {
-    Expression::ct_has(CtKey::State, CtKey::ESTABLISHED | CtKey::RELATED)
-}
-
-fn destination_is_local() -> [Expression; 2] {
-    [
-        Expression::Fib {
-            result: FibResult::DestinationType,
-            to: REGISTER,
-        },
-        compare(Comparison::Equal, &FibResult::LOCAL.to_ne_bytes()),
-    ]
-}
-
-/// Offset of the addresses in an IPv4 header.
-const SOURCE_OFFSET: u32 = 12;
-const DESTINATION_OFFSET: u32 = 16;
-
-fn source() -> Expression {
-    address_at(SOURCE_OFFSET)
-}
-
-fn address_at(offset: u32) -> Expression {
-    Expression::Payload {
-        base: PayloadBase::Network,
-        offset,
-        length: 4,
-        to: REGISTER,
-    }
-}
-
-fn source_in(network: (u8, [u8; 4])) -> Vec<Expression> {
-    address_in(SOURCE_OFFSET, network)
-}
-
-fn destination_in(network: (u8, [u8; 4])) -> Vec<Expression> {
-    address_in(DESTINATION_OFFSET, network)
-}
-
-fn address_in(offset: u32, (prefix, network): (u8, [u8; 4])) -> Vec<Expression> {
-    let mask = u32::MAX
-        .checked_shl(32_u32.saturating_sub(prefix.into()))
-        .unwrap_or(0)
-        .to_be_bytes();
-    vec![
-        address_at(offset),
-        Expression::MaskBytes {
-            register: REGISTER,
-            mask,
-        },
-        compare(Comparison::Equal, &network),
-    ]
 }

@@ -1,11 +1,11 @@
 //! What `network ls` and `network inspect` show, free of wire types.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use gantry_ids::{ContainerId, EndpointId, NetworkId};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::endpoint::MacAddr;
 
@@ -24,8 +24,6 @@ pub struct NetworkInfo {
     pub internal: bool,
     /// `--attachable`.
     pub attachable: bool,
-    /// Was the subnet given by a user? Only then may containers ask for an address.
-    pub user_subnet: bool,
     /// Has IPv4 addresses.
     pub ipv4: bool,
     /// Has IPv6 addresses.
@@ -34,6 +32,10 @@ pub struct NetworkInfo {
     pub ipam: Vec<IpamInfo>,
     /// Options of the address driver, if the request had any map of them.
     pub ipam_options: Option<BTreeMap<String, String>>,
+    /// It only carries settings for others.
+    pub config_only: bool,
+    /// The network that its settings are from.
+    pub config_from: Option<String>,
     /// Driver options (`com.docker.network.bridge.*`).
     pub options: BTreeMap<String, String>,
     /// Labels.
@@ -46,13 +48,15 @@ pub struct NetworkInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IpamInfo {
     /// The subnet.
-    pub subnet: Ipv4Net,
+    pub subnet: IpNet,
+    /// Was it given by a user? Only then may containers ask for an address of it.
+    pub chosen: bool,
     /// Part of the subnet that addresses come from, if narrower.
-    pub ip_range: Option<Ipv4Net>,
+    pub ip_range: Option<IpNet>,
     /// The host's own address in it, or what the administrator named.
-    pub gateway: Option<Ipv4Addr>,
+    pub gateway: Option<IpAddr>,
     /// Addresses that containers do not get, by name.
-    pub reserved: BTreeMap<String, Ipv4Addr>,
+    pub reserved: BTreeMap<String, IpAddr>,
 }
 
 /// One entry of `Containers`.
@@ -68,6 +72,8 @@ pub struct EndpointInfo {
     pub mac: Option<MacAddr>,
     /// Address with the subnet's prefix length.
     pub ipv4: Option<Ipv4Net>,
+    /// IPv6 address with the subnet's prefix length.
+    pub ipv6: Option<Ipv6Net>,
 }
 
 impl NetworkInfo {

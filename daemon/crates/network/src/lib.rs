@@ -32,6 +32,7 @@ mod networks;
 mod port;
 mod port_book;
 mod records;
+mod relay;
 mod reservation;
 mod resolv;
 mod store;

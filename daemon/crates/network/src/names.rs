@@ -18,6 +18,17 @@ pub(crate) fn is_network_bridge_of(engine: EngineId, name: &str) -> bool {
     is_numbered(engine, name, 'b')
 }
 
+/// The device that the links of a network without a parent are made on: `d`, the engine's id, six digits
+/// of the network's.
+pub(crate) fn network_parent(engine: EngineId, network: &NetworkId) -> String {
+    format!("d{engine}{}", &network.as_str()[..6])
+}
+
+/// Is this the name of a parent device that this engine made?
+pub(crate) fn is_network_parent_of(engine: EngineId, name: &str) -> bool {
+    is_numbered(engine, name, 'd')
+}
+
 /// The host's end of a veth pair: `v`, the engine's id, six digits of the endpoint's: 15 bytes.
 pub(crate) fn veth(engine: EngineId, endpoint: &EndpointId) -> String {
     format!("v{engine}{}", &endpoint.as_str()[..6])

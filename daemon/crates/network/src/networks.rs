@@ -14,16 +14,18 @@ use gantry_netlink::Socket;
 
 use crate::address_book::AddressBook;
 use crate::config::{DnsConfig, NetworkConfig};
+use crate::definition::GatewayMode;
 use crate::endpoint::{Endpoint, Sandbox};
 use crate::error::NetworkError;
-use crate::firewall::{self, NetworkRules, Publication};
+use crate::firewall::{self, NetworkRules, Publication, Target};
 use crate::info::NetworkInfo;
 use crate::namespace;
 use crate::port_book::PortBook;
 use crate::records::{Naming, Records};
+use crate::relay::Relay;
 use crate::reservation::Reservation;
 use crate::resolv::{Reach, ResolvConf, host_resolv_conf, render};
-use crate::store::{NetworkRecord, NetworkStore};
+use crate::store::{Family, NetworkRecord, NetworkStore};
 use crate::teardown::Teardown;
 
 mod connect;
@@ -31,12 +33,15 @@ mod default_route;
 mod defaults;
 mod define;
 mod describe;
+mod lease;
 mod links;
 mod naming;
 mod open;
 mod recover;
 mod release;
 mod settings;
+mod settle;
+mod watch;
 
 pub use naming::NameSockets;
 pub use recover::Recovery;
@@ -55,6 +60,8 @@ pub struct Networks {
     route: Mutex<Socket>,
     netfilter: Mutex<Socket>,
     teardown: Teardown,
+    relay: Relay,
+    watch: Mutex<Option<watch::Watch>>,
 }
 
 /// The books.
@@ -71,7 +78,8 @@ struct State {
 #[derive(Debug)]
 struct Network {
     record: NetworkRecord,
-    addresses: Option<AddressBook>,
+    /// One for each subnet that containers get addresses of.
+    addresses: Vec<AddressBook>,
 }
 
 /// What one container has.
@@ -181,7 +189,10 @@ impl Networks {
         let bridge = || {
             let state = self.state();
             let record = &state.find(defaults::BRIDGE).ok()?.record;
-            record.subnet.map(|subnet| IpAddr::V4(subnet.addr()))
+            record
+                .subnets_in_use()
+                .next()
+                .map(|subnet| subnet.net.addr())
         };
         self.config.dns.host_gateway.or_else(bridge)
     }
@@ -270,21 +281,37 @@ impl State {
     fn rules(&self) -> Vec<NetworkRules> {
         self.networks
             .iter()
-            .filter_map(|network| settings::rules(&network.record))
+            .flat_map(|network| settings::rules(&network.record))
             .collect()
     }
 
     fn publications(&self) -> Vec<Publication> {
         let held = self.containers.values().flat_map(|c| &c.endpoints);
-        held.filter_map(|h| publication(&h.endpoint)).collect()
+        held.filter_map(|h| self.publication(&h.endpoint)).collect()
     }
-}
 
-/// The endpoint's ports, if it publishes any.
-fn publication(endpoint: &Endpoint) -> Option<Publication> {
-    let container = endpoint.ip.filter(|_| !endpoint.ports.is_empty())?;
-    Some(Publication {
-        container,
-        ports: endpoint.ports.clone(),
-    })
+    /// The endpoint's ports, if it publishes any.
+    fn publication(&self, endpoint: &Endpoint) -> Option<Publication> {
+        if endpoint.ports.is_empty() {
+            return None;
+        }
+        let network = self
+            .networks
+            .iter()
+            .find(|n| n.record.id == endpoint.network);
+        let options = network.map(|n| settings::options(&n.record));
+        let target = |family: Family| {
+            let options = options.as_ref();
+            let mode = options.map_or(GatewayMode::Nat, |o| o.of(family).mode);
+            Some(Target {
+                container: endpoint.address(family)?,
+                mode,
+                open: mode == GatewayMode::Routed || options.is_some_and(|o| !o.trusted.is_empty()),
+            })
+        };
+        Some(Publication {
+            ports: endpoint.ports.clone(),
+            targets: Family::BOTH.map(target),
+        })
+    }
 }

@@ -1,7 +1,7 @@
 //! Published ports as they are asked for and as they were settled.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +58,9 @@ pub struct PortRequest {
     pub container_port: u16,
     /// Transport protocol.
     pub protocol: Protocol,
-    /// Host address; `None` stands for the engine's default binding (`--ip`).
-    pub host_ip: Option<Ipv4Addr>,
+    /// Host address; `None` stands for the engine's default binding (`--ip`), and for both families
+    /// where that is every address.
+    pub host_ip: Option<IpAddr>,
     /// Wanted host port.
     pub host_port: HostPort,
 }
@@ -71,9 +72,9 @@ pub struct PublishedPort {
     pub container_port: u16,
     /// Transport protocol.
     pub protocol: Protocol,
-    /// Host address; `0.0.0.0` means every address of the host.
-    pub host_ip: Ipv4Addr,
-    /// Port on the host.
+    /// Host address; `0.0.0.0` and `::` mean every address of the host of their family.
+    pub host_ip: IpAddr,
+    /// Port on the host; 0 where the container's own is open to other machines (gateway mode `routed`).
     pub host_port: u16,
 }
 
@@ -86,12 +87,9 @@ pub enum PortSyntaxError {
     /// Not `PORT` or `PORT-PORT`.
     #[error("invalid port specification: {0:?}")]
     HostPort(String),
-    /// Not an IPv4 address.
+    /// Not an address.
     #[error("invalid IP address: {0}")]
     HostIp(String),
-    /// IPv6 bindings come with IPv6 networks.
-    #[error("publishing a port on the IPv6 address {0} is not implemented yet")]
-    HostIpV6(String),
 }
 
 impl PortRequest {
@@ -120,15 +118,12 @@ fn parse_container_port(text: &str) -> Result<(u16, Protocol), PortSyntaxError> 
     Ok((port, protocol))
 }
 
-fn parse_host_ip(text: &str) -> Result<Option<Ipv4Addr>, PortSyntaxError> {
+fn parse_host_ip(text: &str) -> Result<Option<IpAddr>, PortSyntaxError> {
     if text.is_empty() {
         return Ok(None);
     }
-    match text.parse() {
-        Ok(std::net::IpAddr::V4(ip)) => Ok(Some(ip)),
-        Ok(std::net::IpAddr::V6(_)) => Err(PortSyntaxError::HostIpV6(text.to_owned())),
-        Err(_) => Err(PortSyntaxError::HostIp(text.to_owned())),
-    }
+    let parsed = text.parse().map(Some);
+    parsed.map_err(|_| PortSyntaxError::HostIp(text.to_owned()))
 }
 
 fn parse_host_port(text: &str) -> Result<HostPort, PortSyntaxError> {
@@ -180,12 +175,14 @@ mod tests {
         assert_eq!(parse("80/tcp", "", "8000-8010").unwrap().host_port, range);
         assert_eq!(
             parse("80/tcp", "127.0.0.1", "1").unwrap().host_ip,
-            Some(Ipv4Addr::LOCALHOST)
+            Some(IpAddr::from([127, 0, 0, 1]))
         );
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
+        let local = parse("80/tcp", "::1", "").unwrap();
+        assert_eq!(local.host_ip, Some("::1".parse().unwrap()));
         for container in ["", "0/tcp", "65536/tcp", "80/icmp", "x/tcp", "80-81/tcp"] {
             let wanted = PortSyntaxError::ContainerPort(container.to_owned());
             assert_eq!(parse(container, "", ""), Err(wanted));
@@ -201,6 +198,5 @@ mod tests {
             ip("localhost"),
             PortSyntaxError::HostIp("localhost".to_owned())
         );
-        assert_eq!(ip("::1"), PortSyntaxError::HostIpV6("::1".to_owned()));
     }
 }

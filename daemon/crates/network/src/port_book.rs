@@ -2,7 +2,7 @@
 //! `reservation`'s question.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use crate::port::{HostPort, PortRequest, Protocol, PublishedPort};
@@ -14,7 +14,7 @@ pub(crate) type Busy = BTreeSet<(Protocol, u16)>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unavailable {
     /// Another container publishes it, on that address.
-    Allocated { address: Ipv4Addr, port: u16 },
+    Allocated { address: IpAddr, port: u16 },
     /// None of the candidates is free.
     Exhausted,
 }
@@ -22,7 +22,7 @@ pub(crate) enum Unavailable {
 /// All published ports of an engine.
 #[derive(Clone, Debug)]
 pub(crate) struct PortBook {
-    held: BTreeMap<(Protocol, u16), Vec<Ipv4Addr>>,
+    held: BTreeMap<(Protocol, u16), Vec<IpAddr>>,
     ephemeral: RangeInclusive<u16>,
     /// Where the search for a free port goes on, so that one just given back is not the next one given.
     next: BTreeMap<Protocol, u16>,
@@ -38,31 +38,27 @@ impl PortBook {
         }
     }
 
-    /// Settles and takes all requests, or none. `busy` is known to be taken by processes.
+    /// Settles and takes all requests, or none: each on every address beside it, with one port number.
+    /// `busy` is known to be taken by processes.
     pub(crate) fn allocate(
         &mut self,
-        requests: &[PortRequest],
-        default_binding: Ipv4Addr,
+        requests: &[(&PortRequest, Vec<IpAddr>)],
         busy: &Busy,
     ) -> Result<Vec<PublishedPort>, Unavailable> {
         let mut given = Vec::with_capacity(requests.len());
-        for request in requests {
-            let address = request.host_ip.unwrap_or(default_binding);
-            match self.choose(request, address, busy) {
+        for (request, addresses) in requests.iter().filter(|(_, on)| !on.is_empty()) {
+            match self.choose(request, addresses, busy) {
                 Ok(host_port) => {
-                    let PortRequest {
-                        container_port,
-                        protocol,
-                        ..
-                    } = *request;
-                    let port = PublishedPort {
-                        container_port,
-                        protocol,
-                        host_ip: address,
-                        host_port,
-                    };
-                    self.take(&port);
-                    given.push(port);
+                    for address in addresses {
+                        let port = PublishedPort {
+                            container_port: request.container_port,
+                            protocol: request.protocol,
+                            host_ip: *address,
+                            host_port,
+                        };
+                        self.take(&port);
+                        given.push(port);
+                    }
                 }
                 Err(unavailable) => {
                     self.release(&given);
@@ -76,15 +72,18 @@ impl PortBook {
     fn choose(
         &mut self,
         request: &PortRequest,
-        address: Ipv4Addr,
+        addresses: &[IpAddr],
         busy: &Busy,
     ) -> Result<u16, Unavailable> {
         let protocol = request.protocol;
-        let free = |port: u16| {
-            !busy.contains(&(protocol, port)) && self.holder(protocol, address, port).is_none()
+        let holder = |port: u16| {
+            addresses
+                .iter()
+                .find_map(|a| self.holder(protocol, *a, port))
         };
+        let free = |port: u16| !busy.contains(&(protocol, port)) && holder(port).is_none();
         match request.host_port {
-            HostPort::Exact(port) => match self.holder(protocol, address, port) {
+            HostPort::Exact(port) => match holder(port) {
                 Some(address) => Err(Unavailable::Allocated { address, port }),
                 None => Ok(port),
             },
@@ -111,10 +110,11 @@ impl PortBook {
     }
 
     /// The address on which a port is published so that it collides with `address`.
-    fn holder(&self, protocol: Protocol, address: Ipv4Addr, port: u16) -> Option<Ipv4Addr> {
+    fn holder(&self, protocol: Protocol, address: IpAddr, port: u16) -> Option<IpAddr> {
         let held = self.held.get(&(protocol, port))?;
         held.iter()
             .copied()
+            .filter(|h| h.is_ipv4() == address.is_ipv4())
             .find(|h| *h == address || h.is_unspecified() || address.is_unspecified())
     }
 
@@ -146,9 +146,10 @@ impl PortBook {
 mod tests {
     use super::*;
 
-    const ANY: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
+    const ANY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+    const LOCAL: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-    fn request(host_ip: Option<Ipv4Addr>, host_port: HostPort) -> PortRequest {
+    fn request(host_ip: Option<IpAddr>, host_port: HostPort) -> PortRequest {
         PortRequest {
             container_port: 80,
             protocol: Protocol::Tcp,
@@ -161,15 +162,20 @@ mod tests {
         PortBook::new(32768..=32770)
     }
 
+    fn on(requests: &[PortRequest]) -> Vec<(&PortRequest, Vec<IpAddr>)> {
+        let on = |request: &PortRequest| vec![request.host_ip.unwrap_or(ANY)];
+        requests.iter().map(|r| (r, on(r))).collect()
+    }
+
     fn one(book: &mut PortBook, request: PortRequest) -> Result<u16, Unavailable> {
-        book.allocate(&[request], ANY, &Busy::new())
+        book.allocate(&on(&[request]), &Busy::new())
             .map(|p| p[0].host_port)
     }
 
     #[test]
     fn conflicts_name_the_address_that_is_there_as_dockerd_does() {
         let mut book = book();
-        let local = Some(Ipv4Addr::LOCALHOST);
+        let local = Some(LOCAL);
         assert_eq!(
             one(&mut book, request(None, HostPort::Exact(8080))),
             Ok(8080)
@@ -185,11 +191,11 @@ mod tests {
             Ok(8081)
         );
         let taken = Err(Unavailable::Allocated {
-            address: Ipv4Addr::LOCALHOST,
+            address: LOCAL,
             port: 8081,
         });
         assert_eq!(one(&mut book, request(None, HostPort::Exact(8081))), taken);
-        let other = Some(Ipv4Addr::new(127, 0, 0, 2));
+        let other = Some(IpAddr::from([127, 0, 0, 2]));
         assert_eq!(
             one(&mut book, request(other, HostPort::Exact(8081))),
             Ok(8081)
@@ -228,22 +234,22 @@ mod tests {
         let busy = Busy::from([(Protocol::Tcp, 32769)]);
         let any = request(None, HostPort::Any);
         let first = book
-            .allocate(std::slice::from_ref(&any), ANY, &busy)
+            .allocate(&on(std::slice::from_ref(&any)), &busy)
             .unwrap();
         assert_eq!(first[0].host_port, 32768);
         assert_eq!(
-            book.allocate(std::slice::from_ref(&any), ANY, &busy)
+            book.allocate(&on(std::slice::from_ref(&any)), &busy)
                 .unwrap()[0]
                 .host_port,
             32770
         );
         assert_eq!(
-            book.allocate(std::slice::from_ref(&any), ANY, &busy),
+            book.allocate(&on(std::slice::from_ref(&any)), &busy),
             Err(Unavailable::Exhausted)
         );
         book.release(&first);
         assert_eq!(
-            book.allocate(&[any], ANY, &busy).unwrap()[0].host_port,
+            book.allocate(&on(&[any]), &busy).unwrap()[0].host_port,
             32768
         );
     }
@@ -255,7 +261,24 @@ mod tests {
             request(None, HostPort::Exact(1)),
             request(None, HostPort::Exact(1)),
         ];
-        assert!(book.allocate(&twice, ANY, &Busy::new()).is_err());
+        assert!(book.allocate(&on(&twice), &Busy::new()).is_err());
         assert!(book.held.is_empty());
+    }
+
+    #[test]
+    fn both_families_have_one_number_and_do_not_collide() {
+        let mut book = book();
+        let any: IpAddr = "::".parse().unwrap();
+        let asked = request(None, HostPort::Any);
+        let both = book
+            .allocate(&[(&asked, vec![ANY, any])], &Busy::new())
+            .unwrap();
+        assert_eq!(both[0].host_port, both[1].host_port);
+        assert_eq!((both[0].host_ip, both[1].host_ip), (ANY, any));
+        let exact = request(None, HostPort::Exact(80));
+        assert!(book.allocate(&[(&exact, vec![any])], &Busy::new()).is_ok());
+        assert!(book.allocate(&[(&exact, vec![ANY])], &Busy::new()).is_ok());
+        let nowhere = book.allocate(&[(&exact, vec![])], &Busy::new());
+        assert_eq!(nowhere, Ok(vec![]));
     }
 }

@@ -1,11 +1,13 @@
 //! Holding a host port against processes of the host: a bound socket per published port.
 //!
-//! No packet reaches these sockets (the firewall rewrites its destination first); they make `bind` of
+//! No packet that the kernel can carry reaches these sockets (the firewall rewrites its destination
+//! first; what is left is the `relay`'s); they make `bind` of
 //! another process fail, keep the kernel from using the port for an outgoing connection, and show in
 //! `ss` who has it. They end with the daemon; what it meant meanwhile is reported at recovery.
 
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
@@ -15,12 +17,17 @@ use crate::port::{Protocol, PublishedPort};
 
 /// A set of more ports than this is checked and let go: a range of 16,384 ports shall not take as
 /// many descriptors.
-const HELD_PER_ENDPOINT: usize = 256;
+const HELD_PER_ENDPOINT: usize = 512;
+
+/// Connections that may wait to be relayed.
+const QUEUE: i32 = 128;
 
 /// The sockets of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
     sockets: Vec<OwnedFd>,
+    /// TCP on IPv6: where the kernel has no way to the container, connections arrive here.
+    relayed: Vec<(SocketAddr, Arc<OwnedFd>)>,
 }
 
 /// The port that could not be had.
@@ -34,36 +41,55 @@ impl Reservation {
     /// Takes another's sockets over.
     pub(crate) fn extend(&mut self, other: Self) {
         self.sockets.extend(other.sockets);
+        self.relayed.extend(other.relayed);
+    }
+
+    /// The sockets at which connections may arrive.
+    pub(crate) fn relayed(&self) -> &[(SocketAddr, Arc<OwnedFd>)] {
+        &self.relayed
+    }
+
+    fn hold(&mut self, port: &PublishedPort, socket: Option<OwnedFd>) {
+        let Some(socket) = socket else {
+            return;
+        };
+        if port.host_ip.is_ipv6() && port.protocol == Protocol::Tcp {
+            let host = SocketAddr::new(port.host_ip, port.host_port);
+            self.relayed.push((host, Arc::new(socket)));
+        } else {
+            self.sockets.push(socket);
+        }
     }
 
     /// Binds every port, or none.
     pub(crate) fn bind(ports: &[PublishedPort]) -> Result<Self, Refused> {
-        let mut held = Vec::new();
-        for port in ports {
+        let mut held = Self::default();
+        for port in ports.iter().filter(|port| port.host_port != 0) {
             let bound = bind(port).map_err(|source| Refused {
                 port: port.clone(),
                 source,
             })?;
             if ports.len() <= HELD_PER_ENDPOINT {
-                held.extend(bound);
+                held.hold(port, bound);
             }
         }
-        Ok(Self { sockets: held })
+        Ok(held)
     }
 
     /// Binds what can be had and tells the rest.
     pub(crate) fn bind_what_is_free(ports: &[PublishedPort]) -> (Self, Vec<Refused>) {
-        let (mut held, mut refused) = (Vec::new(), Vec::new());
-        for port in ports.iter().take(HELD_PER_ENDPOINT) {
+        let (mut held, mut refused) = (Self::default(), Vec::new());
+        let on_host = ports.iter().filter(|port| port.host_port != 0);
+        for port in on_host.take(HELD_PER_ENDPOINT) {
             match bind(port) {
-                Ok(bound) => held.extend(bound),
+                Ok(bound) => held.hold(port, bound),
                 Err(source) => refused.push(Refused {
                     port: port.clone(),
                     source,
                 }),
             }
         }
-        (Self { sockets: held }, refused)
+        (held, refused)
     }
 }
 
@@ -74,14 +100,18 @@ fn bind(port: &PublishedPort) -> Result<Option<OwnedFd>, BindFailure> {
         Protocol::Udp => (SocketType::DGRAM, None),
         Protocol::Sctp => (SocketType::STREAM, Some(ipproto::SCTP)),
     };
-    let socket = match net::socket_with(AddressFamily::INET, kind, SocketFlags::CLOEXEC, protocol) {
+    let family = match port.host_ip {
+        IpAddr::V4(_) => AddressFamily::INET,
+        IpAddr::V6(_) => AddressFamily::INET6,
+    };
+    let socket = match net::socket_with(family, kind, SocketFlags::CLOEXEC, protocol) {
         Ok(socket) => socket,
         Err(Errno::PROTONOSUPPORT) if port.protocol == Protocol::Sctp => return Ok(None),
         Err(errno) => return Err(failure(errno)),
     };
     bind_to(
         &socket,
-        SocketAddrV4::new(port.host_ip, port.host_port),
+        SocketAddr::new(port.host_ip, port.host_port),
         port.protocol,
     )
     .map_err(failure)?;
@@ -90,13 +120,17 @@ fn bind(port: &PublishedPort) -> Result<Option<OwnedFd>, BindFailure> {
 
 /// TCP: reuse allows a port whose last connections of a process linger; a socket that listens then
 /// refuses every later bind, with reuse or without. UDP: exclusive as it is.
-fn bind_to(socket: &OwnedFd, address: SocketAddrV4, protocol: Protocol) -> Result<(), Errno> {
+fn bind_to(socket: &OwnedFd, address: SocketAddr, protocol: Protocol) -> Result<(), Errno> {
+    if address.is_ipv6() {
+        sockopt::set_ipv6_v6only(socket, true)?;
+        rustix::io::ioctl_fionbio(socket, true)?;
+    }
     if protocol == Protocol::Tcp {
         sockopt::set_socket_reuseaddr(socket, true)?;
     }
     net::bind(socket, &address)?;
     if protocol == Protocol::Tcp {
-        net::listen(socket, 0)?;
+        net::listen(socket, if address.is_ipv6() { QUEUE } else { 0 })?;
     }
     Ok(())
 }
@@ -107,6 +141,18 @@ fn failure(errno: Errno) -> BindFailure {
         Errno::ADDRNOTAVAIL => BindFailure::NotLocal,
         other => BindFailure::Other(other.into()),
     }
+}
+
+/// Can a process of this namespace listen on IPv6? Not where it is switched off.
+pub(crate) fn has_ipv6() -> bool {
+    let opened = net::socket_with(
+        AddressFamily::INET6,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    );
+    opened
+        .is_ok_and(|socket| net::bind(&socket, &SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).is_ok())
 }
 
 /// The ports the kernel gives to connections of the host, which dockerd also publishes from.
@@ -125,13 +171,12 @@ pub(crate) fn ephemeral_range() -> std::ops::RangeInclusive<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     fn port(host_port: u16, protocol: Protocol) -> PublishedPort {
         PublishedPort {
             container_port: 1,
             protocol,
-            host_ip: Ipv4Addr::LOCALHOST,
+            host_ip: IpAddr::from([127, 0, 0, 1]),
             host_port,
         }
     }
@@ -167,7 +212,7 @@ mod tests {
         let (_, refused) = Reservation::bind_what_is_free(&[taken]);
         assert_eq!(refused.len(), 1);
         let foreign = PublishedPort {
-            host_ip: Ipv4Addr::new(192, 0, 2, 1),
+            host_ip: IpAddr::from([192, 0, 2, 1]),
             ..port(1, Protocol::Tcp)
         };
         assert!(matches!(

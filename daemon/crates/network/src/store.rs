@@ -3,59 +3,110 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use gantry_ids::NetworkId;
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 /// A network as it is defined; survives power cuts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NetworkRecord {
-    /// Version of this record's format: 2.
+    /// Version of this record's format: 3.
     pub v: u32,
     /// The network.
     pub id: NetworkId,
     /// Name.
     pub name: String,
-    /// `bridge`, `macvlan`, `host`, `null`.
+    /// `bridge`, `macvlan`, `ipvlan`, `host`, `null`.
     pub driver: String,
     /// Nanoseconds since the epoch.
     pub created_ns: u64,
     /// Bridge device on the host, for bridge networks.
     pub bridge: Option<String>,
-    /// Subnet with the host's own address in it (`172.17.0.1/16`).
-    pub subnet: Option<Ipv4Net>,
-    /// Did a user choose the subnet (then containers may ask for an address)?
-    pub user_subnet: bool,
-    /// Narrower range for containers.
-    pub ip_range: Option<Ipv4Net>,
-    /// Gateway that containers get, if not the bridge's address.
-    pub gateway: Option<Ipv4Addr>,
+    /// Do containers get IPv4 addresses?
+    pub ipv4: bool,
+    /// Do containers get IPv6 addresses?
+    pub ipv6: bool,
+    /// In the order of the request, those of the engine's own choice behind; also of a family that is off.
+    pub subnets: Vec<SubnetRecord>,
     /// Driver options.
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Nothing is forwarded out of it or into it (`--internal`). New in format 2, as what follows.
-    #[serde(default)]
+    /// Nothing is forwarded out of it or into it (`--internal`).
     pub internal: bool,
     /// `--attachable`; told back, and without effect on a bridge.
-    #[serde(default)]
     pub attachable: bool,
-    /// Addresses that the user keeps for other purposes, by name (`--aux-address`).
-    #[serde(default)]
-    pub reserved: BTreeMap<String, Ipv4Addr>,
     /// Options of the address driver, told back; `None` where the request had none.
-    #[serde(default)]
     pub ipam_options: Option<BTreeMap<String, String>>,
-    /// Device of the host that containers' links are made on, for macvlan networks.
-    #[serde(default)]
+    /// Device of the host that containers' links are made on, for macvlan and ipvlan networks.
     pub parent: Option<String>,
-    /// Somebody else made the bridge device: it stays when the network goes.
-    #[serde(default)]
+    /// Somebody else made the bridge or the parent: it stays when the network goes.
     pub foreign_bridge: bool,
+    /// It only carries settings for others (`--config-only`).
+    pub config_only: bool,
+    /// Name of the network that its settings are from.
+    pub config_from: Option<String>,
+}
+
+/// A subnet of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubnetRecord {
+    /// With the host's own address in it (`172.17.0.1/16`).
+    pub net: IpNet,
+    /// Did a user choose it (then containers may ask for an address)?
+    pub chosen: bool,
+    /// Narrower range for containers.
+    pub ip_range: Option<IpNet>,
+    /// Gateway that containers get, if not the bridge's address.
+    pub gateway: Option<IpAddr>,
+    /// Addresses that the user keeps for other purposes, by name (`--aux-address`).
+    pub reserved: BTreeMap<String, IpAddr>,
+}
+
+impl NetworkRecord {
+    /// The first subnet of a family that is on.
+    pub(crate) fn subnet(&self, family: Family) -> Option<&SubnetRecord> {
+        self.subnets_in_use()
+            .find(|subnet| Family::of(subnet.net.addr()) == family)
+    }
+
+    /// Those that containers get addresses of.
+    pub(crate) fn subnets_in_use(&self) -> impl Iterator<Item = &SubnetRecord> {
+        self.subnets
+            .iter()
+            .filter(|subnet| self.has(Family::of(subnet.net.addr())))
+    }
+
+    /// Is a family on?
+    pub(crate) fn has(&self, family: Family) -> bool {
+        match family {
+            Family::V4 => self.ipv4,
+            Family::V6 => self.ipv6,
+        }
+    }
+}
+
+/// One of the two kinds of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(crate) const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    pub(crate) fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() {
+            Self::V4
+        } else {
+            Self::V6
+        }
+    }
 }
 
 /// The database refused or a record could not be read.
@@ -84,7 +135,9 @@ pub enum StoreError {
 }
 
 /// The format of records that this engine writes.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
+
+mod older;
 
 fn decode(id: String, value: &[u8]) -> Result<NetworkRecord, StoreError> {
     /// Read first: what else a later format holds is unknown.
@@ -100,9 +153,10 @@ fn decode(id: String, value: &[u8]) -> Result<NetworkRecord, StoreError> {
     if v > VERSION {
         return Err(StoreError::Version { id, v });
     }
-    let mut record: NetworkRecord = serde_json::from_slice(value).map_err(read)?;
-    record.v = VERSION;
-    Ok(record)
+    if v < VERSION {
+        return older::decode(value).map_err(read);
+    }
+    serde_json::from_slice(value).map_err(read)
 }
 
 /// Durable network definitions: `put` and `delete` return after the data is on disk.
@@ -219,49 +273,4 @@ impl NetworkStore for MemoryStore {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As format 1 is on disks: it must be readable for good.
-    const FORMAT_1: &str = r#"{"v":1,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{}}"#;
-
-    /// The same as format 2 writes it.
-    const FORMAT_2: &str = r#"{"v":2,"id":"783c0b717b468cf29157d7a418b549e8c0465299af95eb8c9534a9bd1f99366b","name":"bridge","driver":"bridge","created_ns":1795268816709489740,"bridge":"gantry2f62e592","subnet":"172.17.0.1/16","user_subnet":false,"ip_range":null,"gateway":null,"options":{"com.docker.network.bridge.name":"gantry2f62e592"},"labels":{},"internal":false,"attachable":false,"reserved":{},"ipam_options":null,"parent":null,"foreign_bridge":false}"#;
-
-    #[test]
-    fn older_formats_are_read_and_the_newest_is_written() {
-        let record = decode("k".to_owned(), FORMAT_1.as_bytes()).unwrap();
-        assert_eq!(record.subnet.unwrap().addr(), Ipv4Addr::new(172, 17, 0, 1));
-        assert_eq!(serde_json::to_string(&record).unwrap(), FORMAT_2);
-        let again = decode("k".to_owned(), FORMAT_2.as_bytes()).unwrap();
-        assert_eq!(again, record);
-    }
-
-    #[test]
-    fn later_formats_and_torn_records_are_refused_by_name() {
-        let refused = |text: &str| {
-            decode("k".to_owned(), text.as_bytes())
-                .unwrap_err()
-                .to_string()
-        };
-        assert_eq!(
-            refused(r#"{"v":3,"shape":"new"}"#),
-            "record of network k has format 3, newer than this engine knows"
-        );
-        assert_eq!(refused(&FORMAT_2[..40]), "record of network k");
-    }
-
-    #[test]
-    fn the_database_keeps_what_it_is_given() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("db");
-        let record = decode(String::new(), FORMAT_1.as_bytes()).unwrap();
-        let open = || RedbStore::new(Arc::new(Database::create(&path).unwrap()));
-        assert_eq!(open().load().unwrap(), []);
-        open().put(&record).unwrap();
-        assert_eq!(open().load().unwrap(), std::slice::from_ref(&record));
-        open().delete(&record.id).unwrap();
-        open().delete(&record.id).unwrap();
-        assert_eq!(open().load().unwrap(), []);
-    }
-}
+mod tests;

@@ -3,11 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
-use ipnet::Ipv4Net;
+use gantry_ids::{Digest, EngineId};
+use ipnet::{IpNet, Ipv6Net};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::config::AddressPool;
 use crate::error::NetworkError;
+use crate::store::Family;
 
 /// Docker's own pools: 172.17.0.0/16 to 172.31.0.0/16, then sixteen /20 of 192.168.0.0/16.
 pub(crate) fn default_pools() -> Vec<AddressPool> {
@@ -23,13 +25,31 @@ pub(crate) fn default_pools() -> Vec<AddressPool> {
 }
 
 /// Do two networks share an address?
-pub(crate) fn overlap(one: Ipv4Net, other: Ipv4Net) -> bool {
+pub(crate) fn overlap(one: IpNet, other: IpNet) -> bool {
     one.contains(&other.network()) || other.contains(&one.network())
 }
 
-/// The first subnet of the pools that shares no address with any of `taken`.
-pub(crate) fn choose(pools: &[AddressPool], taken: &[Ipv4Net]) -> Option<Ipv4Net> {
-    pools.iter().find_map(|pool| {
+/// A range of IPv6 addresses that nobody else has (RFC 4193), 65,536 networks of 64 bits: its 40 random
+/// bits are those of the machine and the engine, so that it is the same at each start.
+pub(crate) fn unique_local_pool(engine: EngineId) -> AddressPool {
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let digest = Digest::of(format!("{} {engine}", machine.trim()).as_bytes());
+    let mut octets = [0; 16];
+    octets[0] = 0xfd;
+    octets[1..6].copy_from_slice(&digest.as_bytes()[..5]);
+    let base = Ipv6Net::new(octets.into(), 48).expect("a literal prefix length");
+    AddressPool {
+        base: IpNet::V6(base),
+        size: 64,
+    }
+}
+
+/// The first subnet of a family's pools that shares no address with any of `taken`.
+pub(crate) fn choose(pools: &[AddressPool], family: Family, taken: &[IpNet]) -> Option<IpNet> {
+    let pools = pools
+        .iter()
+        .filter(|pool| Family::of(pool.base.addr()) == family);
+    pools.into_iter().find_map(|pool| {
         let mut candidates = pool
             .base
             .subnets(pool.size.max(pool.base.prefix_len()))
@@ -74,14 +94,15 @@ impl MachineLock {
 mod tests {
     use super::*;
 
-    fn nets(texts: &[&str]) -> Vec<Ipv4Net> {
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
         texts.iter().map(|t| t.parse().unwrap()).collect()
     }
 
     #[test]
     fn the_first_pool_that_nothing_touches_is_taken() {
         let pools = default_pools();
-        let chosen = |taken: &[&str]| choose(&pools, &nets(taken)).map(|n| n.to_string());
+        let chosen =
+            |taken: &[&str]| choose(&pools, Family::V4, &nets(taken)).map(|n| n.to_string());
         assert_eq!(chosen(&[]).as_deref(), Some("172.17.0.0/16"));
         assert_eq!(
             chosen(&["172.17.0.0/16", "172.18.5.0/24"]).as_deref(),
@@ -105,9 +126,26 @@ mod tests {
             size: 24,
         }];
         assert_eq!(
-            choose(&pools, &nets(&["10.20.0.0/24"])),
+            choose(&pools, Family::V4, &nets(&["10.20.0.0/24"])),
             Some("10.20.1.0/24".parse().unwrap())
         );
-        assert_eq!(choose(&pools, &nets(&["10.20.0.0/22"])), None);
+        assert_eq!(choose(&pools, Family::V4, &nets(&["10.20.0.0/22"])), None);
+    }
+
+    #[test]
+    fn networks_of_ipv6_come_out_of_a_range_of_the_engines_own() {
+        let engine = |root: &str| EngineId::of_data_root(Path::new(root));
+        let pool = unique_local_pool(engine("/a"));
+        assert_eq!(pool, unique_local_pool(engine("/a")));
+        assert_ne!(pool, unique_local_pool(engine("/b")));
+        let mut pools = default_pools();
+        pools.push(pool);
+        let first = choose(&pools, Family::V6, &[]).unwrap();
+        assert_eq!(
+            (first.prefix_len(), first.network()),
+            (64, pool.base.network())
+        );
+        let second = choose(&pools, Family::V6, &[first]).unwrap();
+        assert!(!overlap(first, second) && pool.base.contains(&second));
     }
 }

@@ -223,6 +223,12 @@ impl Batch {
         self
     }
 
+    /// Puts another table's changes behind these, into the same transaction.
+    pub fn join(&mut self, other: Self) -> &mut Self {
+        self.messages.extend(other.messages.into_iter().skip(1));
+        self
+    }
+
     /// Carries the transaction out. On an error nothing of it happened.
     pub fn commit(mut self, socket: &mut Socket) -> Result<(), Error> {
         if self.is_empty() {

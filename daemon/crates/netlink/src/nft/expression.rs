@@ -1,5 +1,6 @@
 //! The expressions that rules are made of.
 
+use super::batch::Family;
 use crate::attribute::Attributes;
 
 const NFTA_EXPR_NAME: u16 = 1;
@@ -12,7 +13,7 @@ const NFTA_VERDICT_CHAIN: u16 = 2;
 const VERDICT_REGISTER: u32 = 0;
 /// `NFT_REG32_00`.
 const FIRST_REGISTER: u32 = 8;
-const AF_INET: u32 = 2;
+const NFT_NAT_SNAT: u32 = 0;
 const NFT_NAT_DNAT: u32 = 1;
 
 /// A 32-bit register, 0 to 15.
@@ -180,7 +181,7 @@ pub enum Expression {
         /// From and to.
         register: Register,
         /// Bits to keep.
-        mask: [u8; 4],
+        mask: Vec<u8>,
     },
     /// Compares.
     Compare {
@@ -209,10 +210,19 @@ pub enum Expression {
     },
     /// Rewrites the destination of the connection.
     DestinationNat {
+        /// Of the address.
+        family: Family,
         /// Register of the address.
         address: Register,
         /// Register of the port; unchanged without.
         port: Option<Register>,
+    },
+    /// Rewrites the source of the connection.
+    SourceNat {
+        /// Of the address.
+        family: Family,
+        /// Register of the address.
+        address: Register,
     },
     /// Rewrites the source of the connection to the address of the interface it leaves by.
     Masquerade,
@@ -285,7 +295,7 @@ impl Expression {
             Self::Mask { .. } | Self::MaskBytes { .. } => "bitwise",
             Self::Compare { .. } => "cmp",
             Self::Lookup { .. } | Self::LookupVerdict { .. } => "lookup",
-            Self::DestinationNat { .. } => "nat",
+            Self::DestinationNat { .. } | Self::SourceNat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Value { .. } | Self::Decide(_) => "immediate",
         }
@@ -323,8 +333,8 @@ impl Expression {
                 };
                 data.be32(1, to.number()).be32(2, result).be32(3, flags);
             }
-            Self::Mask { register, mask } => bitwise(data, *register, mask.to_ne_bytes()),
-            Self::MaskBytes { register, mask } => bitwise(data, *register, *mask),
+            Self::Mask { register, mask } => bitwise(data, *register, &mask.to_ne_bytes()),
+            Self::MaskBytes { register, mask } => bitwise(data, *register, mask),
             Self::Compare {
                 register,
                 how,
@@ -343,13 +353,13 @@ impl Expression {
                     .be32(2, key.number())
                     .be32(3, VERDICT_REGISTER);
             }
-            Self::DestinationNat { address, port } => {
-                data.be32(1, NFT_NAT_DNAT)
-                    .be32(2, AF_INET)
-                    .be32(3, address.number());
-                if let Some(port) = port {
-                    data.be32(5, port.number());
-                }
+            Self::DestinationNat {
+                family,
+                address,
+                port,
+            } => nat(data, (NFT_NAT_DNAT, *family), *address, *port),
+            Self::SourceNat { family, address } => {
+                nat(data, (NFT_NAT_SNAT, *family), *address, None);
             }
             Self::Masquerade => {}
             Self::Decide(verdict) => {
@@ -360,11 +370,26 @@ impl Expression {
     }
 }
 
+fn nat(
+    data: &mut Attributes,
+    (kind, family): (u32, Family),
+    address: Register,
+    port: Option<Register>,
+) {
+    data.be32(1, kind)
+        .be32(2, family as u32)
+        .be32(3, address.number());
+    if let Some(port) = port {
+        data.be32(5, port.number());
+    }
+}
+
 /// `register = register & mask ^ 0`.
-fn bitwise(data: &mut Attributes, register: Register, mask: [u8; 4]) {
+fn bitwise(data: &mut Attributes, register: Register, mask: &[u8]) {
+    let length = u32::try_from(mask.len()).expect("a register's length");
     data.be32(1, register.number())
         .be32(2, register.number())
-        .be32(3, 4);
-    value(data, 4, &mask);
-    value(data, 5, &[0; 4]);
+        .be32(3, length);
+    value(data, 4, mask);
+    value(data, 5, &vec![0; mask.len()]);
 }

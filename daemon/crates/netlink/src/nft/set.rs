@@ -1,6 +1,6 @@
 //! Sets and maps, and their elements.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::expression::{Verdict, value};
 use crate::attribute::Attributes;
@@ -50,6 +50,8 @@ pub(super) fn interface_name(name: &str) -> [u8; 16] {
 pub enum DataType {
     /// `ipv4_addr`.
     Address,
+    /// `ipv6_addr`.
+    Address6,
     /// `inet_proto`.
     Protocol,
     /// `inet_service`.
@@ -62,6 +64,7 @@ impl DataType {
     fn number(self) -> u32 {
         match self {
             Self::Address => 7,
+            Self::Address6 => 8,
             Self::Protocol => 12,
             Self::Port => 13,
             Self::Interface => 41,
@@ -72,9 +75,9 @@ impl DataType {
     fn length(self) -> u32 {
         match self {
             Self::Address => 4,
+            Self::Address6 | Self::Interface => 16,
             Self::Protocol => 1,
             Self::Port => 2,
-            Self::Interface => 16,
         }
     }
 }
@@ -157,8 +160,8 @@ impl Set<'_> {
 /// One field of a key or of data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
-    /// `ipv4_addr`.
-    Address(Ipv4Addr),
+    /// `ipv4_addr` or `ipv6_addr`.
+    Address(IpAddr),
     /// `inet_proto`.
     Protocol(u8),
     /// `inet_service`.
@@ -170,7 +173,8 @@ pub enum Value {
 impl Value {
     fn append(&self, bytes: &mut Vec<u8>) {
         match self {
-            Self::Address(ip) => bytes.extend_from_slice(&ip.octets()),
+            Self::Address(IpAddr::V4(ip)) => bytes.extend_from_slice(&ip.octets()),
+            Self::Address(IpAddr::V6(ip)) => bytes.extend_from_slice(&ip.octets()),
             Self::Protocol(number) => bytes.push(*number),
             Self::Port(port) => bytes.extend_from_slice(&port.to_be_bytes()),
             Self::Interface(name) => bytes.extend_from_slice(&interface_name(name)),
@@ -237,16 +241,34 @@ impl Element {
         }
     }
 
+    /// Maps all concatenated keys between two (inclusive, field by field) to a verdict.
+    #[must_use]
+    pub fn range_verdict(first: &[Value], last: &[Value], verdict: Verdict) -> Self {
+        debug_assert!(first.len() > 1, "ranges of one field are two elements");
+        Self {
+            key_end: Some(join(last)),
+            ..Self::verdict(first, verdict)
+        }
+    }
+
     /// Maps all addresses of a network to a verdict, in a map with one field and intervals: the first
     /// address with its verdict, and a mark at the first address after the network.
     #[must_use]
-    pub fn network_verdict(network: Ipv4Addr, prefix: u8, verdict: Verdict) -> Vec<Self> {
-        let size = 1_u64 << 32_u8.saturating_sub(prefix);
-        let after = u64::from(u32::from(network)) + size;
+    pub fn network_verdict(network: IpAddr, prefix: u8, verdict: Verdict) -> Vec<Self> {
+        let after: Option<IpAddr> = match network {
+            IpAddr::V4(network) => 1_u32
+                .checked_shl(32_u32.saturating_sub(prefix.into()))
+                .and_then(|size| u32::from(network).checked_add(size))
+                .map(|after| IpAddr::V4(after.into())),
+            IpAddr::V6(network) => 1_u128
+                .checked_shl(128_u32.saturating_sub(prefix.into()))
+                .and_then(|size| u128::from(network).checked_add(size))
+                .map(|after| IpAddr::V6(after.into())),
+        };
         let mut elements = vec![Self::verdict(&[Value::Address(network)], verdict)];
-        // A network that ends at 255.255.255.255 has no address after it and needs no mark.
-        if let Ok(after) = u32::try_from(after) {
-            let mark = Self::new(&[Value::Address(after.into())], None);
+        // A network that ends at the last address has none after it and needs no mark.
+        if let Some(after) = after {
+            let mark = Self::new(&[Value::Address(after)], None);
             elements.push(Self {
                 interval_end: true,
                 ..mark

@@ -1,8 +1,8 @@
-//! IPv4 addresses of links.
+//! IP addresses of links.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use super::AF_INET;
+use super::{AF_INET, AF_INET6, AF_UNSPEC, family, ip_of, octets};
 use crate::attribute::{Malformed, attributes};
 use crate::error::Error;
 use crate::message::{CREATE, EXCLUSIVE, Message};
@@ -15,6 +15,8 @@ const RTM_GETADDR: u16 = 22;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_BROADCAST: u16 = 4;
+/// No duplicate of an IPv6 address is looked for: it can be used at once.
+const IFA_F_NODAD: u8 = 2;
 
 /// An address on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub struct Address {
     /// Index of the link.
     pub link: u32,
     /// The address.
-    pub ip: Ipv4Addr,
+    pub ip: IpAddr,
     /// Length of the network's prefix.
     pub prefix: u8,
 }
@@ -30,7 +32,8 @@ pub struct Address {
 /// `struct ifaddrmsg`: family, prefix length, flags, scope, index.
 fn header(address: Address) -> [u8; 8] {
     let [a, b, c, d] = address.link.to_ne_bytes();
-    [AF_INET, address.prefix, 0, 0, a, b, c, d]
+    let flags = if address.ip.is_ipv6() { IFA_F_NODAD } else { 0 };
+    [family(address.ip), address.prefix, flags, 0, a, b, c, d]
 }
 
 /// Gives a link an address; the kernel adds the route to its network.
@@ -40,13 +43,15 @@ pub fn add_address(address: Address) -> Message {
         "add address {}/{} to link {}",
         address.ip, address.prefix, address.link
     );
-    let host_bits = u32::MAX.checked_shr(u32::from(address.prefix)).unwrap_or(0);
-    let broadcast = Ipv4Addr::from(u32::from(address.ip) | host_bits);
     Message::new(RTM_NEWADDR, CREATE | EXCLUSIVE, what, &header(address)).with(|attributes| {
         attributes
-            .bytes(IFA_LOCAL, &address.ip.octets())
-            .bytes(IFA_ADDRESS, &address.ip.octets());
-        if address.prefix < 31 {
+            .bytes(IFA_LOCAL, &octets(address.ip))
+            .bytes(IFA_ADDRESS, &octets(address.ip));
+        if let IpAddr::V4(ip) = address.ip
+            && address.prefix < 31
+        {
+            let host_bits = u32::MAX.checked_shr(u32::from(address.prefix)).unwrap_or(0);
+            let broadcast = Ipv4Addr::from(u32::from(ip) | host_bits);
             attributes.bytes(IFA_BROADCAST, &broadcast.octets());
         }
     })
@@ -61,18 +66,18 @@ pub fn delete_address(address: Address) -> Message {
     );
     Message::new(RTM_DELADDR, 0, what, &header(address)).with(|attributes| {
         attributes
-            .bytes(IFA_LOCAL, &address.ip.octets())
-            .bytes(IFA_ADDRESS, &address.ip.octets());
+            .bytes(IFA_LOCAL, &octets(address.ip))
+            .bytes(IFA_ADDRESS, &octets(address.ip));
     })
 }
 
-/// All IPv4 addresses of the socket's namespace.
+/// All IP addresses of the socket's namespace.
 pub fn addresses(socket: &mut Socket) -> Result<Vec<Address>, Error> {
     let message = Message::new(
         RTM_GETADDR,
         0,
         "list addresses",
-        &[AF_INET, 0, 0, 0, 0, 0, 0, 0],
+        &[AF_UNSPEC, 0, 0, 0, 0, 0, 0, 0],
     );
     socket.dump(&message, |kind, body| {
         if kind == RTM_NEWADDR {
@@ -88,19 +93,20 @@ fn read(body: &[u8]) -> Result<Option<Address>, Malformed> {
         .split_first_chunk::<8>()
         .ok_or(Malformed("address header"))?;
     let [family, prefix, _, _, i0, i1, i2, i3] = *header;
-    if family != AF_INET {
+    if !matches!(family, AF_INET | AF_INET6) {
         return Ok(None);
     }
+    let mut ip = None;
     for attribute in attributes(rest) {
-        if let (IFA_LOCAL, payload) = attribute? {
-            let octets: [u8; 4] = payload.try_into().map_err(|_| Malformed("address"))?;
-            let link = u32::from_ne_bytes([i0, i1, i2, i3]);
-            return Ok(Some(Address {
-                link,
-                ip: octets.into(),
-                prefix,
-            }));
+        match attribute? {
+            (IFA_LOCAL, payload) => ip = Some(ip_of(payload, "address")?),
+            // An IPv6 address of a link that is no tunnel has only this.
+            (IFA_ADDRESS, payload) if ip.is_none() && family == AF_INET6 => {
+                ip = Some(ip_of(payload, "address")?);
+            }
+            _ => {}
         }
     }
-    Ok(None)
+    let link = u32::from_ne_bytes([i0, i1, i2, i3]);
+    Ok(ip.map(|ip| Address { link, ip, prefix }))
 }

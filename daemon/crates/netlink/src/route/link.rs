@@ -13,18 +13,18 @@ const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_SETLINK: u16 = 19;
 
-const IFLA_ADDRESS: u16 = 1;
-const IFLA_IFNAME: u16 = 3;
-const IFLA_MTU: u16 = 4;
-const IFLA_LINK: u16 = 5;
+pub(super) const IFLA_ADDRESS: u16 = 1;
+pub(super) const IFLA_IFNAME: u16 = 3;
+pub(super) const IFLA_MTU: u16 = 4;
+pub(super) const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_OPERSTATE: u16 = 16;
-const IFLA_LINKINFO: u16 = 18;
+pub(super) const IFLA_LINKINFO: u16 = 18;
 const IFLA_GROUP: u16 = 27;
-const IFLA_NET_NS_FD: u16 = 28;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
+pub(super) const IFLA_NET_NS_FD: u16 = 28;
+pub(super) const IFLA_INFO_KIND: u16 = 1;
+pub(super) const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_BRPORT_STATE: u16 = 1;
@@ -35,7 +35,7 @@ const IFLA_BRPORT_ISOLATED: u16 = 33;
 const OPERSTATE_UNKNOWN: u8 = 0;
 const OPERSTATE_UP: u8 = 6;
 const BR_STATE_DISABLED: u8 = 0;
-const IFF_UP: u32 = 1;
+pub(super) const IFF_UP: u32 = 1;
 /// Index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;
 
@@ -164,7 +164,7 @@ fn peer_attributes(peer: &VethPeer<'_>, mtu: u32) -> Vec<u8> {
     payload
 }
 
-fn new_link(what: String, flags: u32) -> Message {
+pub(super) fn new_link(what: String, flags: u32) -> Message {
     Message::new(
         RTM_NEWLINK,
         CREATE | EXCLUSIVE,

@@ -1,6 +1,6 @@
 //! Batches of nf_tables as `nft` reads them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use gantry_netlink::nft::{
     self, BaseChain, Batch, CtKey, Data, DataType, Element, Expression, Family, FibResult, Hook,
@@ -72,7 +72,7 @@ fn everything() -> Batch {
 }
 
 fn fill(batch: &mut Batch) {
-    let container = Ipv4Addr::new(172, 17, 0, 2);
+    let container = IpAddr::from([172, 17, 0, 2]);
     let jump = || Verdict::Jump("net_a".to_owned());
     batch
         .add_elements(
@@ -99,7 +99,7 @@ fn fill(batch: &mut Batch) {
         )
         .add_elements(
             "subnets",
-            &Element::network_verdict(Ipv4Addr::new(172, 17, 0, 0), 16, jump()),
+            &Element::network_verdict(IpAddr::from([172, 17, 0, 0]), 16, jump()),
         );
 }
 
@@ -124,6 +124,7 @@ fn nat_rules(batch: &mut Batch) {
         to: r(4),
     });
     dnat.push(Expression::DestinationNat {
+        family: Family::Ipv4,
         address: r(4),
         port: Some(r(5)),
     });
@@ -134,6 +135,7 @@ fn nat_rules(batch: &mut Batch) {
         to: r(4),
     });
     ranges.push(Expression::DestinationNat {
+        family: Family::Ipv4,
         address: r(4),
         port: None,
     });
@@ -264,7 +266,10 @@ fn a_table_is_replaced_in_one_batch_and_a_thousand_elements_come_and_go() {
         let mut socket = netfilter_socket();
         everything().commit(&mut socket).unwrap();
         let port = |n: u16| {
-            let target = [Value::Address(Ipv4Addr::new(172, 17, 0, 9)), Value::Port(n)];
+            let target = [
+                Value::Address(IpAddr::from([172, 17, 0, 9])),
+                Value::Port(n),
+            ];
             Element::value(&[Value::Protocol(6), Value::Port(n)], &target)
         };
         let many: Vec<_> = (20000..21000).map(port).collect();

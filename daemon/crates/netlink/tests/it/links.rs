@@ -1,6 +1,6 @@
 //! Links, addresses, routes and forwarding entries as `ip` reads them.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 use gantry_netlink::{Error, route};
@@ -41,7 +41,7 @@ fn a_bridge_and_a_veth_pair_are_made_as_ip_shows_them() {
         };
         let address = route::Address {
             link: bridge.index,
-            ip: Ipv4Addr::new(172, 17, 0, 1),
+            ip: IpAddr::from([172, 17, 0, 1]),
             prefix: 16,
         };
         socket
@@ -116,10 +116,10 @@ fn configure_inside(namespace: &std::os::fd::OwnedFd) {
             let link = route::link(&mut socket, "eth0").unwrap().unwrap().index;
             let address = route::Address {
                 link,
-                ip: Ipv4Addr::new(172, 17, 0, 2),
+                ip: IpAddr::from([172, 17, 0, 2]),
                 prefix: 16,
             };
-            let gateway = Ipv4Addr::new(172, 17, 0, 1);
+            let gateway = IpAddr::from([172, 17, 0, 1]);
             let messages = [
                 route::loopback_up(),
                 route::add_address(address),
@@ -169,7 +169,7 @@ fn the_kernels_own_words_are_kept() {
         let mut socket = route_socket();
         let address = route::add_address(route::Address {
             link: 1,
-            ip: Ipv4Addr::new(10, 1, 1, 1),
+            ip: IpAddr::from([10, 1, 1, 1]),
             prefix: 8,
         });
         let error = socket.request(&[address.clone(), address]).unwrap_err();

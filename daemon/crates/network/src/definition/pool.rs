@@ -1,19 +1,19 @@
 //! `IPAM.Config`: subnets with range, gateway and kept addresses.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::{DefinitionError, Findings, SubnetRequest};
 
 /// A subnet that a user chose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pool {
-    pub(crate) subnet: Ipv4Net,
-    pub(crate) ip_range: Option<Ipv4Net>,
-    pub(crate) gateway: Option<Ipv4Addr>,
-    pub(crate) reserved: BTreeMap<String, Ipv4Addr>,
+    pub(crate) subnet: IpNet,
+    pub(crate) ip_range: Option<IpNet>,
+    pub(crate) gateway: Option<IpAddr>,
+    pub(crate) reserved: BTreeMap<String, IpAddr>,
 }
 
 /// What is wrong with an entry of `IPAM.Config`, in dockerd's words.
@@ -40,7 +40,7 @@ pub enum PoolError {
     ForeignAddress(String, IpNet),
 }
 
-/// All IPv4 entries, or everything that is wrong with any. Entries of IPv6 are checked and left out.
+/// All entries, or everything that is wrong with any.
 pub(crate) fn read_pools(requests: &[SubnetRequest]) -> Result<Vec<Pool>, DefinitionError> {
     let mut findings = Vec::new();
     let pools = requests
@@ -88,24 +88,14 @@ fn read(request: &SubnetRequest, findings: &mut Vec<PoolError>) -> Option<Pool> 
     let mut reserved = BTreeMap::new();
     for (name, text) in &request.reserved {
         match address_within(subnet, text, format!("auxiliary address {name}")) {
-            Ok(IpAddr::V4(address)) => drop(reserved.insert(name.clone(), address)),
-            Ok(IpAddr::V6(_)) => {}
+            Ok(address) => drop(reserved.insert(name.clone(), address)),
             Err(error) => note(error),
         }
     }
-    let IpNet::V4(subnet) = subnet else {
-        return None;
-    };
     Some(Pool {
         subnet,
-        ip_range: match range {
-            Some(IpNet::V4(range)) => Some(range),
-            _ => None,
-        },
-        gateway: match gateway {
-            Some(IpAddr::V4(gateway)) => Some(gateway),
-            _ => None,
-        },
+        ip_range: range,
+        gateway,
         reserved,
     })
 }

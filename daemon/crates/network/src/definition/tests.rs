@@ -116,10 +116,6 @@ fn names_and_drivers_are_refused_in_dockerds_words() {
         "only one instance of \"host\" network is allowed"
     );
     assert_eq!(refusal(&driver("bogus")), "plugin \"bogus\" not found");
-    assert_eq!(
-        refusal(&driver("ipvlan")),
-        "network driver ipvlan is not built yet in Gantry"
-    );
     let none = NetworkRequest {
         ipv4: false,
         ..request("x")
@@ -133,10 +129,6 @@ fn names_and_drivers_are_refused_in_dockerds_words() {
     assert_eq!(
         refusal(&two),
         "bridge driver doesn't support multiple subnets"
-    );
-    assert_eq!(
-        refusal(&with_pool("fd00::/64", "", "", &[])),
-        "IPv6 on networks is not built yet in Gantry"
     );
 }
 
@@ -162,7 +154,6 @@ fn options_are_read_and_refused_in_dockerds_words() {
         refusal(&with_option(keys::GATEWAY_MODES[0], "bogus")),
         "failed to parse com.docker.network.bridge.gateway_mode_ipv4 value: bogus (unknown gateway mode bogus)"
     );
-    assert!(refusal(&with_option(keys::GATEWAY_MODES[0], "routed")).contains("not built yet"));
     let mut isolated = with_option(keys::GATEWAY_MODES[0], "isolated");
     assert_eq!(
         refusal(&isolated),
@@ -172,7 +163,7 @@ fn options_are_read_and_refused_in_dockerds_words() {
     assert!(super::define(&isolated, Vec::new()).is_ok());
     let read = |key, value| match read(&with_option(key, value)).unwrap().driver {
         Driver::Bridge(options) => options,
-        Driver::Macvlan(options) => panic!("{options:?}"),
+        other => panic!("{other:?}"),
     };
     assert_eq!(read(keys::MTU, "1400").mtu, Some(1400));
     assert_eq!(read(keys::MTU, "0").mtu, None);
@@ -188,14 +179,14 @@ fn a_whole_pool_is_read() {
         "10.5.0.254",
         &[("x", "10.5.1.1")],
     );
-    let pool = read(&request).unwrap().pool.unwrap();
-    assert_eq!(pool.gateway, Some(Ipv4Addr::new(10, 5, 0, 254)));
+    let pool = read(&request).unwrap().pools.remove(0);
+    assert_eq!(pool.gateway, Some(IpAddr::from([10, 5, 0, 254])));
     assert_eq!(pool.ip_range, Some("10.5.1.0/24".parse().unwrap()));
-    assert_eq!(pool.reserved["x"], Ipv4Addr::new(10, 5, 1, 1));
-    assert_eq!(first_host(pool.subnet), Ipv4Addr::new(10, 5, 0, 1));
+    assert_eq!(pool.reserved["x"], IpAddr::from([10, 5, 1, 1]));
+    assert_eq!(first_host(pool.subnet), IpAddr::from([10, 5, 0, 1]));
     assert_eq!(
         first_host("10.9.0.0/31".parse().unwrap()),
-        Ipv4Addr::new(10, 9, 0, 0)
+        IpAddr::from([10, 9, 0, 0])
     );
 }
 
@@ -213,10 +204,107 @@ fn macvlan_networks_have_a_parent_and_a_mode() {
     let Driver::Macvlan(options) = read_mode("vepa").unwrap().driver else {
         panic!("another driver");
     };
-    assert_eq!(options.parent, "eth0");
+    assert_eq!(options.parent.as_deref(), Some("eth0"));
     assert_eq!(
         read_mode("bogus").unwrap_err().to_string(),
         "requested macvlan mode 'bogus' is not valid, 'bridge' mode is the macvlan driver default"
     );
-    assert!(refusal(&macvlan(&[])).contains("without a parent is not built yet"));
+    let Driver::Macvlan(alone) = read(&macvlan(&[])).unwrap().driver else {
+        panic!("another driver");
+    };
+    assert_eq!(alone.parent, None);
+    assert_eq!(
+        refusal(&macvlan(&[("parent", "lo")])),
+        "loopback interface is not a valid macvlan parent link"
+    );
+    assert_eq!(tagged("eth0.10"), Some(("eth0", 10)));
+    for name in ["eth0", "eth0.0", "eth0.4095", ".5", "eth0.x"] {
+        assert_eq!(tagged(name), None, "{name}");
+    }
+}
+
+#[test]
+fn ipvlan_networks_have_modes_and_flags() {
+    let ipvlan = |key: &str, value: &str| NetworkRequest {
+        driver: "ipvlan".to_owned(),
+        ..with_option(key, value)
+    };
+    let Driver::Ipvlan(options) = read(&ipvlan("ipvlan_mode", "l3s")).unwrap().driver else {
+        panic!("another driver");
+    };
+    assert_eq!(options.mode, gantry_netlink::route::IpvlanMode::L3s);
+    assert_eq!(
+        refusal(&ipvlan("ipvlan_mode", "l9")),
+        "requested ipvlan mode 'l9' is not valid, 'l2' mode is the ipvlan driver default"
+    );
+}
+
+/// Read off dockerd 28.5.
+#[test]
+fn networks_of_settings_hold_nothing_of_an_operators() {
+    let told = |request: NetworkRequest| check_config(&request).map_err(|e| e.to_string());
+    let config = NetworkRequest {
+        config_only: true,
+        ..request("x")
+    };
+    assert_eq!(told(config.clone()), Ok(()));
+    let mut internal = config.clone();
+    internal.internal = true;
+    assert!(
+        told(internal)
+            .unwrap_err()
+            .starts_with("configuration network can only contain")
+    );
+    let mut nested = config;
+    nested.config_from = Some("y".to_owned());
+    assert_eq!(
+        told(nested).unwrap_err(),
+        "a configuration network cannot depend on another configuration network"
+    );
+    let from = NetworkRequest {
+        config_from: Some("y".to_owned()),
+        ..with_pool("10.5.0.0/16", "", "", &[])
+    };
+    assert!(
+        told(from)
+            .unwrap_err()
+            .starts_with("user specified configurations")
+    );
+}
+
+#[test]
+fn pools_of_both_families_are_read_and_one_of_each_is_a_bridges() {
+    let pool = |subnet: &str, gateway: &str| SubnetRequest {
+        subnet: subnet.to_owned(),
+        gateway: gateway.to_owned(),
+        ..SubnetRequest::default()
+    };
+    let mut both = request("x");
+    both.ipv6 = true;
+    both.subnets = vec![
+        pool("2001:db8::/64", "2001:db8::9"),
+        pool("10.5.0.0/16", ""),
+    ];
+    let pools = read(&both).unwrap().pools;
+    assert_eq!(pools[0].gateway, Some("2001:db8::9".parse().unwrap()));
+    assert_eq!(
+        first_host(pools[0].subnet),
+        "2001:db8::1".parse::<IpAddr>().unwrap()
+    );
+    both.subnets.push(pool("2001:db8:1::/64", ""));
+    assert_eq!(
+        refusal(&both),
+        "bridge driver doesn't support multiple subnets"
+    );
+    both.driver = "macvlan".to_owned();
+    assert_eq!(read(&both).unwrap().pools.len(), 3);
+    both.subnets = vec![pool("2001:db8::1/64", "")];
+    assert_eq!(
+        refusal(&both),
+        "invalid network config:\ninvalid subnet 2001:db8::1/64: it should be 2001:db8::/64"
+    );
+    both.ipv4 = false;
+    both.ipv6 = false;
+    both.subnets.clear();
+    assert_eq!(refusal(&both), "IPv4 or IPv6 must be enabled");
 }

@@ -1,12 +1,17 @@
-//! Published ports in the table: four maps, looked up in order by the first packet of a connection.
+//! Published ports in the table: four maps, looked up in order by the first packet of a connection, and
+//! one of ports that are open at the container's own address.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use gantry_netlink::nft::{
-    Batch, Data, DataType, Element, Expression, MetaKey, PayloadBase, Register, Set, Value,
+    Batch, Data, DataType, Element, Expression, MetaKey, PayloadBase, Register, Set, Value, Verdict,
 };
 
+use super::terms::{destination, verdict_of};
+use super::{address_type, nft_family};
+use crate::definition::GatewayMode;
 use crate::port::{Protocol, PublishedPort};
+use crate::store::Family;
 
 /// host address . protocol . port → container address . port
 const BOUND: &str = "bound_ports";
@@ -16,6 +21,8 @@ const ANY: &str = "ports";
 const BOUND_RANGES: &str = "bound_ranges";
 /// As `ANY`, for such ranges.
 const ANY_RANGES: &str = "ranges";
+/// container address . protocol . port → accept, where others reach containers at their own addresses
+const OPEN: &str = "open_ports";
 
 /// Shorter runs are single elements: interval maps are rewritten as a whole at each change.
 const SHORTEST_RANGE: u16 = 16;
@@ -23,14 +30,39 @@ const SHORTEST_RANGE: u16 = 16;
 /// The ports that one endpoint publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Publication {
-    pub(crate) container: Ipv4Addr,
     pub(crate) ports: Vec<PublishedPort>,
+    /// Of IPv4 and IPv6.
+    pub(crate) targets: [Option<Target>; 2],
+}
+
+/// Where a family's packets for published ports go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) container: IpAddr,
+    pub(crate) mode: GatewayMode,
+    /// Are ports open at the container's own address, for some or for all?
+    pub(crate) open: bool,
+}
+
+impl Publication {
+    /// What the kernel carries for a family: a port of another family than its container's is relayed.
+    fn of(&self, family: Family) -> Option<(Target, Vec<PublishedPort>)> {
+        let target = self.targets[match family {
+            Family::V4 => 0,
+            Family::V6 => 1,
+        }]?;
+        let ports = self.ports.iter();
+        let own = ports
+            .filter(|port| Family::of(port.host_ip) == family)
+            .cloned();
+        Some((target, own.collect()))
+    }
 }
 
 /// Consecutive ports, each published as itself, or one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
-    host_ip: Ipv4Addr,
+    host_ip: IpAddr,
     protocol: Protocol,
     host: u16,
     container: u16,
@@ -100,7 +132,7 @@ fn protocol_number(protocol: Protocol) -> u8 {
 }
 
 /// The map that a run belongs to, and its element there.
-fn element(run: Run, container: Ipv4Addr) -> (&'static str, Element) {
+fn element(run: Run, container: IpAddr) -> (&'static str, Element) {
     let bound = !run.host_ip.is_unspecified();
     let key = |port: u16| {
         let mut key = vec![
@@ -126,96 +158,138 @@ fn element(run: Run, container: Ipv4Addr) -> (&'static str, Element) {
     }
 }
 
+/// The element that opens a run of ports at the container's own address.
+fn opening(run: Run, container: IpAddr) -> Element {
+    let key = |port: u16| {
+        [
+            Value::Address(container),
+            Value::Protocol(protocol_number(run.protocol)),
+            Value::Port(port),
+        ]
+    };
+    let last = key(run.container + (run.count - 1));
+    Element::range_verdict(&key(run.container), &last, Verdict::Accept)
+}
+
 /// All elements by map.
-fn elements(published: &[Publication]) -> [(&'static str, Vec<Element>); 4] {
-    let mut maps = [BOUND, ANY, BOUND_RANGES, ANY_RANGES].map(|map| (map, Vec::new()));
-    for publication in published {
-        for run in runs(&publication.ports) {
-            let (name, element) = element(run, publication.container);
-            let (_, list) = maps
-                .iter_mut()
-                .find(|(map, _)| *map == name)
-                .expect("one of the four");
-            list.push(element);
+fn elements(family: Family, published: &[Publication]) -> [(&'static str, Vec<Element>); 5] {
+    let mut maps = [BOUND, ANY, BOUND_RANGES, ANY_RANGES, OPEN].map(|map| (map, Vec::new()));
+    let mut put = |name: &str, element: Element| {
+        let map = maps.iter_mut().find(|(map, _)| *map == name);
+        map.expect("one of the five").1.push(element);
+    };
+    for (target, ports) in published.iter().filter_map(|p| p.of(family)) {
+        let on_host = ports.iter().filter(|port| port.host_port != 0);
+        for run in runs(&on_host.cloned().collect::<Vec<_>>()) {
+            let (name, element) = element(run, target.container);
+            put(name, element);
+        }
+        if target.open {
+            for run in runs(&at_container(ports)) {
+                put(OPEN, opening(run, target.container));
+            }
         }
     }
     maps
 }
 
-pub(super) fn add(batch: &mut Batch, published: &[Publication]) {
-    for (map, elements) in elements(published) {
+/// The same ports, each once, as if they were published as themselves.
+fn at_container(ports: Vec<PublishedPort>) -> Vec<PublishedPort> {
+    let mut own = Vec::with_capacity(ports.len());
+    for mut port in ports {
+        port.host_port = port.container_port;
+        port.host_ip = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        own.push(port);
+    }
+    own.sort_by_key(|port| (port.protocol, port.container_port));
+    own.dedup();
+    own
+}
+
+pub(super) fn add(batch: &mut Batch, family: Family, published: &[Publication]) {
+    for (map, elements) in elements(family, published) {
         batch.add_elements(map, &elements);
     }
 }
 
-pub(super) fn delete(batch: &mut Batch, published: &[Publication]) {
-    for (map, elements) in elements(published) {
+pub(super) fn delete(batch: &mut Batch, family: Family, published: &[Publication]) {
+    for (map, elements) in elements(family, published) {
         batch.delete_elements(map, &elements);
     }
 }
 
-pub(super) fn add_maps(batch: &mut Batch) {
-    let bound = [DataType::Address, DataType::Protocol, DataType::Port];
-    let target = [DataType::Address, DataType::Port];
+pub(super) fn add_maps(batch: &mut Batch, family: Family) {
+    let address = address_type(family);
+    let bound = [address, DataType::Protocol, DataType::Port];
+    let target = [address, DataType::Port];
     let single = Data::Fields(&target);
     let range = Data::Fields(&target[..1]);
-    batch
-        .add_set(&Set {
-            name: BOUND,
-            key: &bound,
-            data: single,
-            interval: false,
-        })
-        .add_set(&Set {
-            name: ANY,
-            key: &bound[1..],
-            data: single,
-            interval: false,
-        })
-        .add_set(&Set {
-            name: BOUND_RANGES,
-            key: &bound,
-            data: range,
-            interval: true,
-        })
-        .add_set(&Set {
-            name: ANY_RANGES,
-            key: &bound[1..],
-            data: range,
-            interval: true,
+    let maps: [(&str, &[DataType], Data<'_>, bool); 5] = [
+        (BOUND, &bound, single, false),
+        (ANY, &bound[1..], single, false),
+        (BOUND_RANGES, &bound, range, true),
+        (ANY_RANGES, &bound[1..], range, true),
+        (OPEN, &bound, Data::Verdict, true),
+    ];
+    for (name, key, data, interval) in maps {
+        batch.add_set(&Set {
+            name,
+            key,
+            data,
+            interval,
         });
+    }
 }
 
-/// The look-ups: key in registers 0 to 2, target in 4 and 5.
-pub(super) fn rules() -> [Vec<Expression>; 4] {
-    let (address, port) = (Register(4), Register(5));
-    let rule = |map: &str, bound: bool, port: Option<Register>| {
-        let mut rule = Vec::new();
-        if bound {
-            rule.push(Expression::Payload {
-                base: PayloadBase::Network,
-                offset: 16,
-                length: 4,
-                to: Register(0),
-            });
-        }
-        let first = u8::from(bound);
-        rule.push(Expression::Meta {
+/// Registers that an address takes.
+fn width(family: Family) -> u8 {
+    match family {
+        Family::V4 => 1,
+        Family::V6 => 4,
+    }
+}
+
+/// Loads protocol and destination port into two registers.
+fn load_port(first: u8) -> [Expression; 2] {
+    [
+        Expression::Meta {
             key: MetaKey::TransportProtocol,
             to: Register(first),
-        });
-        rule.push(Expression::Payload {
+        },
+        Expression::Payload {
             base: PayloadBase::Transport,
             offset: 2,
             length: 2,
             to: Register(first + 1),
-        });
+        },
+    ]
+}
+
+/// Obeys what is said of the packet's destination in the map of open ports.
+pub(super) fn look_up_open(family: Family) -> Vec<Expression> {
+    let [protocol, port] = load_port(width(family));
+    vec![destination(family), protocol, port, verdict_of(OPEN)]
+}
+
+/// The look-ups: the key in the first registers, the target from the ninth on.
+pub(super) fn rules(family: Family) -> [Vec<Expression>; 4] {
+    let (address, port) = (Register(8), Register(8 + width(family)));
+    let rule = |map: &str, bound: bool, port: Option<Register>| {
+        let mut rule = Vec::new();
+        if bound {
+            rule.push(destination(family));
+        }
+        rule.extend(load_port(if bound { width(family) } else { 0 }));
         rule.push(Expression::Lookup {
             map: map.to_owned(),
             key: Register(0),
             to: address,
         });
-        rule.push(Expression::DestinationNat { address, port });
+        rule.push(Expression::DestinationNat {
+            family: nft_family(family),
+            address,
+            port,
+        });
         rule
     };
     [
@@ -234,7 +308,7 @@ mod tests {
         PublishedPort {
             container_port,
             protocol: Protocol::Tcp,
-            host_ip: Ipv4Addr::UNSPECIFIED,
+            host_ip: IpAddr::from([0, 0, 0, 0]),
             host_port,
         }
     }

@@ -70,6 +70,7 @@ fn lead(server: Ipv4Addr, protocol: u8, port: u16) -> Vec<Expression> {
             to: target,
         },
         Expression::DestinationNat {
+            family: Family::Ipv4,
             address,
             port: Some(target),
         },

@@ -1,27 +1,28 @@
 //! A container joins a network.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
-use gantry_ids::EndpointId;
-
-use super::{Held, Network, Networks, State, lock, publication, settings};
-use crate::address_book::Unavailable as NoAddress;
-use crate::bridge;
-use crate::endpoint::{Endpoint, EndpointRequest, MacAddr};
+use super::{Networks, lock, settings};
+use crate::definition::GatewayMode;
+use crate::endpoint::{Endpoint, EndpointRequest};
 use crate::error::{NetworkError, Publisher};
 use crate::firewall;
 use crate::namespace;
-use crate::port::{HostPort, PublishedPort};
+use crate::port::PortRequest;
+use crate::port::{HostPort, Protocol, PublishedPort};
 use crate::port_book::{Busy, Unavailable as NoPort};
-use crate::reservation::{Refused, Reservation};
-use crate::store::NetworkRecord;
+use crate::reservation::{Refused, Reservation, has_ipv6};
+use crate::store::{Family, NetworkRecord};
 
 impl Networks {
     /// Connects a container's sandbox to a network and publishes its ports: one veth, one firewall
     /// transaction. All or nothing. On `none` and `host` only the membership is recorded.
     pub fn connect(&self, request: &EndpointRequest) -> Result<Endpoint, NetworkError> {
         let network = self.state().find(&request.network)?.record.clone();
+        if network.config_only {
+            return Err(NetworkError::ConfigOnly);
+        }
         let sandbox = if settings::has_links(&network) {
             Some(self.open_sandbox(request)?)
         } else {
@@ -61,8 +62,36 @@ impl Networks {
         self.move_ports(&endpoint.container)
     }
 
+    /// Leads connections that the kernel cannot to the endpoint's container.
+    pub(super) fn relay(&self, endpoint: &Endpoint) {
+        let sockets: Vec<_> = {
+            let state = self.state();
+            let held = state.containers.get(&endpoint.container).into_iter();
+            let mut held = held.flat_map(|c| &c.endpoints);
+            let own = held.find(|h| h.endpoint.id == endpoint.id);
+            own.map(|h| h.ports.relayed().to_vec()).unwrap_or_default()
+        };
+        let address = endpoint.ip6.map(IpAddr::V6).or(endpoint.ip.map(IpAddr::V4));
+        for (host, socket) in sockets {
+            let published = |port: &&PublishedPort| {
+                port.protocol == Protocol::Tcp
+                    && (port.host_ip, port.host_port) == (host.ip(), host.port())
+            };
+            let port = endpoint.ports.iter().find(published);
+            let (Some(address), Some(port)) = (address, port) else {
+                continue;
+            };
+            let target = SocketAddr::new(address, port.container_port);
+            if let Err(error) = self.relay.lead(host, &socket, target) {
+                tracing::warn!(%host, %error, "connections by IPv6 are not relayed");
+            }
+        }
+    }
+
     pub(super) fn publish(&self, endpoint: &Endpoint) -> Result<(), NetworkError> {
-        let Some(publication) = publication(endpoint).filter(|_| self.config.firewall) else {
+        self.relay(endpoint);
+        let publication = self.state().publication(endpoint);
+        let Some(publication) = publication.filter(|_| self.config.firewall) else {
             return Ok(());
         };
         let mut socket = lock(&self.netfilter);
@@ -107,7 +136,7 @@ impl Networks {
                 }
                 Err(refused) => {
                     self.state().ports.release(&endpoint.ports);
-                    let fixed = is_exact(request, &endpoint, &refused.port);
+                    let fixed = is_exact(request, &refused.port);
                     busy.insert((refused.port.protocol, refused.port.host_port));
                     if fixed {
                         self.give_back(&endpoint);
@@ -126,15 +155,29 @@ impl Networks {
         busy: &Busy,
     ) -> Result<Vec<PublishedPort>, NetworkError> {
         // What leads nowhere is not reached from outside either.
-        let wanted = if endpoint.gateway.is_some() && network.bridge.is_some() {
-            request.ports.as_slice()
-        } else {
-            &[]
-        };
-        let allocated = self
-            .state()
-            .ports
-            .allocate(wanted, self.default_binding(network), busy);
+        if network.bridge.is_none() || !Family::BOTH.iter().any(|f| endpoint.leads_out(*f)) {
+            return Ok(Vec::new());
+        }
+        let options = settings::options(network);
+        let is_routed =
+            |address: &IpAddr| options.of(Family::of(*address)).mode == GatewayMode::Routed;
+        let mut wanted = Vec::with_capacity(request.ports.len());
+        let mut routed = Vec::new();
+        for port in &request.ports {
+            let addresses = self.host_addresses_of(network, endpoint, (port, request.ports.len()));
+            let (own, on_host): (Vec<_>, _) = addresses.into_iter().partition(is_routed);
+            routed.extend(own.into_iter().map(|host_ip| PublishedPort {
+                container_port: port.container_port,
+                protocol: port.protocol,
+                host_ip,
+                host_port: 0,
+            }));
+            wanted.push((port, on_host));
+        }
+        let allocated = self.state().ports.allocate(&wanted, busy).map(|allocated| {
+            routed.extend(allocated);
+            routed
+        });
         allocated.map_err(|unavailable| match unavailable {
             NoPort::Allocated { address, port } => NetworkError::PortAllocated {
                 publisher: publisher(endpoint),
@@ -149,26 +192,20 @@ impl Networks {
 
     /// The address of an endpoint that did not come into being.
     fn give_back(&self, endpoint: &Endpoint) {
-        let mut state = self.state();
-        if let (
-            Some(ip),
-            Some(Network {
-                addresses: Some(book),
-                ..
-            }),
-        ) = (endpoint.ip, state.by_id(&endpoint.network))
-        {
-            book.release(ip);
+        if let Some(network) = self.state().by_id(&endpoint.network) {
+            for net in endpoint.addresses() {
+                network.release(net.addr());
+            }
         }
     }
 }
 
 /// Was this port asked for by number?
-fn is_exact(request: &EndpointRequest, endpoint: &Endpoint, port: &PublishedPort) -> bool {
-    let index = endpoint.ports.iter().position(|p| p == port);
-    index
-        .and_then(|index| request.ports.get(index))
-        .is_none_or(|asked| matches!(asked.host_port, HostPort::Exact(_)))
+fn is_exact(request: &EndpointRequest, port: &PublishedPort) -> bool {
+    request.ports.iter().any(|asked| {
+        asked.host_port == HostPort::Exact(port.host_port)
+            && (asked.container_port, asked.protocol) == (port.container_port, port.protocol)
+    })
 }
 
 fn publisher(endpoint: &Endpoint) -> Publisher {
@@ -180,101 +217,46 @@ fn publisher(endpoint: &Endpoint) -> Publisher {
 
 fn host_port(endpoint: &Endpoint, refused: Refused) -> NetworkError {
     let Refused { port, source } = refused;
+    let container_ip = endpoint
+        .address(Family::of(port.host_ip))
+        .or(endpoint.ip.map(IpAddr::V4));
     NetworkError::HostPort {
         publisher: publisher(endpoint),
         address: port.host_ip,
         port: port.host_port,
-        container_ip: endpoint.ip.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        container_ip: container_ip.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
         container_port: port.container_port,
         protocol: port.protocol,
         source,
     }
 }
 
-impl State {
-    /// An endpoint with its address, and no ports yet.
-    fn lease(
-        &mut self,
+/// A container with more published ports than this is not reached by IPv6 unless it has IPv6 itself: a
+/// relayed port takes a descriptor.
+const RELAYED_PER_ENDPOINT: usize = 128;
+
+impl Networks {
+    /// The addresses of the host on which a port is to be published: those of the families that the
+    /// container has. One that names none is published on both where the default is every address.
+    fn host_addresses_of(
+        &self,
         network: &NetworkRecord,
-        request: &EndpointRequest,
-    ) -> Result<Endpoint, NetworkError> {
-        let others = self
-            .containers
-            .get(&request.container)
-            .map(|c| c.endpoints.as_slice())
-            .unwrap_or_default();
-        if others.iter().any(|h| h.endpoint.network == network.id) {
-            return Err(NetworkError::AlreadyConnected {
-                container_name: request.container_name.clone(),
-                network: network.name.clone(),
-            });
+        endpoint: &Endpoint,
+        (port, ports): (&PortRequest, usize),
+    ) -> Vec<IpAddr> {
+        let default = self.default_binding(network);
+        let mut wanted = vec![port.host_ip.unwrap_or(default)];
+        if port.host_ip.is_none() && default == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && has_ipv6() {
+            wanted.push(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         }
-        let prefix = settings::options(network).interface_prefix;
-        let interface = (0..).map(|n| format!("{prefix}{n}")).find(|name| {
-            !others
-                .iter()
-                .any(|h| h.endpoint.interface.as_ref() == Some(name))
+        // The relay leads connections by IPv6 to a container that has none.
+        let relayed = self.config.firewall
+            && endpoint.ip.is_some()
+            && port.protocol == Protocol::Tcp
+            && ports <= RELAYED_PER_ENDPOINT;
+        wanted.retain(|address| {
+            endpoint.address(Family::of(*address)).is_some() || (address.is_ipv6() && relayed)
         });
-        if request.ip.is_some() && !network.user_subnet {
-            return Err(NetworkError::AddressNeedsUserSubnet);
-        }
-        if let Some(foreign) = request.link_local.iter().find(|ip| !ip.is_link_local()) {
-            return Err(NetworkError::NotLinkLocal(*foreign));
-        }
-        let ip = self.lease_address(network, request)?;
-        let gateway = settings::gateway(network);
-        Ok(Endpoint {
-            id: EndpointId::generate(),
-            network: network.id.clone(),
-            network_name: network.name.clone(),
-            container: request.container.clone(),
-            container_name: request.container_name.clone(),
-            ip,
-            prefix: network
-                .subnet
-                .filter(|_| ip.is_some())
-                .map_or(0, |s| s.prefix_len()),
-            gateway: gateway.filter(|_| ip.is_some()),
-            mac: ip.map(|ip| request.mac.unwrap_or(MacAddr(bridge::mac_of(ip)))),
-            interface: interface.filter(|_| ip.is_some()),
-            ports: Vec::new(),
-            names: request.names.clone(),
-            links: request.links.clone(),
-            link_local: request.link_local.clone(),
-            gateway_priority: request.gateway_priority,
-        })
-    }
-
-    fn lease_address(
-        &mut self,
-        network: &NetworkRecord,
-        request: &EndpointRequest,
-    ) -> Result<Option<Ipv4Addr>, NetworkError> {
-        let gone = || NetworkError::NoSuchNetwork(network.name.clone());
-        let Some(book) = &mut self.by_id(&network.id).ok_or_else(gone)?.addresses else {
-            return Ok(None);
-        };
-        let leased = match request.ip {
-            Some(ip) => book.lease(ip).map(|()| ip),
-            None => book.lease_any(),
-        };
-        leased
-            .map(Some)
-            .map_err(|unavailable| match (unavailable, request.ip) {
-                (NoAddress::Taken, Some(ip)) => NetworkError::AddressInUse(ip),
-                (NoAddress::Outside, Some(ip)) => NetworkError::AddressOutside(ip),
-                _ => NetworkError::NoAddressLeft {
-                    name: network.name.clone(),
-                    id: network.id.clone(),
-                },
-            })
-    }
-
-    fn attach(&mut self, endpoint: Endpoint, ports: Reservation) {
-        let attached = self
-            .containers
-            .entry(endpoint.container.clone())
-            .or_default();
-        attached.endpoints.push(Held { endpoint, ports });
+        wanted
     }
 }

@@ -7,9 +7,10 @@ use gantry_ids::ContainerId;
 use gantry_netlink::{Protocol, Socket, route};
 
 use super::{Held, Networks, State};
-use crate::endpoint::{Endpoint, leading_out};
+use crate::endpoint::{Endpoint, leading_out, leading_out_by};
 use crate::error::NetworkError;
 use crate::namespace;
+use crate::store::Family;
 
 impl State {
     fn held(&self, container: &ContainerId) -> &[Held] {
@@ -19,8 +20,24 @@ impl State {
             .unwrap_or_default()
     }
 
+    /// The endpoint that holds the published ports: of those that lead out the foremost whose packets pass
+    /// the host. One on a device of the host's cannot be reached through it.
     fn leader(&self, container: &ContainerId) -> Option<Endpoint> {
-        leading_out(self.held(container).iter().map(|h| &h.endpoint)).cloned()
+        let passes_the_host = |endpoint: &&Endpoint| {
+            let network = self
+                .networks
+                .iter()
+                .find(|n| n.record.id == endpoint.network);
+            network.is_some_and(|n| n.record.bridge.is_some())
+        };
+        let endpoints = self.held(container).iter().map(|h| &h.endpoint);
+        leading_out(endpoints.filter(passes_the_host)).cloned()
+    }
+
+    fn leaders(&self, container: &ContainerId) -> Vec<(Family, Endpoint)> {
+        let endpoints = || self.held(container).iter().map(|h| &h.endpoint);
+        let leader = |family| Some((family, leading_out_by(family, endpoints())?.clone()));
+        Family::BOTH.into_iter().filter_map(leader).collect()
     }
 }
 
@@ -33,18 +50,16 @@ impl Networks {
         same.map(|h| h.endpoint.clone())
     }
 
-    /// The endpoint that leads out.
-    pub(super) fn leader(&self, container: &ContainerId) -> Option<Endpoint> {
-        self.state().leader(container)
+    /// The endpoints that lead out, by family.
+    pub(super) fn leaders(&self, container: &ContainerId) -> Vec<(Family, Endpoint)> {
+        self.state().leaders(container)
     }
 
     /// Sends what is for elsewhere through the endpoint that leads out, if there is one.
     fn lead_out(&self, container: &ContainerId, namespace: &OwnedFd) -> Result<(), NetworkError> {
-        let Some(leader) = self.state().leader(container) else {
-            return Ok(());
-        };
+        let leaders = self.leaders(container);
         let path = self.sandbox_path(container);
-        namespace::enter(namespace, &path, || route_through(&leader))
+        namespace::enter(namespace, &path, || route_through(&leaders))
     }
 
     /// Gives the published ports to the endpoint that leads out, where another one has them.
@@ -90,10 +105,8 @@ impl Networks {
             freed.push(held.endpoint);
         }
         self.free(&freed.iter().collect::<Vec<_>>());
-        let Some(leader) = self.state().leader(container) else {
-            return Ok(());
-        };
-        if inherited {
+        let leader = self.state().leader(container);
+        if let Some(leader) = leader.filter(|_| inherited) {
             self.write_record(container)?;
             self.publish(&leader)?;
         }
@@ -119,16 +132,22 @@ impl Networks {
     }
 }
 
-/// Runs in the container's namespace; nothing to do while the interface is not there.
-pub(super) fn route_through(leader: &Endpoint) -> Result<(), NetworkError> {
-    let (Some(interface), Some(gateway)) = (leader.interface.as_deref(), leader.gateway) else {
-        return Ok(());
-    };
+/// Runs in the container's namespace; nothing to do for an interface that is not there.
+pub(super) fn route_through(leaders: &[(Family, Endpoint)]) -> Result<(), NetworkError> {
     let mut socket = Socket::open(Protocol::Route).map_err(NetworkError::Links)?;
-    let Some(link) = route::link(&mut socket, interface).map_err(NetworkError::Links)? else {
-        return Ok(());
-    };
-    socket
-        .request(&[route::replace_default_route(gateway, link.index)])
-        .map_err(NetworkError::Links)
+    for (family, leader) in leaders {
+        let (Some(interface), Some(own)) = (leader.interface.as_deref(), leader.address(*family))
+        else {
+            continue;
+        };
+        let Some(link) = route::link(&mut socket, interface).map_err(NetworkError::Links)? else {
+            continue;
+        };
+        let route = match leader.gateway(*family) {
+            Some(gateway) => route::replace_default_route(gateway, link.index),
+            None => route::replace_default_route_on_link(own, link.index),
+        };
+        socket.request(&[route]).map_err(NetworkError::Links)?;
+    }
+    Ok(())
 }

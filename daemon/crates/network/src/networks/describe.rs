@@ -2,24 +2,26 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{Network, Networks, State};
 use crate::info::{EndpointInfo, IpamInfo, NetworkInfo};
+use crate::store::SubnetRecord;
 
 impl Networks {
     pub(super) fn describe(&self, state: &State, network: &Network) -> NetworkInfo {
         let record = &network.record;
-        let subnet = record.subnet.map(|subnet| IpamInfo {
-            subnet: subnet.trunc(),
-            ip_range: record.ip_range,
+        let subnet = |subnet: &SubnetRecord| IpamInfo {
+            subnet: subnet.net.trunc(),
+            chosen: subnet.chosen,
+            ip_range: subnet.ip_range,
             // As dockerd: a gateway that was found for a user's subnet is not told.
-            gateway: record
+            gateway: subnet
                 .gateway
-                .or((!record.user_subnet).then(|| subnet.addr()))
-                .filter(|gateway| *gateway != subnet.network()),
-            reserved: record.reserved.clone(),
-        });
+                .or((!subnet.chosen).then(|| subnet.net.addr()))
+                .filter(|gateway| *gateway != subnet.net.network()),
+            reserved: subnet.reserved.clone(),
+        };
         NetworkInfo {
             id: record.id.clone(),
             name: record.name.clone(),
@@ -27,11 +29,12 @@ impl Networks {
             created: UNIX_EPOCH + Duration::from_nanos(record.created_ns),
             internal: record.internal,
             attachable: record.attachable,
-            user_subnet: record.user_subnet,
-            ipv4: true,
-            ipv6: false,
-            ipam: subnet.into_iter().collect(),
+            ipv4: record.ipv4,
+            ipv6: record.ipv6,
+            ipam: record.subnets.iter().map(subnet).collect(),
             ipam_options: record.ipam_options.clone(),
+            config_only: record.config_only,
+            config_from: record.config_from.clone(),
             options: record.options.clone(),
             labels: record.labels.clone(),
             endpoints: endpoints(state, network),
@@ -52,6 +55,7 @@ fn endpoints(state: &State, network: &Network) -> Vec<EndpointInfo> {
             endpoint: e.id.clone(),
             mac: e.mac,
             ipv4: e.ip.and_then(|ip| Ipv4Net::new(ip, e.prefix).ok()),
+            ipv6: e.ip6.and_then(|ip| Ipv6Net::new(ip, e.prefix6).ok()),
         })
         .collect()
 }

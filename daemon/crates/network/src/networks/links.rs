@@ -1,25 +1,27 @@
 //! The links of one endpoint: a veth pair, addresses and routes, both when made and when put back.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gantry_netlink::{Protocol, Socket, route};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::default_route::route_through;
 use super::{Networks, defaults, lock, settings};
 use crate::bridge;
-use crate::definition::DefinitionError;
+use crate::definition::{self, DefinitionError};
 use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
 use crate::names;
 use crate::namespace;
-use crate::store::NetworkRecord;
+use crate::store::{Family, NetworkRecord};
 
 /// Of 169.254.0.0/16.
 const LINK_LOCAL_PREFIX: u8 = 16;
+/// Of fe80::/64.
+const LINK_LOCAL_PREFIX_V6: u8 = 64;
 /// How long a container waits for its link at most.
 const CARRIER_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -27,15 +29,15 @@ const CARRIER_DEADLINE: Duration = Duration::from_secs(2);
 struct Inside<'a> {
     interface: &'a str,
     mac: [u8; 6],
-    address: Ipv4Net,
-    link_local: &'a [Ipv4Addr],
+    addresses: Vec<IpNet>,
+    link_local: &'a [IpAddr],
 }
 
 fn inside(endpoint: &Endpoint) -> Option<Inside<'_>> {
     Some(Inside {
         interface: endpoint.interface.as_deref()?,
         mac: endpoint.mac?.0,
-        address: Ipv4Net::new(endpoint.ip?, endpoint.prefix).ok()?,
+        addresses: endpoint.addresses(),
         link_local: &endpoint.link_local,
     })
 }
@@ -52,15 +54,15 @@ impl Networks {
             return Ok(());
         };
         let path = self.sandbox_path(&endpoint.container);
-        let leader = self.leader(&endpoint.container);
+        let leaders = self.leaders(&endpoint.container);
         let configure = || {
             namespace::enter(namespace, &path, || {
                 configure_inside(&inside)?;
-                leader.as_ref().map_or(Ok(()), route_through)
+                route_through(&leaders)
             })
         };
         if let Some(parent) = network.parent.as_deref() {
-            self.make_macvlan(network, parent, (&inside, namespace))?;
+            self.make_on_device(network, parent, (&inside, namespace))?;
             return configure();
         }
         let Some(bridge) = network.bridge.as_deref() else {
@@ -91,7 +93,7 @@ impl Networks {
     }
 
     /// A link on a device of the host's, made in the container's namespace at once.
-    fn make_macvlan(
+    fn make_on_device(
         &self,
         network: &NetworkRecord,
         parent: &str,
@@ -100,19 +102,28 @@ impl Networks {
         let mut socket = lock(&self.route);
         let device = route::link(&mut socket, parent).map_err(NetworkError::Links)?;
         let device = device.ok_or_else(|| DefinitionError::NoParent(parent.to_owned()))?;
-        let spec = route::MacvlanSpec {
-            parent: device.index,
-            mode: settings::macvlan_mode(network),
-            mtu: settings::mtu(network, &self.config).min(device.mtu),
-            place: route::VethPeer {
-                name: inside.interface,
-                mac: inside.mac,
-                namespace: namespace.as_fd(),
-            },
+        let mtu = settings::mtu(network, &self.config).min(device.mtu);
+        let place = route::VethPeer {
+            name: inside.interface,
+            mac: inside.mac,
+            namespace: namespace.as_fd(),
         };
-        socket
-            .request(&[route::create_macvlan(&spec)])
-            .map_err(NetworkError::Links)
+        let message = match settings::ipvlan(network) {
+            Some(options) => route::create_ipvlan(&route::IpvlanSpec {
+                parent: device.index,
+                mode: options.mode,
+                flag: options.flag,
+                mtu,
+                place,
+            }),
+            None => route::create_macvlan(&route::MacvlanSpec {
+                parent: device.index,
+                mode: settings::macvlan_mode(network),
+                mtu,
+                place,
+            }),
+        };
+        socket.request(&[message]).map_err(NetworkError::Links)
     }
 
     /// Deletes an endpoint's link where it lives in the container's namespace: that of a macvlan network,
@@ -146,30 +157,91 @@ impl Networks {
         self.restore_bridge(socket, network)
     }
 
-    /// Makes sure that a network's device is there, as the record says; an administrator's own must be.
-    pub(super) fn restore_bridge(
+    /// Makes sure that a network's device is there, whatever carries it; nothing to do for those that have
+    /// none of the engine's own.
+    pub(super) fn restore_device(
+        &self,
+        socket: &mut Socket,
+        network: &NetworkRecord,
+    ) -> Result<(), NetworkError> {
+        if network.bridge.is_some() {
+            return self.restore_bridge(socket, network).map(drop);
+        }
+        let Some(parent) = network
+            .parent
+            .as_deref()
+            .filter(|_| !network.foreign_bridge)
+        else {
+            return Ok(());
+        };
+        if let Some(link) = route::link(socket, parent).map_err(NetworkError::Links)? {
+            let up = (!link.up).then(|| route::set_up(link.index));
+            let messages: Vec<_> = up.into_iter().collect();
+            return socket.request(&messages).map_err(NetworkError::Links);
+        }
+        let message = match definition::tagged(parent) {
+            Some((device, tag)) => {
+                let link = route::link(socket, device).map_err(NetworkError::Links)?;
+                let link = link.ok_or_else(|| DefinitionError::NoParent(parent.to_owned()))?;
+                route::create_vlan(parent, link.index, tag)
+            }
+            None => return make_lonely(socket, parent),
+        };
+        socket.request(&[message]).map_err(NetworkError::Links)
+    }
+
+    /// Makes a network's device again if it is gone, and tells what was made.
+    pub(super) fn restore_lost_device(
+        &self,
+        socket: &mut Socket,
+        network: &NetworkRecord,
+    ) -> Result<Option<String>, NetworkError> {
+        let (what, name) = match (&network.bridge, &network.parent) {
+            (Some(name), _) => ("bridge", name),
+            (None, Some(name)) if !network.foreign_bridge => ("device", name),
+            _ => return Ok(None),
+        };
+        if route::link(socket, name)
+            .map_err(NetworkError::Links)?
+            .is_some()
+        {
+            return Ok(None);
+        }
+        self.restore_device(socket, network)?;
+        Ok(Some(format!("{what} {name}")))
+    }
+
+    /// Makes sure that a network's bridge is there, as the record says; an administrator's own must be.
+    fn restore_bridge(
         &self,
         socket: &mut Socket,
         network: &NetworkRecord,
     ) -> Result<u32, NetworkError> {
-        let (Some(address), Some(name)) = (network.subnet, network.bridge.as_deref()) else {
+        let first = network.subnets_in_use().next();
+        let (Some(first), Some(name)) = (first, network.bridge.as_deref()) else {
             let why = format!("network {} has no device", network.name);
             return Err(NetworkError::BadBridge(why));
         };
+        let addresses = settings::host_addresses(network);
         if network.foreign_bridge {
             if network.name == defaults::BRIDGE {
                 return bridge::existing(socket, name).map(|(index, _)| index);
             }
-            return bridge::adopt(socket, name, address);
+            return bridge::adopt(socket, name, &addresses);
         }
+        let four = network.subnet(Family::V4).unwrap_or(first);
         let spec = bridge::Wanted {
             name,
-            address,
-            host_address: settings::has_host_address(network),
+            identity: four.net.addr(),
+            addresses: &addresses,
             mtu: settings::mtu(network, &self.config),
         };
+        if network.ipv6 && bridge::kernel_has_ipv6() {
+            bridge::prepare(socket, &spec)?;
+            bridge::settle_ipv6(name)?;
+        }
         let index = bridge::ensure(socket, &spec)?;
-        if self.config.firewall {
+        if self.config.firewall && network.ipv4 {
             bridge::allow_loopback_routing(name)?;
         }
         Ok(index)
@@ -245,6 +317,39 @@ impl Networks {
     }
 }
 
+/// A device that leads nowhere: a dummy, or where the kernel has none a veth pair that nobody uses.
+fn make_lonely(socket: &mut Socket, name: &str) -> Result<(), NetworkError> {
+    match socket.request(&[route::create_dummy(name)]) {
+        Err(error) if error.errno() == Some(rustix::io::Errno::OPNOTSUPP) => {}
+        other => return other.map_err(NetworkError::Links),
+    }
+    let here = namespace::open(Path::new("/proc/thread-self/ns/net"))?;
+    let peer = format!("e{}", name.get(1..).unwrap_or_default());
+    let mac = |name: &str| {
+        let digest = gantry_ids::Digest::of(name.as_bytes());
+        let [a, b, c, d, ..] = *digest.as_bytes();
+        [0x02, 0x42, a, b, c, d]
+    };
+    let pair = route::VethSpec {
+        name,
+        master: 0,
+        mtu: settings::MTU,
+        peer: route::VethPeer {
+            name: &peer,
+            mac: mac(&peer),
+            namespace: here.as_fd(),
+        },
+    };
+    let made = socket.request(&[route::create_veth(&pair)]);
+    made.map_err(NetworkError::Links)?;
+    let link = route::link(socket, &peer).map_err(NetworkError::Links)?;
+    let up: Vec<_> = link
+        .map(|link| route::set_up(link.index))
+        .into_iter()
+        .collect();
+    socket.request(&up).map_err(NetworkError::Links)
+}
+
 /// Runs in the container's namespace.
 fn configure_inside(inside: &Inside<'_>) -> Result<(), NetworkError> {
     let mut socket = Socket::open(Protocol::Route).map_err(NetworkError::Links)?;
@@ -252,24 +357,39 @@ fn configure_inside(inside: &Inside<'_>) -> Result<(), NetworkError> {
     let Some(link) = found.map(|l| l.index) else {
         return Ok(());
     };
-    disable_ipv6(inside.interface)?;
-    let own = (inside.address.addr(), inside.address.prefix_len());
-    let link_local = inside.link_local.iter().map(|ip| (*ip, LINK_LOCAL_PREFIX));
-    let mut messages: Vec<_> = std::iter::once(own)
+    let six = inside
+        .addresses
+        .iter()
+        .map(IpNet::addr)
+        .chain(inside.link_local.iter().copied());
+    switch_ipv6(inside.interface, six.into_iter().any(|ip| ip.is_ipv6()))?;
+    let link_local = inside.link_local.iter().map(|ip| match ip {
+        IpAddr::V4(_) => (*ip, LINK_LOCAL_PREFIX),
+        IpAddr::V6(_) => (*ip, LINK_LOCAL_PREFIX_V6),
+    });
+    let mut messages: Vec<_> = inside
+        .addresses
+        .iter()
+        .map(|net| (net.addr(), net.prefix_len()))
         .chain(link_local)
         .map(|(ip, prefix)| route::add_address(route::Address { link, ip, prefix }))
         .collect();
     messages.push(route::set_up(link));
-    socket.request(&messages).map_err(NetworkError::Links)
+    socket.request(&messages).map_err(NetworkError::Links)?;
+    if inside.addresses.iter().any(|net| net.addr().is_ipv6()) {
+        // IPv6 waits for the link's carrier to be dealt with, which asking for the link does.
+        route::link(&mut socket, inside.interface).map_err(NetworkError::Links)?;
+    }
+    Ok(())
 }
 
-/// As dockerd does on networks without IPv6: no link-local address appears. A kernel without IPv6 has
-/// no such setting.
-fn disable_ipv6(interface: &str) -> Result<(), NetworkError> {
+/// As dockerd does: on networks without IPv6 no link-local address appears. A kernel without IPv6 has no
+/// such setting.
+fn switch_ipv6(interface: &str, on: bool) -> Result<(), NetworkError> {
     let path = Path::new("/proc/sys/net/ipv6/conf")
         .join(interface)
         .join("disable_ipv6");
-    match std::fs::write(&path, "1") {
+    match std::fs::write(&path, if on { "0" } else { "1" }) {
         Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(NetworkError::File {
             step: "write",
             path,

@@ -186,8 +186,8 @@ impl State {
         };
         let held = self.containers.values().flat_map(|c| &c.endpoints);
         for endpoint in held.map(|h| &h.endpoint).filter(|e| e.network == record.id) {
-            if let Some(ip) = endpoint.ip {
-                names.add(&endpoint.names, ip);
+            for net in endpoint.addresses() {
+                names.add(&endpoint.names, net.addr());
             }
         }
         Some(names)

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use gantry_netlink::nft::{self, Family, Hook, Policy};
 use gantry_netlink::{Protocol, Socket, route};
 
-use super::define::network_of;
-use super::{Attached, Held, Network, Networks, State, defaults, lock};
+use super::settle::network_of;
+use super::{Attached, Held, Networks, State, defaults, lock};
 use crate::bridge;
 use crate::config::NetworkConfig;
 use crate::endpoint::Endpoint;
@@ -16,6 +16,7 @@ use crate::info::is_builtin;
 use crate::names;
 use crate::port_book::PortBook;
 use crate::records::Records;
+use crate::relay::Relay;
 use crate::reservation::{Reservation, ephemeral_range};
 use crate::store::{NetworkRecord, NetworkStore};
 use crate::teardown::Teardown;
@@ -83,9 +84,14 @@ impl Networks {
             route: Mutex::new(route),
             netfilter: Mutex::new(netfilter),
             teardown,
+            relay: Relay::default(),
+            watch: Mutex::default(),
         };
         networks.restore_networks();
         networks.rebuild_firewall()?;
+        for endpoint in networks.all_endpoints() {
+            networks.relay(&endpoint);
+        }
         Ok(networks)
     }
 
@@ -97,11 +103,11 @@ impl Networks {
             .networks
             .iter()
             .map(|n| n.record.clone())
-            .filter(|record| record.bridge.is_some() && !is_builtin(&record.name))
+            .filter(|record| !is_builtin(&record.name))
             .collect();
         let mut socket = lock(&self.route);
         for record in records {
-            if let Err(error) = self.restore_bridge(&mut socket, &record) {
+            if let Err(error) = self.restore_device(&mut socket, &record) {
                 let error = gantry_errors::chain(&error);
                 let warning = format!("network {} cannot be used: {error}", record.name);
                 self.state().warnings.push(warning);
@@ -129,21 +135,17 @@ impl State {
         config: &NetworkConfig,
         warnings: &mut Vec<String>,
     ) -> Held {
-        if let (
-            Some(ip),
-            Some(Network {
-                addresses: Some(book),
-                ..
-            }),
-        ) = (endpoint.ip, self.by_id(&endpoint.network))
-            && book.lease(ip).is_err()
-        {
-            warnings.push(format!(
-                "address {ip} of container {} is not free in its network",
-                endpoint.container_name
-            ));
+        if let Some(network) = self.by_id(&endpoint.network) {
+            for ip in endpoint.addresses().iter().map(ipnet::IpNet::addr) {
+                if !network.take(ip) {
+                    warnings.push(format!(
+                        "address {ip} of container {} is not free in its network",
+                        endpoint.container_name
+                    ));
+                }
+            }
         }
-        for port in &endpoint.ports {
+        for port in endpoint.ports.iter().filter(|port| port.host_port != 0) {
             self.ports.take(port);
         }
         let ports = if config.firewall {
@@ -166,6 +168,9 @@ impl State {
     }
 }
 
+/// Told when it happens.
+pub(super) const FORWARDING_V6: &str = "net.ipv6.conf.all.forwarding was off and is now on: this host forwards IPv6 between all its networks unless its firewall says otherwise; devices that learn routes from routers go on doing so (accept_ra=2)";
+
 /// What the kernel needs beside links: forwarding, and loopback routing for the default bridge.
 fn kernel_settings(
     config: &NetworkConfig,
@@ -179,6 +184,10 @@ fn kernel_settings(
         warnings.push(
             "net.ipv4.ip_forward was off and is now on: this host forwards between all its networks unless its firewall says otherwise".to_owned(),
         );
+    }
+    let six = networks.iter().any(|n| n.ipv6 && n.bridge.is_some());
+    if config.ip_forward && six && bridge::enable_forwarding_v6()? {
+        warnings.push(FORWARDING_V6.to_owned());
     }
     let default = networks
         .iter()
@@ -196,7 +205,11 @@ pub(super) fn foreign_drops(
     own_table: &str,
 ) -> Result<Vec<String>, NetworkError> {
     let mut warnings = Vec::new();
-    for (family, word) in [(Family::Ipv4, "ip"), (Family::Inet, "inet")] {
+    for (family, word) in [
+        (Family::Ipv4, "ip"),
+        (Family::Inet, "inet"),
+        (Family::Ipv6, "ip6"),
+    ] {
         let chains = nft::chains(socket, family).map_err(NetworkError::Firewall)?;
         for chain in chains {
             if chain.is_at(Hook::Forward)

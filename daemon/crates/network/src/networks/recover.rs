@@ -58,11 +58,11 @@ impl Networks {
         let bridges = state
             .networks
             .iter()
-            .filter_map(|n| n.record.bridge.clone());
+            .filter_map(|n| n.record.bridge.clone().or(n.record.parent.clone()));
         bridges.collect()
     }
 
-    fn all_endpoints(&self) -> Vec<Endpoint> {
+    pub(super) fn all_endpoints(&self) -> Vec<Endpoint> {
         let state = self.state();
         state
             .containers
@@ -104,15 +104,8 @@ impl Networks {
             .collect();
         let mut socket = lock(&self.route);
         for record in networks {
-            let Some(name) = record.bridge.as_deref() else {
-                continue;
-            };
-            if route::link(&mut socket, name)
-                .map_err(NetworkError::Links)?
-                .is_none()
-            {
-                self.restore_bridge(&mut socket, &record)?;
-                recovery.repaired.push(format!("made bridge {name} again"));
+            if let Some(name) = self.restore_lost_device(&mut socket, &record)? {
+                recovery.repaired.push(format!("made {name} again"));
             }
         }
         Ok(())
@@ -194,7 +187,7 @@ impl Networks {
         if !present {
             recovery
                 .repaired
-                .push(format!("wrote nftables table ip {table} again"));
+                .push(format!("wrote nftables table {table} again"));
         }
         Ok(())
     }
@@ -226,7 +219,9 @@ impl Networks {
             let links = route::links(&mut lock(&self.route)).map_err(NetworkError::Links)?;
             known.extend(self.bridges());
             let orphans = links.into_iter().map(|l| l.name).filter(|name| {
-                names::is_veth_of(engine, name) || names::is_network_bridge_of(engine, name)
+                names::is_veth_of(engine, name)
+                    || names::is_network_bridge_of(engine, name)
+                    || names::is_network_parent_of(engine, name)
             });
             for name in orphans.filter(|name| !known.contains(name)) {
                 recovery

@@ -1,9 +1,11 @@
 //! A container leaves: what others may have again at once, and what the teardown thread does later.
 
+use std::net::SocketAddr;
+
 use gantry_ids::{ContainerId, NetworkId};
 use gantry_netlink::conntrack;
 
-use super::{Held, Network, Networks, lock, publication};
+use super::{Held, Networks, lock};
 use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
 use crate::firewall::{self, Publication};
@@ -115,7 +117,16 @@ impl Networks {
     }
 
     pub(super) fn unpublish(&self, endpoints: &[&Endpoint]) {
-        let published: Vec<Publication> = endpoints.iter().filter_map(|e| publication(e)).collect();
+        let ports = endpoints.iter().flat_map(|e| &e.ports);
+        let hosts = ports.map(|port| SocketAddr::new(port.host_ip, port.host_port));
+        self.relay.forget(&hosts.collect::<Vec<_>>());
+        let published: Vec<Publication> = {
+            let state = self.state();
+            endpoints
+                .iter()
+                .filter_map(|e| state.publication(e))
+                .collect()
+        };
         if published.is_empty() || !self.config.firewall {
             return;
         }
@@ -136,7 +147,8 @@ impl Networks {
     pub(super) fn forget_connections(&self, endpoints: &[&Endpoint]) {
         let messages: Vec<_> = endpoints
             .iter()
-            .filter_map(|e| e.ip)
+            .flat_map(|e| e.addresses())
+            .map(|net| net.addr())
             .flat_map(|ip| {
                 [
                     conntrack::forget_opened_by(ip),
@@ -155,15 +167,10 @@ impl Networks {
         let mut state = self.state();
         for endpoint in endpoints {
             state.ports.release(&endpoint.ports);
-            if let (
-                Some(ip),
-                Some(Network {
-                    addresses: Some(book),
-                    ..
-                }),
-            ) = (endpoint.ip, state.by_id(&endpoint.network))
-            {
-                book.release(ip);
+            if let Some(network) = state.by_id(&endpoint.network) {
+                for net in endpoint.addresses() {
+                    network.release(net.addr());
+                }
             }
         }
     }

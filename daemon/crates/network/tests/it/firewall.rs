@@ -1,5 +1,7 @@
 //! The table in `nft`'s words, and the tables of others.
 
+use std::sync::Arc;
+
 use crate::lab::{command, in_lab, tcp};
 
 #[test]
@@ -47,6 +49,29 @@ fn the_table_reads_as_the_packet_path_is_drawn() {
             "tcp . 8080 : 172.17.0.2 . 80".to_owned(),
         ] {
             assert!(table.contains(&wanted), "{wanted:?} is not in\n{table}");
+        }
+    });
+}
+
+#[test]
+fn rules_that_others_flush_are_put_back_at_once() {
+    in_lab(|lab| {
+        let networks = gantry_network::Networks::open(
+            lab.config("engine"),
+            Arc::new(gantry_network::MemoryStore::default()),
+        );
+        let networks = Arc::new(networks.unwrap());
+        networks.watch_firewall().unwrap();
+        for _ in 0..3 {
+            command("nft flush ruleset");
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+            while !command("nft list tables").contains("gantry_") {
+                assert!(
+                    std::time::Instant::now() < deadline,
+                    "the rules are not back"
+                );
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
         }
     });
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket,
+};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +26,8 @@ use tempfile::TempDir;
 
 pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 pub(crate) const LAN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
+pub(crate) const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 1);
+pub(crate) const LAN6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 2);
 /// Long enough for an answer on a busy machine, short enough to wait for one that never comes.
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -105,13 +109,30 @@ pub(crate) fn in_lab(test: impl FnOnce(&Lab) + Send) {
                 "ip link add eth0 type veth peer name lan0 netns {tid}"
             ));
             command(&format!("ip address add {LAN}/24 dev eth0"));
+            command(&format!("ip address add {LAN6}/64 dev eth0 nodad"));
             command("ip link set eth0 up");
+            command(&format!("ip route add default via {HOST6}"));
             command(&format!("ip route add default via {HOST}"));
         });
         command(&format!("ip address add {HOST}/24 dev lan0"));
+        command(&format!("ip address add {HOST6}/64 dev lan0 nodad"));
         command("ip link set lan0 up");
+        lab.lan.run(|| wait_for_carrier("eth0"));
+        wait_for_carrier("lan0");
         test(&lab);
     });
+}
+
+/// Until then IPv6 does not use a link.
+fn wait_for_carrier(device: &str) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while !command(&format!("ip -o link show dev {device}")).contains("state UP") {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{device} has no carrier"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// An engine's networks and where it keeps them.
@@ -244,9 +265,9 @@ pub(crate) fn tcp(host_port: u16, container_port: u16) -> PortRequest {
     }
 }
 
-pub(crate) fn at(host_ip: Ipv4Addr, port: &PortRequest) -> PortRequest {
+pub(crate) fn at(host_ip: impl Into<IpAddr>, port: &PortRequest) -> PortRequest {
     PortRequest {
-        host_ip: Some(host_ip),
+        host_ip: Some(host_ip.into()),
         ..port.clone()
     }
 }
@@ -272,6 +293,17 @@ impl Server {
         Self::start(move || {
             if let Ok((mut stream, peer)) = listener.accept() {
                 let _ = write!(stream, "{}", peer.ip());
+            }
+        })
+    }
+
+    /// As `tcp`, for both families.
+    pub(crate) fn tcp_of_both(namespace: &Namespace, port: u16) -> Self {
+        let listener = namespace.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap());
+        set_socket_timeout(&listener, Timeout::Recv, Some(Duration::from_millis(50))).unwrap();
+        Self::start(move || {
+            if let Ok((mut stream, peer)) = listener.accept() {
+                let _ = write!(stream, "{}", peer.ip().to_canonical());
             }
         })
     }
@@ -313,8 +345,8 @@ impl Drop for Server {
 }
 
 /// Asks a TCP server how it sees the calling thread's namespace.
-pub(crate) fn ask(address: Ipv4Addr, port: u16) -> io::Result<IpAddr> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((address, port)), PATIENCE)?;
+pub(crate) fn ask(address: impl Into<IpAddr>, port: u16) -> io::Result<IpAddr> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address.into(), port), PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

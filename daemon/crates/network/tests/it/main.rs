@@ -7,6 +7,8 @@ mod defined;
 mod firewall;
 mod lab;
 mod lifecycle;
+mod modes;
 mod ports;
 mod reach;
 mod recovery;
+mod six;

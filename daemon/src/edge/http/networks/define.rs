@@ -31,13 +31,9 @@ pub(super) async fn create(
         driver => driver,
     };
     let config = engine.config();
-    for (key, value) in config
-        .network
-        .default_options
-        .get(driver)
-        .into_iter()
-        .flatten()
-    {
+    let defaults = config.network.default_options.get(driver);
+    let applies = request.config_from.is_none() && !request.config_only;
+    for (key, value) in defaults.into_iter().flatten().filter(|_| applies) {
         let option = request.options.entry(key.clone());
         option.or_insert_with(|| value.clone());
     }
@@ -51,7 +47,7 @@ pub(super) async fn create(
     Ok(json(StatusCode::CREATED, &answer))
 }
 
-/// What belongs to a swarm or to a network of configuration only.
+/// What belongs to a swarm.
 fn refuse_swarm(body: &NetworkCreateRequest) -> Result<(), ApiError> {
     let forbidden = |text: &str| Err(ApiError::new(ErrorKind::PermissionDenied, text));
     if body.name.trim().is_empty() || is_builtin(&body.name) {
@@ -63,16 +59,7 @@ fn refuse_swarm(body: &NetworkCreateRequest) -> Result<(), ApiError> {
     if body.ingress {
         return forbidden("Ingress network can only be global scope network");
     }
-    if body.config_only {
-        return Err(ApiError::not_built("networks of configuration only"));
-    }
-    match &body.config_from {
-        Some(from) if !from.network.is_empty() => {
-            let text = format!("configuration network {:?} does not exist", from.network);
-            Err(ApiError::not_found(text))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn request(body: &NetworkCreateRequest) -> NetworkRequest {
@@ -89,6 +76,12 @@ fn request(body: &NetworkCreateRequest) -> NetworkRequest {
         subnets: ipam.config.iter().map(subnet).collect(),
         options: body.options.clone().into_inner(),
         labels: body.labels.clone().into_inner(),
+        config_only: body.config_only,
+        config_from: body
+            .config_from
+            .as_ref()
+            .map(|from| from.network.clone())
+            .filter(|from| !from.is_empty()),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{get, post};
-use gantry_engine_api::network::{Ipam, IpamConfig, Network, NetworkContainer};
+use gantry_engine_api::network::{ConfigReference, Ipam, IpamConfig, Network, NetworkContainer};
 use gantry_engine_api::{ApiVersion, Filters, List, Map};
 use gantry_network::{EndpointInfo, NetworkInfo};
 use http::StatusCode;
@@ -135,6 +135,10 @@ fn describe(network: &NetworkInfo) -> Network {
         internal: network.internal,
         attachable: network.attachable,
         containers: network.endpoints.iter().map(container).collect(),
+        config_only: network.config_only,
+        config_from: ConfigReference {
+            network: network.config_from.clone().unwrap_or_default(),
+        },
         options: network.options.clone().into(),
         labels: network.labels.clone().into(),
         ..Network::default()
@@ -150,7 +154,10 @@ fn container(endpoint: &EndpointInfo) -> (String, NetworkContainer) {
             .ipv4
             .map(|address| address.to_string())
             .unwrap_or_default(),
-        ipv6_address: String::new(),
+        ipv6_address: endpoint
+            .ipv6
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
     };
     (endpoint.container.to_string(), container)
 }

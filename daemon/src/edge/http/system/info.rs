@@ -101,7 +101,7 @@ fn policy(config: &Config, info: &mut SystemInfo) {
     let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
     info.plugins = PluginsInfo {
         volume: texts(&["local"]),
-        network: texts(&["bridge", "host", "null"]),
+        network: texts(&["bridge", "host", "ipvlan", "macvlan", "null"]),
         authorization: List::default(),
         log: texts(&["json-file", "none"]),
     };
