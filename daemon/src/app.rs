@@ -126,6 +126,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     if let Err(error) = engine.containers.sync().await {
         error!(error = %chain(&error), "what was answered last is not synced");
     }
+    engine.images.layers().close();
     drop(pidfile);
     info!("the daemon ends; containers run on");
     Ok(())

@@ -89,7 +89,11 @@ impl Engine {
         directory(&config.data_root, 0o711)?;
         directory(&config.exec_root, 0o711)?;
         let id = engine_id(&config.data_root.join("engine-id"))?;
-        let images = ImageStore::open(&config.data_root.join("image"));
+        let (root, mounts) = (
+            config.data_root.join("image"),
+            config.exec_root.join("layers"),
+        );
+        let images = ImageStore::open_as(&root, config.storage.layers, mounts);
         let images = images.map_err(OpenError::Images)?;
         let events = EventBus::open(&config.exec_root.join("events.json"));
         let (images, events) = (Arc::new(images), Arc::new(events));

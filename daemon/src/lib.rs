@@ -17,5 +17,6 @@ pub mod exec;
 pub mod host;
 pub mod logs;
 pub mod runtime;
+pub mod space;
 pub mod store;
 pub mod volume;

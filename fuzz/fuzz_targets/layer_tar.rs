@@ -1,7 +1,7 @@
 //! A layer of any bytes: refused, or stored so that the same bytes come back.
 #![no_main]
 
-use gantry_layer::{DirectoryLayers, LayerStore, Limits};
+use gantry_layer::{Form, LayerOptions, LayerStore, Layers, Limits};
 use libfuzzer_sys::fuzz_target;
 
 const LIMITS: Limits = Limits {
@@ -13,8 +13,15 @@ const LIMITS: Limits = Limits {
 };
 
 fuzz_target!(|bytes: &[u8]| {
+    for form in [Form::Directory, Form::Erofs] {
+        stored(bytes, form);
+    }
+});
+
+fn stored(bytes: &[u8], form: Form) {
     let root = tempfile::tempdir().expect("a temporary directory");
-    let store = DirectoryLayers::open(&root.path().join("image"), LIMITS).expect("a store");
+    let options = LayerOptions { limits: LIMITS, form, mounts: root.path().join("image/mounts") };
+    let store = Layers::open(&root.path().join("image"), options).expect("a store");
     if let Ok(staged) = store.stage(&mut &*bytes) {
         let layers = store.commit(vec![staged], None).expect("a sound layer is committed");
         let mut tar = Vec::new();
@@ -22,4 +29,4 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let made = std::fs::read_dir(root.path()).expect("the directory").count();
     assert_eq!(made, 1, "something was made outside the store");
-});
+}

@@ -58,6 +58,22 @@ impl Engine {
         Self::prepare(kind, flags).with_image()
     }
 
+    /// Starts an engine whose data root is a file system of its own of that size.
+    ///
+    /// # Panics
+    /// As `start`.
+    #[must_use]
+    pub fn on_small_disk(kind: Kind, size: &str) -> Self {
+        let engine = Self::prepare(kind, &[]);
+        let root = engine.data_root();
+        std::fs::create_dir_all(&root).expect("a data root");
+        let options = format!("size={size}");
+        run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(&root));
+        engine.with_image()
+    }
+
     fn with_image(mut self) -> Self {
         self.start_daemon();
         let import = self

@@ -123,10 +123,8 @@ impl Store {
     /// The file is not a database, or another process has it open.
     pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
         let path = root.join("containerd.redb");
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(&path)
-            .map_err(|source| StoreError::Open { path, source })?;
+        let database = gantry_ledger::open(&path, Some(CACHE_BYTES));
+        let database = database.map_err(|source| StoreError::Open { path, source })?;
         let database = Arc::new(database);
         tables::create(&database)?;
         let writer = writer::Writer::start(Arc::clone(&database));

@@ -60,6 +60,7 @@ pub(super) fn build(values: &Values) -> Result<Config, ConfigError> {
         network: network::network(values)?,
         registries,
         transfers,
+        storage: super::storage::storage(values)?,
         warnings,
     })
 }

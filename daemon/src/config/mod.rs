@@ -12,6 +12,7 @@ mod network;
 pub mod options;
 mod registries;
 mod runtimes;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use gantry_registry::{RegistryOptions, TransferLimits};
 pub use file::FileError;
 pub use flags::Flags;
 pub use merge::{Conflict, Values};
+pub use storage::StorageOptions;
 
 /// Where `daemon.json` is looked for unless `--config-file` says otherwise.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/gantry/daemon.json";
@@ -245,6 +247,8 @@ pub struct Config {
     pub registries: RegistryOptions,
     /// How much may be pulled and pushed at once.
     pub transfers: TransferLimits,
+    /// How images are stored.
+    pub storage: StorageOptions,
     /// What the administrator should know: options that have no effect.
     pub warnings: Vec<String>,
 }

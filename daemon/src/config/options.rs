@@ -156,7 +156,7 @@ pub const OPTIONS: &[Opt] = &[
     opt("selinux-enabled", "selinux-enabled", Bool, later("SELinux labels are not built yet"), "Label containers for SELinux"),
     opt("shutdown-timeout", "shutdown-timeout", Int, moot("the daemon does not stop containers"), "Seconds containers get at shutdown"),
     short('s', opt("storage-driver", "storage-driver", Text, H, "Layer store: overlay2")),
-    opt("storage-opt", "storage-opts", List, later("the layer store has no options yet"), "Options of the layer store"),
+    opt("storage-opt", "storage-opts", List, H, "Options of the layer store: layers=directory or layers=erofs"),
     opt("swarm-default-advertise-addr", "swarm-default-advertise-addr", Text, moot("there is no swarm"), "Address to advertise to swarm"),
     opt("tls", "tls", Bool, H, "Use TLS on TCP (not built yet); --tls=false allows TCP without it"),
     opt("tlscacert", "tlscacert", Text, later("TLS is not built yet"), "Certificates of CAs to trust"),

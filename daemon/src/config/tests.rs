@@ -251,3 +251,20 @@ fn sizes_are_dockers() {
         assert_eq!(build::parse_bytes(text), None, "{text}");
     }
 }
+
+#[test]
+fn layers_are_directories_unless_something_else_is_asked_for() {
+    use gantry_layer::Form;
+    assert_eq!(load(&[], "").unwrap().storage.layers, Form::Directory);
+    let flags = load(&["--storage-opt", "layers=erofs"], "").unwrap();
+    assert_eq!(flags.storage.layers, Form::Erofs);
+    let file = load(&[], r#"{"storage-opts": ["layers=erofs"]}"#).unwrap();
+    assert_eq!(file.storage.layers, Form::Erofs);
+    for wrong in ["layers=zfs", "layers", "size=10G"] {
+        let error = load(&["--storage-opt", wrong], "").unwrap_err();
+        assert!(
+            error.contains("layers=directory") || error.contains("directory or erofs"),
+            "{error}"
+        );
+    }
+}

@@ -72,6 +72,7 @@ impl Containers {
         merge(&mut config, image.config.run());
         let (path, args) = command(&config)?;
         let settings = self.parts.config();
+        crate::space::check(&settings.data_root, &self.parts.images)?;
         let mut warnings = validate::create(
             &mut config,
             &mut host,

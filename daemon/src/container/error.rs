@@ -101,6 +101,9 @@ pub enum ContainerError {
         #[source]
         source: StoreError,
     },
+    /// There is no room for another.
+    #[error(transparent)]
+    Full(#[from] crate::space::Full),
     /// A file of the container.
     #[error("{step} {path}")]
     File {
@@ -136,6 +139,7 @@ impl Classify for ContainerError {
             Self::Start(refusal) if refusal.blames_request() => ErrorKind::InvalidArgument,
             Self::Forbidden(_) => ErrorKind::PermissionDenied,
             Self::NotModified(_) => ErrorKind::NotModified,
+            Self::Full(_) => ErrorKind::ResourceExhausted,
             Self::Image(error) => error.kind(),
             Self::Network(error) | Self::Connect(error) => error.kind(),
             Self::Volume(error) => error.kind(),

@@ -21,6 +21,7 @@ pub mod halt;
 mod history;
 mod inspect;
 mod joins;
+mod layers;
 pub mod list;
 mod log_attrs;
 mod membership;

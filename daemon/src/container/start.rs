@@ -50,7 +50,7 @@ pub(super) struct Prepared {
     pub(super) passwd: String,
     pub(super) group: String,
     pub(super) devices: devices::Granted,
-    pub(super) rootfs: Vec<gantry_layer::Mount>,
+    pub(super) rootfs: gantry_layer::Rootfs,
     pub(super) sandbox: Option<String>,
     /// Shared memory that others may join.
     pub(super) shm: Option<std::path::PathBuf>,
@@ -358,7 +358,7 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
         passwd,
         group,
         devices,
-        rootfs: rootfs.mounts,
+        rootfs,
         sandbox,
     })
 }

@@ -68,7 +68,8 @@ pub(super) fn new_task(
     Ok(NewTask {
         id: record.id.clone(),
         spec,
-        rootfs: prepared.rootfs,
+        rootfs: prepared.rootfs.mounts,
+        layers: prepared.rootfs.lease,
         stdin: if record.config.open_stdin {
             output.clone()
         } else {

@@ -81,7 +81,9 @@ fn bind_places(parts: &Parts, record: &Record) -> Result<(Record, Vec<Place>), C
                 subpath,
             } => {
                 let image = parts.images.find(id)?;
-                let mut here = Place::image(&image.layer_dirs, &place()?)?;
+                // Once mounted, the place keeps the layers by itself.
+                let lowers = parts.images.lowers(&image)?;
+                let mut here = Place::image(&lowers.paths, &place()?)?;
                 if !subpath.is_empty() {
                     let within = here.path().with_extension("within");
                     let part = Place::bind(here.path(), subpath, &within)?;

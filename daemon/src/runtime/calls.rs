@@ -70,7 +70,10 @@ impl Supervisor {
         };
         let mut client = self.tasks();
         let created = timed(SLOW, client.create(self.request(request)?));
-        match created.instrument(debug_span!("Tasks/Create")).await {
+        let created = created.instrument(debug_span!("Tasks/Create")).await;
+        // What the shim mounted of them is its own by now.
+        drop(task.layers);
+        match created {
             Ok(answer) => Ok(answer.pid),
             Err(error) => {
                 // The definition without a task is of no use; its loss is no second error.

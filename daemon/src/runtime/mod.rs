@@ -82,6 +82,8 @@ pub struct NewTask {
     pub spec: Vec<u8>,
     /// What the shim mounts on the bundle's root directory.
     pub rootfs: Vec<gantry_layer::Mount>,
+    /// Keeps the layers mounted until the shim has made them its own.
+    pub layers: gantry_layer::Lease,
     /// The URIs of `docs/protocols/stdio.md`; empty: none.
     pub stdin: String,
     pub output: String,

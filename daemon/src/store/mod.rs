@@ -138,10 +138,8 @@ impl Store {
             path: ahead.display().to_string(),
             source: Arc::new(source),
         };
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|error| failed(error.into()))?;
+        let database = gantry_ledger::open(path, Some(CACHE_BYTES));
+        let database = database.map_err(|error| failed(error.into()))?;
         let transaction = database
             .begin_write()
             .map_err(|error| failed(error.into()))?;

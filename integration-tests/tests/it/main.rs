@@ -19,6 +19,7 @@ mod networks_six;
 mod registries;
 mod run;
 mod ssh;
+mod storage;
 mod streams;
 mod trace;
 mod usage;

@@ -6,6 +6,7 @@ mod df;
 mod df_verbose;
 mod dial;
 mod events;
+mod fsck;
 mod info;
 mod info_text;
 mod prune;
@@ -30,6 +31,12 @@ pub(super) const VERBS: &[Verb] = &[
         &["system events", "events"],
         "[OPTIONS]",
         "Get real time events from the server",
+        Arity::Exactly(0),
+    ),
+    Verb::new::<fsck::Fsck>(
+        &["system fsck"],
+        "[OPTIONS]",
+        "Check everything that the engine stores",
         Arity::Exactly(0),
     ),
     Verb::new::<info::Info>(

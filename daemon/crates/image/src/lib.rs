@@ -8,6 +8,7 @@
 mod config;
 mod error;
 mod explain;
+mod fsck;
 mod image;
 mod import;
 mod load;
@@ -19,7 +20,8 @@ mod store;
 pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, RunConfig};
 pub use error::{ImageError, PlatformMismatch};
 pub use explain::{ExplainedLayer, Waste};
-pub use gantry_layer::{ChainId, DiffId, Mount, Rootfs};
+pub use fsck::{Finding, FsckReport, FsckRequest};
+pub use gantry_layer::{ChainId, DiffId, Form, Lease, Lowers, Mount, Rootfs};
 pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
 pub use import::{ImportRequest, apply_changes};
 pub use load::{LoadEvent, Loaded};

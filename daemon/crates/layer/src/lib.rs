@@ -1,13 +1,14 @@
 //! Layers: applying, storing and stacking them.
 //!
 //! Owns the extraction of a layer's tar (security code: a layer is hostile until proved otherwise),
-//! the content-addressed store of unpacked layers, the recipe from which a layer's exact bytes are
-//! made again, and the overlay mounts of a container. Deliberately not here: images, references and
+//! the content-addressed store of layers, unpacked or as tars with an EROFS index, the recipe from
+//! which an unpacked layer's exact bytes are made again, and the overlay mounts of a container. Deliberately not here: images, references and
 //! what is in use (`gantry-image`), and mounting for a container, which its shim does
 //! (ADR 3).
 
 mod chain;
 mod diff;
+mod erofs;
 mod extract;
 mod limits;
 mod overlay;
@@ -25,6 +26,9 @@ pub use extract::{EntryError, ExtractError};
 pub use limits::Limits;
 pub use pipeline::{Compression, SourceError, decompress};
 pub use rootfs::{Mount, Rootfs};
-pub use store::{DirectoryLayers, Layer, LayerError, LayerStore, Staged, StagedDirectory};
+pub use store::{
+    Fault, Form, Layer, LayerError, LayerOptions, LayerStore, Layers, Lease, Lowers, Staged,
+    StagedLayer,
+};
 pub use tar::{Entry, Kind, TarError, TarReader, Timestamp};
 pub use tree::{Tree, bytes_in};

@@ -17,6 +17,8 @@ pub struct Limits {
     pub extended_bytes: u64,
     /// Bytes kept in memory about directories, whose times are set at the end.
     pub directory_bytes: usize,
+    /// Bytes kept in memory about the tree of a layer that is stored as files.
+    pub tree_bytes: usize,
 }
 
 impl Limits {
@@ -29,6 +31,7 @@ impl Limits {
         content_bytes: 1 << 40,
         extended_bytes: 1 << 20,
         directory_bytes: 256 << 20,
+        tree_bytes: 512 << 20,
     };
 }
 

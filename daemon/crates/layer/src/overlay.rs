@@ -128,11 +128,23 @@ pub(crate) fn times_of(stat: &Stat) -> Timestamps {
 
 /// Gives `to` the extended attributes of `from`, but those that mean something to overlay.
 pub(crate) fn copy_attributes(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
+    for (name, value) in attributes(from)? {
+        match fsetxattr(&to, &*name, &value, XattrFlags::empty()) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The extended attributes of a file, but those that mean something to overlay.
+pub(crate) fn attributes(file: impl AsFd) -> io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let mut names = vec![0; XATTR_MAX_BYTES];
-    let len = match flistxattr(&from, &mut names[..]) {
-        Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(()),
+    let len = match flistxattr(&file, &mut names[..]) {
+        Err(Errno::OPNOTSUPP) | Ok(0) => return Ok(Vec::new()),
         other => other?,
     };
+    let mut found = Vec::new();
     let mut value = vec![0; XATTR_MAX_BYTES];
     for name in names[..len]
         .split(|byte| *byte == 0)
@@ -141,11 +153,8 @@ pub(crate) fn copy_attributes(from: impl AsFd, to: impl AsFd) -> io::Result<()> 
         if name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.") {
             continue;
         }
-        let len = fgetxattr(&from, name, &mut value[..])?;
-        match fsetxattr(&to, name, &value[..len], XattrFlags::empty()) {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::PERM) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let len = fgetxattr(&file, name, &mut value[..])?;
+        found.push((name.to_vec(), value[..len].to_vec()));
     }
-    Ok(())
+    Ok(found)
 }

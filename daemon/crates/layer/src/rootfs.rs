@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::ChainId;
+use crate::store::{Lease, Lowers};
 
 /// One mount, in the terms of containerd's `types.Mount`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,13 +33,16 @@ pub struct Rootfs {
     pub work: PathBuf,
     /// The layers' directories, the top one first.
     pub lowers: Vec<PathBuf>,
+    /// Keeps the layers mounted: to be kept until the mounts are made.
+    pub lease: Lease,
 }
 
 impl Rootfs {
     /// The overlay of `lowers` (the top one first, never empty) and of `rw/upper` with `rw/work`.
-    pub(crate) fn overlay(chain: Option<ChainId>, lowers: Vec<PathBuf>, rw: &Path) -> Self {
+    pub(crate) fn overlay(chain: Option<ChainId>, lowers: Lowers, rw: &Path) -> Self {
         let (upper, work) = (rw.join("upper"), rw.join("work"));
         let lower = lowers
+            .paths
             .iter()
             .map(|path| escape(path))
             .collect::<Vec<_>>()
@@ -57,7 +61,8 @@ impl Rootfs {
             mounts: vec![mount],
             upper,
             work,
-            lowers,
+            lowers: lowers.paths,
+            lease: lowers.lease,
         }
     }
 }

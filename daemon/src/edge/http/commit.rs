@@ -14,7 +14,7 @@ use super::blocking::blocking;
 use super::client::Client;
 use super::error::{ApiError, ApiResult};
 use super::extract::{OptionalJson, Params};
-use super::images::{announce, failure, reference};
+use super::images::{announce, failure_to_add, reference};
 use super::json;
 use crate::container::ContainerError;
 use crate::engine::Engine;
@@ -51,8 +51,11 @@ async fn commit(
     };
     // A container that does not run has nothing to hold still.
     let paused = params.flag_or("pause", true) && engine.containers.pause(name).await.is_ok();
-    let (images, wanted) = (Arc::clone(&engine.images), request.clone());
-    let work = blocking(move || images.commit(&wanted).map_err(|error| failure(&error)));
+    let (store, wanted) = (Arc::clone(&engine), request.clone());
+    let work = blocking(move || {
+        let made = store.images.commit(&wanted);
+        made.map_err(|error| failure_to_add(&store, &error))
+    });
     let made = unless_gone(work, client, &request.stop).await;
     if paused {
         resume(&engine, name).await;

@@ -262,7 +262,12 @@ impl<L: LayerStore> ImageStore<L> {
                 )));
             }
             match layer {
-                _ if known => base = Some(chain),
+                _ if known => {
+                    // One beneath it may have been lost.
+                    self.layers
+                        .commit(std::mem::take(&mut staged), base.as_ref())?;
+                    base = Some(chain);
+                }
                 Taken::Staged(layer) => staged.push(layer),
                 Taken::InStore(diff) => staged.push(self.copy_of(&diff)?),
             }

@@ -87,6 +87,17 @@ impl<L: LayerStore> ImageStore<L> {
         Ok(())
     }
 
+    /// The layers that containers stand on.
+    #[must_use]
+    pub fn layers_of_containers(&self) -> std::collections::HashSet<ChainId> {
+        let held = self.held.lock().expect("nothing panics under this lock");
+        let mut used = std::collections::HashSet::new();
+        for chain in held.values() {
+            super::index::add_with_parents(*chain, &self.layers, &mut used);
+        }
+        used
+    }
+
     fn hold(&self, container: &ContainerId, chain: Option<ChainId>) {
         let mut held = self.held.lock().expect("nothing panics under this lock");
         held.insert(container.clone(), chain);

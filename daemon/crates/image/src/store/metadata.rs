@@ -112,20 +112,7 @@ impl Metadata {
     /// Opens or makes the database and its tables. A new one gets its name when it is whole: an
     /// engine killed meanwhile would leave a file that is no database.
     pub(crate) fn open(path: &Path) -> Result<Self, ImageError> {
-        if !path.exists() {
-            let new = path.with_extension("redb.new");
-            let _ = std::fs::remove_file(&new);
-            drop(Self::make(&new)?);
-            std::fs::rename(&new, path).map_err(crate::error::failed("rename", &new))?;
-        }
-        Self::make(path)
-    }
-
-    fn make(path: &Path) -> Result<Self, ImageError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(failed("open"))?;
+        let database = gantry_ledger::open(path, Some(CACHE_BYTES)).map_err(failed("open"))?;
         let write = database.begin_write().map_err(failed("begin"))?;
         for table in [CONFIGS, IMAGES, BLOBS, MANIFESTS, SOURCES] {
             write.open_table(table).map_err(failed("open a table"))?;
@@ -203,6 +190,21 @@ impl Metadata {
         let rows = table.iter().map_err(failed("read"))?;
         rows.map(|row| digest(row.map_err(failed("read"))?.0.value()))
             .collect()
+    }
+
+    /// The manifests whose bytes have another digest than their key.
+    pub(crate) fn damaged_manifests(&self) -> Result<Vec<Digest>, ImageError> {
+        let read = self.0.begin_read().map_err(failed("begin"))?;
+        let table = read.open_table(MANIFESTS).map_err(failed("open a table"))?;
+        let mut damaged = Vec::new();
+        for row in table.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            let known = digest(key.value())?;
+            if Digest::of(value.value()) != known {
+                damaged.push(known);
+            }
+        }
+        Ok(damaged)
     }
 
     /// Makes a batch of changes durable.

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use gantry_ids::{ContainerId, ImageId};
-use gantry_layer::{ChainId, DirectoryLayers, LayerStore, Limits};
+use gantry_layer::{ChainId, Form, LayerOptions, LayerStore, Layers, Limits};
 
 pub use commit::CommitRequest;
 pub(crate) use index::{Index, add_with_parents};
@@ -48,7 +48,7 @@ pub type UsedBy<'a> = &'a dyn Fn(&ImageId) -> Vec<ContainerUse>;
 /// layers/ staging/ …   the layers (gantry-layer)
 /// ```
 #[derive(Debug)]
-pub struct ImageStore<L: LayerStore = DirectoryLayers> {
+pub struct ImageStore<L: LayerStore = Layers> {
     pub(crate) layers: L,
     metadata: Metadata,
     index: RwLock<Index>,
@@ -72,7 +72,22 @@ impl ImageStore {
     /// [`ImageError::InUse`] if another process has it; [`ImageError::Io`], [`ImageError::Layer`]
     /// and [`ImageError::Metadata`].
     pub fn open(root: &Path) -> Result<Self, ImageError> {
-        Self::open_with(root, |root| DirectoryLayers::open(root, Limits::DEFAULT))
+        let mounts = root.join("mounts");
+        Self::open_as(root, Form::Directory, mounts)
+    }
+
+    /// The same with new layers in the form `form`, and the folder where layers that are files are
+    /// mounted.
+    ///
+    /// # Errors
+    /// As [`ImageStore::open`].
+    pub fn open_as(root: &Path, form: Form, mounts: PathBuf) -> Result<Self, ImageError> {
+        let options = LayerOptions {
+            limits: Limits::DEFAULT,
+            form,
+            mounts,
+        };
+        Self::open_with(root, |root| Layers::open(root, options))
     }
 }
 
@@ -231,6 +246,38 @@ impl<L: LayerStore> ImageStore<L> {
         }
     }
 
+    /// Everything that is recorded, as it stands on the disk.
+    pub(crate) fn contents(&self) -> Result<metadata::Contents, ImageError> {
+        self.metadata.read()
+    }
+
+    pub(crate) fn damaged_manifests(&self) -> Result<Vec<gantry_ids::Digest>, ImageError> {
+        self.metadata.damaged_manifests()
+    }
+
+    /// The layers that neither an image nor a container nor a pull needs.
+    pub(crate) fn unneeded(&self) -> Vec<ChainId> {
+        let _writer = self.write_lock();
+        let needed = self.needed();
+        let layers = self.layers.list().into_iter().map(|layer| layer.chain);
+        layers.filter(|chain| !needed.contains(chain)).collect()
+    }
+
+    /// To be called with the write lock held.
+    fn needed(&self) -> std::collections::HashSet<ChainId> {
+        let mut needed = self.index().needed(&self.layers);
+        let held = self.held.lock().expect("nothing panics under this lock");
+        for chain in held.values() {
+            index::add_with_parents(*chain, &self.layers, &mut needed);
+        }
+        drop(held);
+        let pins = self.pins.lock().expect("nothing panics under this lock");
+        for pinned in pins.chains.values() {
+            index::add_with_parents(Some(*pinned), &self.layers, &mut needed);
+        }
+        needed
+    }
+
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().expect("nothing panics under this lock")
     }
@@ -291,24 +338,7 @@ impl<L: LayerStore> ImageStore<L> {
         &self,
         chain: Option<ChainId>,
     ) -> Result<Vec<ChainId>, ImageError> {
-        let mut needed = self.index().needed(&self.layers);
-        for held in self
-            .held
-            .lock()
-            .expect("nothing panics under this lock")
-            .values()
-        {
-            index::add_with_parents(*held, &self.layers, &mut needed);
-        }
-        for pinned in self
-            .pins
-            .lock()
-            .expect("nothing panics under this lock")
-            .chains
-            .values()
-        {
-            index::add_with_parents(Some(*pinned), &self.layers, &mut needed);
-        }
+        let needed = self.needed();
         let mut removed = Vec::new();
         let mut next = chain;
         while let Some(chain) = next.filter(|chain| !needed.contains(chain)) {

@@ -145,7 +145,12 @@ impl<L: LayerStore> ImageStore<L> {
             });
             let chain = ChainId::on_top(below.as_ref(), expected);
             match layer.staged {
-                _ if self.layers.get(&chain).is_some() => base = Some(chain),
+                _ if self.layers.get(&chain).is_some() => {
+                    // One beneath it may have been lost.
+                    self.layers
+                        .commit(std::mem::take(&mut staged), base.as_ref())?;
+                    base = Some(chain);
+                }
                 Some(layer) => staged.push(layer),
                 None => staged.push(self.copy_of(expected)?),
             }

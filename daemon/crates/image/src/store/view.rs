@@ -4,11 +4,11 @@ use std::fs::File;
 use std::path::Path;
 
 use gantry_ids::ImageId;
-use gantry_layer::{LayerStore, Tree};
+use gantry_layer::{LayerStore, Lowers, Tree};
 
 use super::ImageStore;
-use crate::ImageError;
 use crate::error::failed;
+use crate::{Image, ImageError};
 
 impl<L: LayerStore> ImageStore<L> {
     /// Opens a file of an image (for reading, links followed beneath its root) as a container that
@@ -32,6 +32,14 @@ impl<L: LayerStore> ImageStore<L> {
         self.tree(image)?
             .copy_to(path, target)
             .map_err(failed("fill a volume from", path))
+    }
+
+    /// The directories of an image's layers, to be put together by overlay while the lease is kept.
+    ///
+    /// # Errors
+    /// [`ImageError::Layer`].
+    pub fn lowers(&self, image: &Image) -> Result<Lowers, ImageError> {
+        Ok(self.layers.mounted(image.config.chain().as_ref())?)
     }
 
     /// Bytes in a container's upper directory (`SizeRw`), hard links counted once.

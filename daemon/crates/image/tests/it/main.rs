@@ -9,6 +9,7 @@ mod archives;
 mod containers;
 mod corpus;
 mod crash;
+mod fsck;
 mod import;
 mod load;
 mod peers;

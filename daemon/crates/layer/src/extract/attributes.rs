@@ -14,10 +14,10 @@ use crate::tar::{Entry, Timestamp};
 
 /// Marks a directory that hides what lower layers have there (overlayfs, "whiteouts and opaque
 /// directories").
-pub(super) const OPAQUE: &str = "trusted.overlay.opaque";
+pub(crate) const OPAQUE: &str = "trusted.overlay.opaque";
 /// Attributes that mean something to overlay itself. In a layer they could only be a leftover of
 /// some other overlay, or an attempt to redirect lookups.
-const OVERLAYS_OWN: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
+pub(crate) const OVERLAYS_OWN: [&[u8]; 2] = [b"trusted.overlay.", b"user.overlay."];
 /// Bits that a change of owner takes away.
 const SPECIAL_BITS: u32 = 0o7000;
 

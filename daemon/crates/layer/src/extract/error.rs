@@ -74,7 +74,7 @@ pub enum EntryError {
 }
 
 /// Names the step that failed.
-pub(super) fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> EntryError {
+pub(crate) fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> EntryError {
     move |source| EntryError::Io {
         step,
         source: source.into(),
@@ -82,7 +82,7 @@ pub(super) fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -
 }
 
 /// A hostile name, fit for a message.
-pub(super) fn shown(name: &[u8]) -> String {
+pub(crate) fn shown(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     if text.chars().count() <= 200 {
         return text.into_owned();

@@ -6,11 +6,11 @@
 //! every path; the layer's directory is private to the engine while this runs. Deliberately not
 //! here: the tar format (`tar`), where the directory lies and when it becomes a layer (`store`).
 
-mod attributes;
+pub(crate) mod attributes;
 mod cursor;
-mod error;
+pub(crate) mod error;
 mod make;
-mod path;
+pub(crate) mod path;
 
 use std::fs::File;
 use std::io::{self, BufRead};

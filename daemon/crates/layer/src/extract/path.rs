@@ -5,17 +5,17 @@
 
 /// A path leads above the root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Escapes;
+pub(crate) struct Escapes;
 
 /// Removes leading slashes, empty and `.` components, and resolves `..` lexically. The root itself
 /// is the empty path.
-pub(super) fn clean(path: &[u8]) -> Result<Vec<u8>, Escapes> {
+pub(crate) fn clean(path: &[u8]) -> Result<Vec<u8>, Escapes> {
     clean_from(&[], path)
 }
 
 /// The same for a symbolic link's target as seen from the directory of the link. Absolute targets
 /// start at the root.
-pub(super) fn clean_link(directory: &[u8], target: &[u8]) -> Result<Vec<u8>, Escapes> {
+pub(crate) fn clean_link(directory: &[u8], target: &[u8]) -> Result<Vec<u8>, Escapes> {
     if target.starts_with(b"/") {
         clean(target)
     } else {
@@ -47,21 +47,21 @@ fn clean_from(start: &[u8], path: &[u8]) -> Result<Vec<u8>, Escapes> {
 }
 
 /// Everything before the last component of a clean path.
-pub(super) fn parent_of(path: &[u8]) -> &[u8] {
+pub(crate) fn parent_of(path: &[u8]) -> &[u8] {
     path.iter()
         .rposition(|byte| *byte == b'/')
         .map_or(&[], |slash| &path[..slash])
 }
 
 /// The last component of a clean path.
-pub(super) fn name_of(path: &[u8]) -> &[u8] {
+pub(crate) fn name_of(path: &[u8]) -> &[u8] {
     path.iter()
         .rposition(|byte| *byte == b'/')
         .map_or(path, |slash| &path[slash + 1..])
 }
 
 /// How many components a clean path has.
-pub(super) fn depth(path: &[u8]) -> usize {
+pub(crate) fn depth(path: &[u8]) -> usize {
     if path.is_empty() {
         0
     } else {
@@ -70,7 +70,7 @@ pub(super) fn depth(path: &[u8]) -> usize {
 }
 
 /// `parent/name` of clean parts.
-pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
     if parent.is_empty() {
         name.to_vec()
     } else {
@@ -79,7 +79,7 @@ pub(super) fn join(parent: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// Whether `path` is `ancestor` or lies beneath it.
-pub(super) fn is_within(path: &[u8], ancestor: &[u8]) -> bool {
+pub(crate) fn is_within(path: &[u8], ancestor: &[u8]) -> bool {
     path.strip_prefix(ancestor)
         .is_some_and(|rest| rest.is_empty() || ancestor.is_empty() || rest.starts_with(b"/"))
 }

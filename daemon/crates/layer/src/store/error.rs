@@ -42,6 +42,9 @@ pub enum LayerError {
         #[source]
         source: io::Error,
     },
+    /// The layer's files could not be compared with its tar.
+    #[error("look at the layer's files")]
+    Compare(#[source] io::Error),
     /// The receiver of a tar failed.
     #[error("write the layer's tar")]
     Write(#[source] io::Error),
@@ -80,7 +83,9 @@ impl Classify for LayerError {
             Self::NoSuchLayer(_) => ErrorKind::NotFound,
             Self::Damaged { .. } | Self::DamagedFile { .. } => ErrorKind::DataLoss,
             Self::Write(_) => ErrorKind::Unavailable,
-            Self::Mount(source) | Self::Io { source, .. } => source.kind().into(),
+            Self::Compare(source) | Self::Mount(source) | Self::Io { source, .. } => {
+                source.kind().into()
+            }
         }
     }
 }

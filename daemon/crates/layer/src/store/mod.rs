@@ -1,14 +1,17 @@
 //! The port behind which layers are stored.
 //!
-//! The adapter of today unpacks each layer to a directory ([`DirectoryLayers`]); one that makes each
-//! layer one EROFS file fits the same trait. `tests/it/conformance.rs` says what every adapter must
-//! do.
+//! [`Layers`] stores each layer in one of two forms: unpacked to a directory, or as its tar with an
+//! EROFS index over it (ADR 30). `tests/it/conformance.rs` says what every form must do.
 
+mod check;
 mod commit;
-mod directories;
 mod error;
+mod files;
+mod layers;
+mod mounts;
 mod record;
 mod trash;
+mod unpacked;
 
 use std::fmt;
 use std::io::{Read, Write};
@@ -16,9 +19,11 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use directories::{DirectoryLayers, StagedDirectory};
+pub use check::Fault;
 pub use error::LayerError;
-pub use record::Layer;
+pub use layers::{LayerOptions, Layers, StagedLayer};
+pub use mounts::Lease;
+pub use record::{Form, Layer};
 
 use crate::{ChainId, DiffId, Rootfs};
 
@@ -26,6 +31,15 @@ use crate::{ChainId, DiffId, Rootfs};
 pub trait Staged: Send + fmt::Debug {
     /// The digest of its uncompressed tar.
     fn diff_id(&self) -> DiffId;
+}
+
+/// The directories of a chain's layers, ready to be put together by overlay.
+#[derive(Debug, Default)]
+pub struct Lowers {
+    /// Their directories, the top one first, never empty.
+    pub paths: Vec<PathBuf>,
+    /// Keeps them mounted.
+    pub lease: Lease,
 }
 
 /// A store of layers.
@@ -72,11 +86,18 @@ pub trait LayerStore: Send + Sync + fmt::Debug {
     /// [`LayerError::Damaged`] if what was written has another digest than the layer.
     fn write_tar(&self, chain: &ChainId, to: &mut dyn Write) -> Result<(), LayerError>;
 
-    /// The directories of a chain's layers, the top one first, as overlay wants them.
+    /// Where a chain's layers lie, the top one first: to be told, not to be looked into.
     ///
     /// # Errors
     /// [`LayerError::NoSuchLayer`].
     fn directories(&self, chain: Option<&ChainId>) -> Result<Vec<PathBuf>, LayerError>;
+
+    /// The directories of a chain's layers, as overlay wants them, for as long as the lease is kept.
+    /// An overlay that was made of them keeps them by itself.
+    ///
+    /// # Errors
+    /// [`LayerError::NoSuchLayer`], or [`LayerError`] if one cannot be mounted.
+    fn mounted(&self, chain: Option<&ChainId>) -> Result<Lowers, LayerError>;
 
     /// The root directory of a chain as a container that wrote nothing would see it, mounted nowhere
     /// and gone when the descriptor is closed.

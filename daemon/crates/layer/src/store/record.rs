@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gantry_ids::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::{ChainId, DiffId};
@@ -22,10 +23,25 @@ pub struct Layer {
     pub tar_bytes: u64,
     /// Whether it hides everything beneath it.
     pub opaque: bool,
+    /// How it is stored.
+    pub form: Form,
+    /// The digest of the index over its tar, if it has one.
+    pub index: Option<Digest>,
 }
 
-/// The version of `layer.json` that this code writes.
-const VERSION: u32 = 1;
+/// How a layer is stored. Layers of both forms lie side by side, also beneath one container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// Unpacked to a directory.
+    Directory,
+    /// Its tar and an EROFS index over it.
+    Erofs,
+}
+
+/// The versions of `layer.json` that this code writes: the first knows directories alone.
+const VERSION_DIRECTORY: u32 = 1;
+const VERSION: u32 = 2;
 
 /// `layer.json`, as it stands on the disk.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +54,10 @@ struct Stored {
     content_bytes: u64,
     tar_bytes: u64,
     opaque: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    form: Option<Form>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    index: Option<Digest>,
 }
 
 /// Why `layer.json` could not be read.
@@ -57,14 +77,20 @@ pub(super) enum RecordError {
 impl Layer {
     /// The contents of `layer.json`.
     pub(super) fn to_json(&self) -> Vec<u8> {
+        let (v, form) = match self.form {
+            Form::Directory => (VERSION_DIRECTORY, None),
+            Form::Erofs => (VERSION, Some(self.form)),
+        };
         let stored = Stored {
-            v: VERSION,
+            v,
             chain: self.chain,
             diff_id: self.diff_id,
             parent: self.parent,
             content_bytes: self.content_bytes,
             tar_bytes: self.tar_bytes,
             opaque: self.opaque,
+            form,
+            index: self.index,
         };
         serde_json::to_vec(&stored).expect("a record of plain fields")
     }
@@ -73,7 +99,7 @@ impl Layer {
     pub(super) fn read(file: &Path) -> Result<Self, RecordError> {
         let text = std::fs::read(file).map_err(RecordError::Read)?;
         let stored: Stored = serde_json::from_slice(&text).map_err(RecordError::Parse)?;
-        if stored.v != VERSION {
+        if stored.v != VERSION && stored.v != VERSION_DIRECTORY {
             return Err(RecordError::Version(stored.v));
         }
         Ok(Self {
@@ -83,6 +109,8 @@ impl Layer {
             content_bytes: stored.content_bytes,
             tar_bytes: stored.tar_bytes,
             opaque: stored.opaque,
+            form: stored.form.unwrap_or(Form::Directory),
+            index: stored.index,
         })
     }
 }

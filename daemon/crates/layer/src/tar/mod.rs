@@ -109,6 +109,12 @@ impl<R: BufRead, T: Tape> TarReader<R, T> {
         &mut self.tape
     }
 
+    /// Bytes read so far: after [`Self::next_entry`], where the entry's content begins. Always whole
+    /// blocks then.
+    pub(crate) const fn position(&self) -> u64 {
+        self.read_bytes
+    }
+
     /// Gives the source and the tape back.
     pub fn into_parts(self) -> (R, T) {
         (self.source, self.tape)

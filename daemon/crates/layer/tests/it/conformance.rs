@@ -7,13 +7,27 @@ use std::path::Path;
 
 use flate2::write::GzEncoder;
 use gantry_ids::Digest;
-use gantry_layer::{ChainId, DiffId, DirectoryLayers, LayerError, LayerStore, Limits, Staged};
+use gantry_layer::{ChainId, DiffId, Form, LayerError, LayerStore, Limits, Staged};
 
 use crate::layer_tar::{LayerTar, Slowly};
+use crate::stores::store;
 
 #[test]
 fn directories() {
-    suite(|root| DirectoryLayers::open(root, Limits::DEFAULT).unwrap());
+    suite(|root| store(root, Form::Directory, Limits::DEFAULT));
+}
+
+#[test]
+fn erofs() {
+    suite(|root| {
+        let store = store(root, Form::Erofs, Limits::DEFAULT);
+        assert_eq!(
+            store.form(),
+            Form::Erofs,
+            "this kernel mounts no EROFS files"
+        );
+        store
+    });
 }
 
 /// Runs every requirement on stores that `open` opens.
@@ -126,6 +140,7 @@ fn missing_layers_are_named<S: LayerStore>(store: &S) {
     assert!(store.get(&nobody).is_none());
     assert!(missing(store.remove(&nobody).unwrap_err()));
     assert!(missing(store.directories(Some(&nobody)).unwrap_err()));
+    assert!(missing(store.mounted(Some(&nobody)).unwrap_err()));
     assert!(missing(store.view(Some(&nobody)).unwrap_err()));
     assert!(missing(
         store.write_tar(&nobody, &mut Vec::new()).unwrap_err()

@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
-use gantry_layer::{DirectoryLayers, LayerStore, Limits};
+use gantry_layer::{LayerStore, Limits};
+
+use crate::stores::{FORMS, store};
 
 #[test]
 fn every_layer_of_the_corpus_is_answered() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus/layer_tar");
     let mut replayed = 0;
-    for file in std::fs::read_dir(corpus).unwrap() {
-        let path = file.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
+    let files = std::fs::read_dir(corpus).unwrap();
+    let paths: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    for (path, form) in paths.iter().flat_map(|path| FORMS.map(|form| (path, form))) {
+        let bytes = std::fs::read(path).unwrap();
         let root = tempfile::tempdir().unwrap();
         let image = root.path().join("image");
-        let store = DirectoryLayers::open(&image, Limits::DEFAULT).unwrap();
+        let store = store(&image, form, Limits::DEFAULT);
         let name = path.file_name().unwrap().to_str().unwrap();
         let taken = store.stage(&mut &*bytes);
         let is_bad = ["escape-", "loop", "truncated"]
@@ -29,5 +32,5 @@ fn every_layer_of_the_corpus_is_answered() {
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 1, "{name}");
         replayed += 1;
     }
-    assert!(replayed >= 10, "the corpus is missing");
+    assert!(replayed >= 20, "the corpus is missing");
 }

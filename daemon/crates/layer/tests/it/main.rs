@@ -5,10 +5,13 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod check;
 mod conformance;
 mod corpus;
+mod erofs;
 mod hostile;
 mod layer_tar;
 mod meaning;
 mod roundtrip;
+mod stores;
 mod tree;

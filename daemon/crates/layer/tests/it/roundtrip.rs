@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use gantry_layer::{DirectoryLayers, LayerStore, Limits};
+use gantry_layer::{Form, LayerStore, Layers, Limits};
 use proptest::prelude::*;
 use tar::EntryType;
 
@@ -89,12 +89,12 @@ fn push(tar: LayerTar, made: &Made) -> LayerTar {
     tar.raw(&header, &data)
 }
 
-fn store(root: &Path) -> DirectoryLayers {
-    DirectoryLayers::open(root, Limits::DEFAULT).unwrap()
+fn store(root: &Path) -> Layers {
+    crate::stores::store(root, Form::Directory, Limits::DEFAULT)
 }
 
 /// Stores one layer and proves that its tar comes back; gives its directory.
-fn put(store: &DirectoryLayers, tar: &[u8]) -> std::path::PathBuf {
+fn put(store: &Layers, tar: &[u8]) -> std::path::PathBuf {
     let staged = store.stage(&mut &*tar).unwrap();
     let chain = store.commit(vec![staged], None).unwrap()[0].chain;
     let mut out = Vec::new();

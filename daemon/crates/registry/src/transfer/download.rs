@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gantry_image::ImageStore;
-use gantry_layer::{LayerStore, StagedDirectory};
+use gantry_layer::{LayerStore, StagedLayer};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Transfers;
@@ -30,7 +30,7 @@ pub(super) async fn run(
     (repository, layer): (&Repository, &Descriptor),
     work: &Work,
     permit: Option<OwnedSemaphorePermit>,
-) -> Result<StagedDirectory, TransferError> {
+) -> Result<StagedLayer, TransferError> {
     let _permit = match permit {
         Some(permit) => Ok(permit),
         None => Arc::clone(&transfers.downloads).acquire_owned().await,
@@ -66,7 +66,7 @@ async fn once(
     repository: &Repository,
     layer: &Descriptor,
     work: &Work,
-) -> Result<StagedDirectory, Spoilt> {
+) -> Result<StagedLayer, Spoilt> {
     let fresh = |error: TransferError| Spoilt::Fresh(error);
     let (images, digest, size) = (Arc::clone(&transfers.images), layer.digest, layer.size);
     // On a thread: it waits for one that is just being called off.
@@ -100,7 +100,7 @@ fn unpack(
     images: &ImageStore,
     mut reader: BlobReader,
     layer: &Descriptor,
-) -> Result<StagedDirectory, TransferError> {
+) -> Result<StagedLayer, TransferError> {
     let staged = images.layers().stage(&mut reader);
     let failed = |error: std::io::Error| {
         let step = gantry_layer::LayerError::Write(error);

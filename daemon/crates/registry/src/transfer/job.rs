@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gantry_layer::StagedDirectory;
+use gantry_layer::StagedLayer;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -47,7 +47,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Job {
     state: watch::Sender<State>,
-    staged: Mutex<Option<StagedDirectory>>,
+    staged: Mutex<Option<StagedLayer>>,
     had_to_wait: bool,
     cancel: CancellationToken,
 }
@@ -110,7 +110,7 @@ impl Job {
     }
 
     /// Takes the layer, if no other pull was faster: then the store has it.
-    pub(super) fn take(&self) -> Option<StagedDirectory> {
+    pub(super) fn take(&self) -> Option<StagedLayer> {
         let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
         staged.take()
     }

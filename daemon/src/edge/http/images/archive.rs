@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
 use gantry_image::{ImportRequest, LoadEvent, Stop};
 
-use super::{announce, failure, fetched, platform, pull, reference, wire};
+use super::{announce, failure_to_add, fetched, platform, pull, reference, wire};
 use crate::edge::http::blocking::{BodyReader, Progress, progress};
 use crate::edge::http::client::Client;
 use crate::edge::http::error::{ApiError, ApiResult};
@@ -33,7 +33,7 @@ pub(super) async fn load(
         let loaded = engine
             .images
             .load_for(&mut archive, platform.as_ref(), &mut tell)
-            .map_err(|e| failure(&e))?;
+            .map_err(|e| failure_to_add(&engine, &e))?;
         for loaded in loaded {
             if let Some(image) = engine.images.get(&loaded.id) {
                 announce(&engine, "load", &image, &loaded.id.to_string());
@@ -147,7 +147,7 @@ pub(super) fn imported(
     let id = engine
         .images
         .import(rootfs, import)
-        .map_err(|e| failure(&e))?;
+        .map_err(|e| failure_to_add(engine, &e))?;
     if let Some(image) = engine.images.get(&id) {
         // In dockerd's order.
         if let Some(reference) = &import.reference {

@@ -25,7 +25,7 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use gantry_engine_api::ApiVersion;
 use gantry_engine_api::image::HistoryItem;
-use gantry_errors::{Classify, chain};
+use gantry_errors::{Classify, ErrorKind, chain};
 use gantry_ids::{ImageRef, Platform};
 use gantry_image::{Image, ImageError};
 use http::{HeaderMap, Method, StatusCode};
@@ -210,4 +210,14 @@ fn announce_reference(engine: &Engine, action: &str, reference: &str) {
 /// An image's error as an answer.
 pub(super) fn failure(error: &ImageError) -> ApiError {
     ApiError::new(error.kind(), chain(error).to_string())
+}
+
+/// The same for what needs room: on a full disk it says what would make some.
+pub(super) fn failure_to_add(engine: &Engine, error: &ImageError) -> ApiError {
+    let told = failure(error);
+    if told.kind() != ErrorKind::ResourceExhausted {
+        return told;
+    }
+    let advice = crate::space::advice(&engine.images);
+    ApiError::new(told.kind(), format!("{}: {advice}", told.message()))
 }

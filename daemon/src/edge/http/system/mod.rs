@@ -2,6 +2,7 @@
 
 mod disk_usage;
 mod events;
+mod fsck;
 mod halt;
 mod info;
 mod version;
@@ -24,6 +25,7 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/info", get(info::show))
         .route("/system/df", get(disk_usage::show))
         .route("/events", get(events::stream))
+        .route("/gantry/fsck", post(fsck::check))
         .route("/plugins", get(plugins))
         .route("/gantry/halt", post(halt::halt))
 }

@@ -1,74 +1,97 @@
-//! The adapter that keeps each layer unpacked in a directory of its own.
+//! The store of one engine: layers of both forms, new ones in the form that was chosen.
 //!
 //! ```text
-//! layers/<chain, 64 hex>/
-//!     fs/           the files, as overlay wants them
-//!     recipe        what makes the exact tar again, together with fs/ (recipe.rs)
-//!     kept/<n>      contents that a later entry of the same tar replaced; rarely there
-//!     layer.json    what is known of the layer
-//! staging/<n>/      layers on their way in, trees on their way out; swept at every opening
-//! empty/            the lowest layer of an image without layers
+//! layers/<chain, 64 hex>/    a layer (unpacked.rs, files.rs), with layer.json
+//! staging/<n>/               layers on their way in, trees on their way out; swept at every opening
+//! empty/                     the lowest layer of an image without layers
 //! ```
 //!
 //! A directory in `layers/` is a committed layer: it is renamed there when all of it is on the disk.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
-use rustix::fs::{Mode, OFlags, fchmod, openat};
+use gantry_ids::Digest;
+use rustix::fs::{Mode, OFlags, openat};
 
 use super::error::{LayerError, failed};
-use super::record::{Layer, RecordError};
+use super::mounts::Mounts;
+use super::record::{Form, Layer, RecordError};
 use super::trash::Trash;
-use super::{LayerStore, Staged};
-use crate::extract::{Target, extract};
+use super::{LayerStore, Lowers, Staged, files, unpacked};
+use crate::erofs::{self, Outline};
 use crate::{ChainId, DiffId, Limits, Rootfs, overlay, pipeline, reassemble};
 
-/// Layers as directories.
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct LayerOptions {
+    /// How much a layer may ask for.
+    pub limits: Limits,
+    /// The form of new layers. Where the kernel cannot mount EROFS from files, new layers are
+    /// directories whatever this says.
+    pub form: Form,
+    /// Where layers that are files are mounted: a folder of this store alone, which need not be there.
+    pub mounts: PathBuf,
+}
+
+/// One engine's layers.
 #[derive(Debug)]
-pub struct DirectoryLayers {
+pub struct Layers {
     root: PathBuf,
     limits: Limits,
+    form: Form,
+    pub(super) mounts: Mounts,
     pub(super) trash: Arc<Trash>,
     pub(super) layers: RwLock<HashMap<ChainId, Arc<Layer>>>,
 }
 
-/// A layer that was unpacked into the staging directory.
+/// A layer in the staging directory.
 #[derive(Debug)]
-pub struct StagedDirectory {
+pub struct StagedLayer {
     pub(super) path: PathBuf,
     pub(super) diff_id: DiffId,
     pub(super) tar_bytes: u64,
     pub(super) content_bytes: u64,
     pub(super) opaque: bool,
     pub(super) implied: Vec<Vec<u8>>,
+    pub(super) form: Form,
+    pub(super) outline: Option<Box<Outline>>,
+    pub(super) index: Option<Digest>,
     trash: Arc<Trash>,
 }
 
-impl Staged for StagedDirectory {
+impl Staged for StagedLayer {
     fn diff_id(&self) -> DiffId {
         self.diff_id
     }
 }
 
-impl Drop for StagedDirectory {
+impl StagedLayer {
+    const fn set(&mut self, read: pipeline::SourceRead, content_bytes: u64, opaque: bool) {
+        self.diff_id = read.diff_id;
+        self.tar_bytes = read.tar_bytes;
+        self.content_bytes = content_bytes;
+        self.opaque = opaque;
+    }
+}
+
+impl Drop for StagedLayer {
     /// What was not committed is removed; a committed layer's directory is not there any more.
     fn drop(&mut self) {
         self.trash.remove_later(std::mem::take(&mut self.path));
     }
 }
 
-impl DirectoryLayers {
+impl Layers {
     /// Opens (or makes) a store in `root`, which no other process may use meanwhile.
     ///
     /// # Errors
     /// [`LayerError::Io`] if a directory cannot be made or read, or a layer was written by a later
     /// version.
-    pub fn open(root: &Path, limits: Limits) -> Result<Self, LayerError> {
+    pub fn open(root: &Path, options: LayerOptions) -> Result<Self, LayerError> {
         for name in ["layers", "staging", "empty"] {
             let path = root.join(name);
             make_private(&path)?;
@@ -92,7 +115,9 @@ impl DirectoryLayers {
         }
         Ok(Self {
             root: root.to_owned(),
-            limits,
+            limits: options.limits,
+            form: usable(options.form, &trash)?,
+            mounts: Mounts::open(options.mounts),
             trash,
             layers: RwLock::new(known),
         })
@@ -100,6 +125,10 @@ impl DirectoryLayers {
 
     pub(super) fn layers_dir(&self) -> PathBuf {
         self.root.join("layers")
+    }
+
+    pub(super) const fn limits(&self) -> Limits {
+        self.limits
     }
 
     pub(super) fn layer_dir(&self, chain: &ChainId) -> PathBuf {
@@ -114,64 +143,69 @@ impl DirectoryLayers {
         self.get(chain).ok_or(LayerError::NoSuchLayer(*chain))
     }
 
-    /// Unpacks into a directory of the staging directory, which exists and is empty.
-    fn unpack(
-        &self,
-        path: &Path,
-        source: &mut (dyn Read + Send),
-    ) -> Result<(pipeline::SourceRead, crate::extract::Extracted), LayerError> {
-        make_private(&path.join("fs"))?;
-        make_private(&path.join("kept"))?;
-        let root = open_directory(&path.join("fs"))?;
-        fchmod(&root, Mode::from_raw_mode(0o755)).map_err(failed("change the mode of", path))?;
-        let recipe = path.join("recipe");
-        let target = Target {
-            root,
-            kept: open_directory(&path.join("kept"))?,
-            recipe: File::create_new(&recipe).map_err(failed("create", recipe))?,
-        };
-        let (read, extracted) =
-            pipeline::run(source, |pieces| extract(pieces, target, self.limits))?;
-        Ok((read, extracted?))
+    /// The form that new layers get.
+    #[must_use]
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Takes away all mounts that nobody holds; what is asked for afterwards is mounted again.
+    pub fn close(&self) {
+        self.mounts.close();
+    }
+
+    /// The layers of a chain that can be seen, the top one first.
+    fn seen(&self, chain: Option<&ChainId>) -> Result<Vec<Arc<Layer>>, LayerError> {
+        let mut layers = Vec::new();
+        let mut next = chain.copied();
+        while let Some(chain) = next {
+            let layer = self.known(&chain)?;
+            // Overlay does not look at an opaque mark on a layer's root: what it hides is left out.
+            next = if layer.opaque { None } else { layer.parent };
+            layers.push(layer);
+        }
+        Ok(layers)
     }
 }
 
-impl LayerStore for DirectoryLayers {
-    type Staged = StagedDirectory;
+impl LayerStore for Layers {
+    type Staged = StagedLayer;
 
-    fn stage(&self, source: &mut (dyn Read + Send)) -> Result<StagedDirectory, LayerError> {
+    fn stage(&self, source: &mut (dyn Read + Send)) -> Result<StagedLayer, LayerError> {
         let path = self.trash.fresh();
         make_private(&path)?;
-        let mut staged = StagedDirectory {
+        let mut staged = StagedLayer {
             path: path.clone(),
-            diff_id: DiffId::new(gantry_ids::Digest::of(b"")),
+            diff_id: DiffId::new(Digest::of(b"")),
             tar_bytes: 0,
             content_bytes: 0,
             opaque: false,
             implied: Vec::new(),
+            form: self.form,
+            outline: None,
+            index: None,
             trash: Arc::clone(&self.trash),
         };
-        let (read, extracted) = self.unpack(&path, source)?;
-        let recipe = path.join("recipe");
-        extracted
-            .recipe
-            .finish(read.diff_id.digest())
-            .map_err(failed("write", &recipe))?;
-        if extracted.kept == 0 {
-            let kept = path.join("kept");
-            std::fs::remove_dir(&kept).map_err(failed("remove", kept))?;
+        match self.form {
+            Form::Directory => {
+                let (read, extracted) = unpacked::stage(&path, source, self.limits)?;
+                staged.set(read, extracted.content_bytes, extracted.opaque_root);
+                staged.implied = extracted.implied;
+            }
+            Form::Erofs => {
+                let files = files::stage(&path, source, self.limits)?;
+                staged.set(files.read, files.content_bytes, files.opaque);
+                staged.implied = files.implied;
+                staged.outline = files.outline;
+                staged.index = Some(files.index);
+            }
         }
-        staged.diff_id = read.diff_id;
-        staged.tar_bytes = read.tar_bytes;
-        staged.content_bytes = extracted.content_bytes;
-        staged.opaque = extracted.opaque_root;
-        staged.implied = extracted.implied;
         Ok(staged)
     }
 
     fn commit(
         &self,
-        staged: Vec<StagedDirectory>,
+        staged: Vec<StagedLayer>,
         parent: Option<&ChainId>,
     ) -> Result<Vec<Arc<Layer>>, LayerError> {
         self.commit_all(staged, parent)
@@ -195,33 +229,60 @@ impl LayerStore for DirectoryLayers {
         if !layers.contains_key(chain) {
             return Err(LayerError::NoSuchLayer(*chain));
         }
-        self.trash.discard(&self.layer_dir(chain))?;
+        let mounted = self.mounts.forget(chain);
+        self.trash
+            .discard_mounted(&self.layer_dir(chain), mounted)?;
         layers.remove(chain);
         Ok(())
     }
 
     fn write_tar(&self, chain: &ChainId, to: &mut dyn Write) -> Result<(), LayerError> {
         let layer = self.known(chain)?;
-        reassemble::write(&self.layer_dir(chain), &layer, to)
+        let directory = self.layer_dir(chain);
+        match layer.form {
+            Form::Directory => reassemble::write(&directory, &layer, to),
+            Form::Erofs => files::write_tar(&directory, &layer, to),
+        }
     }
 
     fn directories(&self, chain: Option<&ChainId>) -> Result<Vec<PathBuf>, LayerError> {
-        let mut directories = Vec::new();
-        let mut next = chain.copied();
-        while let Some(chain) = next {
-            let layer = self.known(&chain)?;
-            directories.push(self.layer_dir(&chain).join("fs"));
-            // Overlay does not look at an opaque mark on a layer's root: what it hides is left out.
-            next = if layer.opaque { None } else { layer.parent };
-        }
+        let seen = self.seen(chain)?;
+        let place = |layer: &Arc<Layer>| match layer.form {
+            Form::Directory => self.layer_dir(&layer.chain).join("fs"),
+            Form::Erofs => self.layer_dir(&layer.chain),
+        };
+        let directories: Vec<_> = seen.iter().map(place).collect();
         if directories.is_empty() {
-            directories.push(self.empty_dir());
+            return Ok(vec![self.empty_dir()]);
         }
         Ok(directories)
     }
 
+    fn mounted(&self, chain: Option<&ChainId>) -> Result<Lowers, LayerError> {
+        let mut lowers = Lowers::default();
+        for layer in self.seen(chain)? {
+            let directory = self.layer_dir(&layer.chain);
+            match layer.form {
+                Form::Directory => lowers.paths.push(directory.join("fs")),
+                Form::Erofs => {
+                    let mounted = self.mounts.hold(layer.chain, &directory)?;
+                    lowers.paths.push(mounted.path().to_owned());
+                    lowers.lease.push(mounted);
+                }
+            }
+        }
+        if lowers.paths.is_empty() {
+            lowers.paths.push(self.empty_dir());
+        }
+        Ok(lowers)
+    }
+
     fn view(&self, chain: Option<&ChainId>) -> Result<OwnedFd, LayerError> {
-        let mut lowers = self.directories(chain)?;
+        // The view keeps what it is made of: the lease ends here.
+        let Lowers {
+            paths: mut lowers,
+            lease: _lease,
+        } = self.mounted(chain)?;
         let empty = self.empty_dir();
         if !lowers.contains(&empty) {
             // Overlay without an upper directory wants two lower ones.
@@ -233,7 +294,7 @@ impl LayerStore for DirectoryLayers {
     }
 
     fn rootfs(&self, chain: Option<&ChainId>, rw: &Path) -> Result<Rootfs, LayerError> {
-        let lowers = self.directories(chain)?;
+        let lowers = self.mounted(chain)?;
         let rootfs = Rootfs::overlay(chain.copied(), lowers, rw);
         make_private(rw)?;
         make_private(&rootfs.work)?;
@@ -254,8 +315,26 @@ impl LayerStore for DirectoryLayers {
     }
 }
 
+/// The form that was asked for, if the kernel has it.
+fn usable(form: Form, trash: &Trash) -> Result<Form, LayerError> {
+    if form == Form::Directory {
+        return Ok(form);
+    }
+    let scratch = trash.fresh();
+    make_private(&scratch)?;
+    let tried = erofs::is_usable(&scratch);
+    trash.remove_later(scratch);
+    Ok(match tried {
+        Ok(()) => form,
+        Err(error) => {
+            tracing::warn!(%error, "this kernel mounts no EROFS files: layers will be directories");
+            Form::Directory
+        }
+    })
+}
+
 /// Makes a directory that only the engine can enter, unless it is there.
-fn make_private(path: &Path) -> Result<(), LayerError> {
+pub(super) fn make_private(path: &Path) -> Result<(), LayerError> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
