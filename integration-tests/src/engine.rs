@@ -314,6 +314,14 @@ impl Engine {
             // One that just ended is as dead.
             let _ = kill_process(pid(*victim), Signal::KILL);
         }
+        // A dying process still holds its sockets: who connects to one is cut off.
+        let dead = || {
+            victims
+                .iter()
+                .all(|victim| has_let_go(*victim))
+                .then_some(())
+        };
+        eventually("the supervisor is dead", Duration::from_secs(10), dead);
         victims.len()
     }
 
@@ -400,4 +408,13 @@ fn run(command: &mut Command) {
         "{command:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// Whether a killed process is gone, or a zombie, which holds nothing any more (proc_pid_stat(5)).
+fn has_let_go(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    matches!(state, None | Some('Z' | 'X'))
 }
