@@ -11,12 +11,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 pub use kind::Kind;
 
 use crate::client::Client;
-use crate::{eventually, image, leaks, programs, runtime};
+use crate::{eventually, image, leaks, process, programs, runtime};
 
 /// A running engine; it is stopped, with all its containers, when it is dropped.
 #[derive(Debug)]
@@ -295,7 +295,7 @@ impl Engine {
         };
         // nsenter replaces itself by the daemon: the child is the daemon.
         // One that has ended already needs no signal.
-        let _ = kill_process(pid(daemon.id()), signal);
+        let _ = process::signal(daemon.id(), signal);
         let ended = || daemon.try_wait().expect("the daemon can be waited for");
         eventually("the daemon ends", Duration::from_secs(30), ended);
     }
@@ -310,18 +310,7 @@ impl Engine {
             Kind::Stock => "containerd",
         };
         let victims = leaks::processes_of(self.dir(), name);
-        for victim in &victims {
-            // One that just ended is as dead.
-            let _ = kill_process(pid(*victim), Signal::KILL);
-        }
-        // A dying process still holds its sockets: who connects to one is cut off.
-        let dead = || {
-            victims
-                .iter()
-                .all(|victim| has_let_go(*victim))
-                .then_some(())
-        };
-        eventually("the supervisor is dead", Duration::from_secs(10), dead);
+        process::kill(&victims);
         victims.len()
     }
 
@@ -389,13 +378,6 @@ impl Drop for Engine {
     }
 }
 
-fn pid(id: u32) -> Pid {
-    i32::try_from(id)
-        .ok()
-        .and_then(Pid::from_raw)
-        .expect("a process id")
-}
-
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
@@ -408,13 +390,4 @@ fn run(command: &mut Command) {
         "{command:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-}
-
-/// Whether a killed process is gone, or a zombie, which holds nothing any more (proc_pid_stat(5)).
-fn has_let_go(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    matches!(state, None | Some('Z' | 'X'))
 }

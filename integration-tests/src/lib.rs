@@ -9,6 +9,7 @@ pub mod engine;
 pub mod http;
 pub mod image;
 pub mod leaks;
+mod process;
 pub mod programs;
 pub mod runtime;
 pub mod usage;

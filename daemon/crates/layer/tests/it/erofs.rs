@@ -6,13 +6,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use gantry_layer::{ChainId, Form, LayerStore, Layers, Limits};
-use proptest::prelude::*;
-use tar::EntryType;
-
 use crate::layer_tar::{LayerTar, header};
 use crate::stores::store;
 use crate::tree::describe;
+use gantry_layer::{ChainId, Form, LayerStore, Layers, Limits};
+use proptest::prelude::*;
+use tar::EntryType;
 
 /// What entries say their time is, all before this one; what is later is the time of the test.
 const TIMES_END: u64 = 1_500_000_000;
