@@ -159,6 +159,7 @@ async fn start(engine: &Engine) -> Result<(), AppError> {
         .recover()
         .await
         .map_err(AppError::Recover)?;
+    engine.builds.sweep().await;
     let images = Arc::clone(&engine.images);
     let loaded = tokio::task::spawn_blocking(move || embedded::load_image(&images)).await;
     // Not worth refusing to serve for.

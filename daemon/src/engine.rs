@@ -9,6 +9,7 @@ use gantry_registry::{Registries, Transfers};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::build::Builds;
 use crate::census::Census;
 use crate::config::Config;
 use crate::container::Containers;
@@ -35,6 +36,8 @@ pub struct Engine {
     pub images: Arc<ImageStore>,
     /// Pulls and pushes images.
     pub transfers: Arc<Transfers>,
+    /// Builds and their cache.
+    pub builds: Arc<Builds>,
     /// Wakes those who follow logs; none if the kernel has no watch left: then they poll.
     pub log_watch: Option<Arc<LogWatch>>,
     /// Containers, and with them volumes and networks.
@@ -64,6 +67,9 @@ pub enum OpenError {
     /// The image store.
     #[error("open the image store")]
     Images(#[source] ImageError),
+    /// The builds' directories.
+    #[error("open the builds")]
+    Builds(#[source] io::Error),
     /// Containers, volumes, networks.
     #[error(transparent)]
     Containers(#[from] ContainersError),
@@ -109,6 +115,8 @@ impl Engine {
             limits: &limits,
         };
         let containers = open::containers(with)?;
+        let transfers = Arc::new(transfers);
+        let builds = Builds::open(&containers.parts, Arc::clone(&transfers));
         Ok(Self {
             config,
             id,
@@ -116,7 +124,8 @@ impl Engine {
             limits,
             events,
             images,
-            transfers: Arc::new(transfers),
+            transfers,
+            builds: Arc::new(builds.map_err(OpenError::Builds)?),
             log_watch: LogWatch::start()
                 .inspect_err(|error| warn!(%error, "watch logs"))
                 .ok(),

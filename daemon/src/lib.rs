@@ -5,6 +5,7 @@
 //! drains them, [`engine`] is what the handlers share.
 
 pub mod app;
+pub mod build;
 pub mod census;
 pub mod compat;
 pub mod config;

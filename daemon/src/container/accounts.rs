@@ -66,6 +66,18 @@ fn own_file(upper: &Path, path: &str) -> Option<String> {
     file.metadata().ok()?.is_file().then(|| text(file))
 }
 
+/// Both files of a tree, links followed within it; what cannot be read has no entries.
+pub(super) fn of_root(root: &super::archive::Root) -> (String, String) {
+    let file = |path: &str| {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        let file = file.ok().map(File::from)?;
+        file.metadata().ok()?.is_file().then(|| text(file))
+    };
+    let both = (file("etc/passwd"), file("etc/group"));
+    (both.0.unwrap_or_default(), both.1.unwrap_or_default())
+}
+
 fn text(file: File) -> String {
     let mut bytes = Vec::new();
     // What cannot be read of it has no entries.

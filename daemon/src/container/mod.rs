@@ -33,6 +33,7 @@ mod new_volumes;
 pub mod open;
 pub mod operate;
 mod ports;
+pub mod program;
 mod propagation;
 mod recover;
 pub mod refusal;

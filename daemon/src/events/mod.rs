@@ -34,6 +34,8 @@ pub enum EventKind {
     Network,
     /// A volume.
     Volume,
+    /// The build cache.
+    Builder,
     /// The daemon.
     Daemon,
 }
@@ -47,6 +49,7 @@ impl EventKind {
             Self::Image => "image",
             Self::Network => "network",
             Self::Volume => "volume",
+            Self::Builder => "builder",
             Self::Daemon => "daemon",
         }
     }
@@ -247,7 +250,7 @@ fn fill_legacy(kind: EventKind, event: &mut EventMessage) {
             event.status.clone_from(&event.action);
             event.id.clone_from(&event.actor.id);
         }
-        EventKind::Network | EventKind::Volume | EventKind::Daemon => {}
+        EventKind::Network | EventKind::Volume | EventKind::Builder | EventKind::Daemon => {}
     }
 }
 

@@ -171,6 +171,15 @@ impl Supervisor {
         }
     }
 
+    /// The same supervisor's services for another namespace.
+    #[must_use]
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self {
+            channel: self.channel.clone(),
+            namespace: namespace.into(),
+        }
+    }
+
     fn tasks(&self) -> TasksClient<Channel> {
         TasksClient::new(self.channel.clone())
             .max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -40,15 +40,18 @@ pub enum Table {
     Volumes,
     /// Kernel objects of removed containers that are still to be taken down, by container id.
     Teardown,
+    /// Results of steps of builds, by key.
+    Builds,
     /// The engine's own facts (its id, the format's version).
     Engine,
 }
 
 impl Table {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Containers,
         Self::Volumes,
         Self::Teardown,
+        Self::Builds,
         Self::Engine,
     ];
 
@@ -57,6 +60,7 @@ impl Table {
             Self::Containers => "containers",
             Self::Volumes => "volumes",
             Self::Teardown => "teardown",
+            Self::Builds => "builds",
             Self::Engine => "engine",
         })
     }
@@ -180,6 +184,7 @@ impl Store {
                 Table::Containers => "containers",
                 Table::Volumes => "volumes",
                 Table::Teardown => "teardown",
+                Table::Builds => "builds",
                 Table::Engine => "engine",
             },
             source: Arc::new(source),

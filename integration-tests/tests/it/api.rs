@@ -77,7 +77,7 @@ fn what_is_not_built_says_so() {
     }
     let mut http = Http::connect(&engine.socket());
     for (method, path) in [
-        ("POST", "/build"),
+        ("POST", "/build?version=2"),
         ("POST", "/swarm/join"),
         ("POST", "/swarm/init"),
     ] {

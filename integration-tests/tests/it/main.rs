@@ -2,6 +2,7 @@
 //! tests run on stock dockerd.
 
 mod api;
+mod builds;
 mod changes;
 mod compose;
 mod crash;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use gantry_dockerfile::{Lines, Source};
+use gantry_dockerfile::{Lines, Source, quote};
 use gantry_errors::{Classify, ErrorKind};
 use gantry_ids::{Digest, ReferenceError};
 use gantry_image::ImageError;
@@ -134,9 +134,12 @@ pub enum Fault {
     #[error("failed to compute cache key: failed to calculate checksum")]
     Copy(#[from] CopyError),
     /// A program failed.
-    #[error("process {command} did not complete successfully: exit code: {code}")]
+    #[error(
+        "process {} did not complete successfully: exit code: {code}",
+        quote(command)
+    )]
     Exit {
-        /// The program with its arguments, quoted.
+        /// The program with its arguments, spaces between them.
         command: String,
         /// Its exit code.
         code: u32,

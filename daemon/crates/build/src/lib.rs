@@ -12,6 +12,7 @@
 //! each other. Deliberately not here: which steps there are (`gantry-dockerfile`), how programs are
 //! run, the protocols of the doors.
 
+mod add;
 mod cancel;
 mod copy;
 mod error;
@@ -40,5 +41,5 @@ pub use progress::{
     Ending, Event, Instruction, Log, Progress, Status, Stream, Vertex, Warning, What,
 };
 pub use request::{Export, Limits, NamedContext, Pull, Request, Reuse, Ulimit};
-pub use solve::{Outcome, Solver};
+pub use solve::{Kept, Outcome, PruneFilter, Pruned, Solver, SolverParts};
 pub use tree::Tree;

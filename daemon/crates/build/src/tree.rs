@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -35,6 +35,11 @@ impl Tree {
         Ok(Self::new(rustix::fs::open(path, flags, Mode::empty())?))
     }
 
+    /// Where the tree lies, for a mount of it.
+    pub(crate) fn path(&self) -> io::Result<PathBuf> {
+        std::fs::read_link(format!("/proc/self/fd/{}", self.root.as_raw_fd()))
+    }
+
     /// Opens a path; links are followed within the tree.
     pub(crate) fn at(&self, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = path.trim_start_matches('/');
@@ -58,6 +63,20 @@ impl Tree {
     /// Opens a directory; links are followed within the tree.
     pub(crate) fn directory(&self, path: &str) -> Result<OwnedFd, Errno> {
         self.at(path, OFlags::RDONLY | OFlags::DIRECTORY)
+    }
+
+    /// Opens a regular file for reading; none if there is no such file.
+    ///
+    /// # Errors
+    /// Whatever the kernel says.
+    pub fn file(&self, path: &str) -> io::Result<Option<File>> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match self.at(path, flags) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(file.metadata()?.is_file().then_some(file))
     }
 
     /// A small text file, empty if there is none.

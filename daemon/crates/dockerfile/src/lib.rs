@@ -44,7 +44,7 @@ pub use evaluate::{
 pub use expand::{Expanded, Lexer, MAX_BYTES, MAX_DEPTH, Variables};
 pub use graph::{Base, Graph, Node, Options};
 pub use heredoc::Heredoc;
-pub use ignore::{IgnoreError, Patterns, clean as clean_path, matches_name};
+pub use ignore::{IgnoreError, Patterns, clean as clean_path, ignore_lines, matches_name};
 pub use lint::{CheckOptions, Rule, Warning};
 pub use mode::Mode;
 pub use mount::{Mount, MountKind, Sharing};

@@ -3,6 +3,7 @@
 use crate::ast::{Dockerfile, Kind, Stage};
 use crate::error::{Error, Meaning};
 use crate::instruction::{self, Parsed};
+use crate::lint::{self, Warning};
 use crate::source::Source;
 use crate::statement;
 
@@ -39,5 +40,11 @@ impl Dockerfile {
             }
         }
         Ok(file)
+    }
+
+    /// What the checks that need no values find, whichever the `check` directive chooses.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Warning> {
+        lint::check(self)
     }
 }

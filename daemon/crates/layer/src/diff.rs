@@ -32,12 +32,22 @@ const DEPTH_MAX: usize = 256;
 /// # Errors
 /// Whatever the kernel refuses, and a directory that overlay renamed in place.
 pub fn write_diff(upper: &Path, to: &mut dyn Write) -> io::Result<bool> {
+    write_diff_until(upper, u64::MAX, to)
+}
+
+/// The same, with later times of modification replaced by `epoch_s`, seconds since 1970
+/// (`SOURCE_DATE_EPOCH`).
+///
+/// # Errors
+/// As [`write_diff`].
+pub fn write_diff_until(upper: &Path, epoch_s: u64, to: &mut dyn Write) -> io::Result<bool> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let root = openat(rustix::fs::CWD, upper, flags, Mode::empty())?;
     let mut writer = DiffWriter {
         tar: Builder::new(to),
         links: HashMap::new(),
         entries: 0,
+        epoch_s,
     };
     writer.children(&root, Path::new(""), 0)?;
     writer.tar.finish()?;
@@ -49,6 +59,8 @@ struct DiffWriter<'a> {
     /// First names of files with several.
     links: HashMap<(u64, u64), PathBuf>,
     entries: u64,
+    /// The latest time that is written.
+    epoch_s: u64,
 }
 
 impl DiffWriter<'_> {
@@ -96,7 +108,7 @@ impl DiffWriter<'_> {
             FileType::RegularFile => self.file(directory, name, &path, stat),
             FileType::Symlink => {
                 let target = readlinkat(directory, name, Vec::new())?;
-                let mut header = header(stat, EntryType::Symlink, 0);
+                let mut header = self.header(stat, EntryType::Symlink, 0);
                 self.entries += 1;
                 self.tar
                     .append_link(&mut header, &path, OsStr::from_bytes(target.to_bytes()))
@@ -120,7 +132,7 @@ impl DiffWriter<'_> {
         let directory = openat(parent, name, flags, Mode::empty())?;
         let attributes = attributes(directory.as_fd())?;
         self.attributes(&attributes)?;
-        let mut header = header(stat, EntryType::Directory, 0);
+        let mut header = self.header(stat, EntryType::Directory, 0);
         self.entries += 1;
         self.tar
             .append_data(&mut header, path.join(""), io::empty())?;
@@ -139,7 +151,7 @@ impl DiffWriter<'_> {
     ) -> io::Result<()> {
         if stat.st_nlink > 1 {
             if let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)) {
-                let mut header = header(stat, EntryType::Link, 0);
+                let mut header = self.header(stat, EntryType::Link, 0);
                 self.entries += 1;
                 return self.tar.append_link(&mut header, path, first.clone());
             }
@@ -150,7 +162,7 @@ impl DiffWriter<'_> {
         let file = File::from(openat(parent, name, flags, Mode::empty())?);
         self.attributes(&attributes(file.as_fd())?)?;
         let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let mut header = header(stat, EntryType::Regular, size);
+        let mut header = self.header(stat, EntryType::Regular, size);
         self.entries += 1;
         // A file that shrinks or grows meanwhile gives as many bytes as its header says.
         let content = io::Read::take(io::Read::chain(file, io::repeat(0)), size);
@@ -163,7 +175,7 @@ impl DiffWriter<'_> {
             FileType::BlockDevice => EntryType::Block,
             _ => EntryType::Fifo,
         };
-        let mut header = header(stat, entry, 0);
+        let mut header = self.header(stat, entry, 0);
         if kind != FileType::Fifo {
             header.set_device_major(rustix::fs::major(stat.st_rdev))?;
             header.set_device_minor(rustix::fs::minor(stat.st_rdev))?;
@@ -182,22 +194,22 @@ impl DiffWriter<'_> {
         self.tar.append_data(&mut header, path, io::empty())
     }
 
+    fn header(&self, stat: &Stat, kind: EntryType, size: u64) -> Header {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(stat.st_mode & 0o7777);
+        header.set_uid(stat.st_uid.into());
+        header.set_gid(stat.st_gid.into());
+        header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0).min(self.epoch_s));
+        header.set_size(size);
+        header
+    }
+
     fn attributes(&mut self, attributes: &Attributes) -> io::Result<()> {
         let pairs = attributes.kept.iter();
         self.tar
             .append_pax_extensions(pairs.map(|(key, value)| (key.as_str(), value.as_slice())))
     }
-}
-
-fn header(stat: &Stat, kind: EntryType, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_mode(stat.st_mode & 0o7777);
-    header.set_uid(stat.st_uid.into());
-    header.set_gid(stat.st_gid.into());
-    header.set_mtime(u64::try_from(stat.st_mtime).unwrap_or(0));
-    header.set_size(size);
-    header
 }
 
 /// The extended attributes that belong to a layer, as PAX keys, and whether overlay hides what lies

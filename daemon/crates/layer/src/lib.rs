@@ -21,7 +21,7 @@ mod tar;
 mod tree;
 
 pub use chain::{ChainId, DiffId};
-pub use diff::write_diff;
+pub use diff::{write_diff, write_diff_until};
 pub use extract::{EntryError, ExtractError};
 pub use limits::Limits;
 pub use pipeline::{Compression, SourceError, decompress};

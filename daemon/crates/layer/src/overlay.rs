@@ -14,13 +14,15 @@ use rustix::mount::{
     fsconfig_set_string, fsmount, fsopen, mount, unmount,
 };
 
+use crate::Rootfs;
+
 /// The largest attribute value the kernel has (`XATTR_SIZE_MAX`), and room for names.
 const XATTR_MAX_BYTES: usize = 64 << 10;
 
 /// Opens the root of the overlay of `lowers`, the top one first, at least two. `scratch` is a path
 /// that does not exist, in a directory of the engine's own.
 pub(crate) fn detached(lowers: &[PathBuf], scratch: &Path) -> io::Result<OwnedFd> {
-    let mounted = match by_descriptor(lowers) {
+    let mounted = match by_descriptor(lowers, &[], READ_ONLY) {
         // Kernels before 6.7 know no `lowerdir+`; before 5.2 no fsopen.
         Err(Errno::INVAL | Errno::NOSYS) => return by_mount_point(lowers, scratch),
         other => other?,
@@ -30,16 +32,39 @@ pub(crate) fn detached(lowers: &[PathBuf], scratch: &Path) -> io::Result<OwnedFd
     Ok(open_directory(mounted.as_fd(), b".", resolve)?)
 }
 
-fn by_descriptor(lowers: &[PathBuf]) -> Result<OwnedFd, Errno> {
+impl Rootfs {
+    /// Puts the layers and the writable directory together, for whoever works on the tree without a
+    /// container: mounted nowhere, gone when the descriptor is closed. It may be attached by
+    /// `move_mount(2)`.
+    ///
+    /// # Errors
+    /// Whatever the kernel says; it must know `lowerdir+` (6.7) if the paths of the layers do not
+    /// fit a page.
+    pub fn open(&self) -> io::Result<OwnedFd> {
+        let writable = [("upperdir", &self.upper), ("workdir", &self.work)];
+        let attributes = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOSUID;
+        Ok(by_descriptor(&self.lowers, &writable, attributes)?)
+    }
+}
+
+const READ_ONLY: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_RDONLY
+    .union(MountAttrFlags::MOUNT_ATTR_NODEV)
+    .union(MountAttrFlags::MOUNT_ATTR_NOSUID)
+    .union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+
+fn by_descriptor(
+    lowers: &[PathBuf],
+    options: &[(&str, &PathBuf)],
+    attributes: MountAttrFlags,
+) -> Result<OwnedFd, Errno> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     for lower in lowers {
         fsconfig_set_string(context.as_fd(), "lowerdir+", lower)?;
     }
+    for (key, value) in options {
+        fsconfig_set_string(context.as_fd(), *key, value.as_path())?;
+    }
     fsconfig_create(context.as_fd())?;
-    let attributes = MountAttrFlags::MOUNT_ATTR_RDONLY
-        | MountAttrFlags::MOUNT_ATTR_NODEV
-        | MountAttrFlags::MOUNT_ATTR_NOSUID
-        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 

@@ -12,7 +12,7 @@ use std::{
 use gantry_engine_api::container::{NEVER, PathStat};
 use jiff::Timestamp;
 use pack::Packer;
-pub(super) use root::Root;
+pub(crate) use root::Root;
 use rustix::fs::{FileType, Stat};
 pub use unpack::UnpackOptions;
 
@@ -22,6 +22,23 @@ use super::{
     mounts::{Source, clean},
     registry::{Containers, Handle, Parts},
 };
+
+/// Unpacks a tar into a directory of the engine's own: a build context.
+///
+/// # Errors
+/// The first entry that cannot be made, by name.
+pub(crate) fn unpack_into(
+    directory: &Path,
+    from: impl std::io::Read,
+    options: UnpackOptions,
+) -> io::Result<()> {
+    unpack::unpack(
+        &Root::of_directory(directory)?,
+        Path::new("/"),
+        from,
+        options,
+    )
+}
 
 impl Containers {
     /// What is at a path; the last link is not followed.

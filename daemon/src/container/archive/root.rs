@@ -46,6 +46,11 @@ impl Root {
         })
     }
 
+    /// A mount that may be attached nowhere.
+    pub(crate) const fn of_mount(dir: OwnedFd) -> Self {
+        Self { dir }
+    }
+
     /// The layers of an image as one tree, for reading; the top one first.
     pub(crate) fn of_lowers(lowers: &[PathBuf]) -> io::Result<Self> {
         // One layer is no overlay.

@@ -50,6 +50,24 @@ pub fn copy(step: &TransferStep, from: &Tree, to: &Tree) -> Result<(), CopyError
     Ok(())
 }
 
+/// Copies what is in a directory of one tree to the root of another, owners included.
+///
+/// # Errors
+/// As [`copy`].
+pub(crate) fn contents(from: &Tree, path: &str, to: &Tree) -> Result<(), CopyError> {
+    let mut copier = Copier {
+        to,
+        destination: "/",
+        owner: None,
+        keeps_owners: true,
+        unpacks: false,
+        mode: None,
+        exclude: Patterns::default(),
+        links: HashMap::new(),
+    };
+    copier.source(from, path)
+}
+
 /// Refuses what is not built yet, before anything is done.
 fn refuse(step: &TransferStep) -> Result<(), CopyError> {
     if step.parents {

@@ -1,4 +1,30 @@
 //! The solver: from a request to an image.
+//!
+//! ```text
+//! text ── parse ── graph ── base images ── plan ── stages, several at once ── configuration ── image
+//!                                                    └ step: key ── cached? ── root ── layer
+//! ```
+//!
+//! A step's result is a layer on the chain before it. Whatever a step needs of the disk while it goes
+//! on lies in one directory of its own, which goes when the step ends, however it ends; what a killed
+//! engine left is swept away when the solver is made.
+
+mod base;
+mod config;
+mod files;
+mod flight;
+mod key;
+mod layer;
+mod mounts;
+mod plan;
+mod run;
+mod schedule;
+mod scratch;
+mod stage;
+mod store;
+mod stubs;
+mod tell;
+mod trees;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -6,14 +32,21 @@ use std::sync::Arc;
 
 use gantry_ids::ImageId;
 use gantry_image::{ImageConfig, ImageStore};
+use gantry_layer::LayerStore;
 
-use crate::fault::{BuildError, Fault};
+use crate::fault::BuildError;
 use crate::port::{Cache, Client, Runner};
-use crate::{Cancel, Progress, Request};
+use crate::progress::Ending;
+use crate::{Cancel, Export, Progress, Request};
+use flight::Flights;
+use stage::{Build, StageEnd};
+use store::Leases;
+pub use store::{Kept, PruneFilter, Pruned};
+use tell::Work;
 
-/// What builds of an engine share. One per engine; any number of builds go on at once.
+/// What a solver is made of.
 #[derive(Debug)]
-pub struct Solver {
+pub struct SolverParts {
     /// Images and layers.
     pub images: Arc<ImageStore>,
     /// Results of earlier steps.
@@ -25,6 +58,14 @@ pub struct Solver {
     pub root: PathBuf,
     /// A directory of the solver's own that need not outlive the machine's run (tmpfs): secrets.
     pub run: PathBuf,
+}
+
+/// What builds of an engine share. One per engine; any number of builds go on at once.
+#[derive(Debug)]
+pub struct Solver {
+    parts: SolverParts,
+    flights: Flights,
+    leases: Leases,
 }
 
 /// What a build has made.
@@ -39,6 +80,21 @@ pub struct Outcome {
 }
 
 impl Solver {
+    /// Opens the solver: sweeps away what builds of a killed engine left, and keeps the layers of
+    /// all cached results. To be called before the image store is swept.
+    ///
+    /// # Errors
+    /// Its directories cannot be made.
+    pub fn open(parts: SolverParts) -> std::io::Result<Self> {
+        scratch::sweep(&parts.root, &parts.run)?;
+        let leases = Leases::take(&parts.images, parts.cache.as_ref());
+        Ok(Self {
+            parts,
+            flights: Flights::default(),
+            leases,
+        })
+    }
+
     /// Builds. Blocks until the build has ended; the end of the client is a cancelled token.
     ///
     /// # Errors
@@ -50,7 +106,39 @@ impl Solver {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Outcome, BuildError> {
-        let _ = (request, client, progress, cancel);
-        Err(BuildError::new(Fault::NotBuilt("docker build")))
+        // A fault of one stage stops the others, but not the client's token.
+        let stop = Cancel::new();
+        let linked = stop.clone();
+        let _linked = cancel.on_cancel(move || linked.cancel());
+        let prepared = plan::prepare(self, request, client, (progress, &stop))?;
+        let build = Build::new(self, request, client, &prepared, (progress, &stop));
+        let end = schedule::run(&build)?;
+        self.export(&build, &end)
+    }
+
+    fn export(&self, build: &Build<'_>, end: &StageEnd) -> Result<Outcome, BuildError> {
+        let config = build.config(end);
+        let failed = |error| BuildError::new(gantry_image::ImageError::Layer(error));
+        let mut outcome = Outcome {
+            image: None,
+            config,
+            files: None,
+        };
+        for export in &build.request.exports {
+            match export {
+                Export::Image { names } => {
+                    let work = Work::new(build.progress, "exporting to image");
+                    let id = build.keep(&outcome.config, names, &work);
+                    outcome.image = Some(id.map_err(BuildError::new)?);
+                    work.end(Ending::Done);
+                }
+                Export::Files => {
+                    let layers = self.parts.images.layers();
+                    let view = layers.view(end.chain.as_ref());
+                    outcome.files = Some(view.map_err(failed)?);
+                }
+            }
+        }
+        Ok(outcome)
     }
 }

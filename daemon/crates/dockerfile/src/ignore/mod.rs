@@ -36,16 +36,7 @@ impl Patterns {
     /// # Errors
     /// [`IgnoreError`] for the first malformed pattern.
     pub fn read(text: &str) -> Result<Self, IgnoreError> {
-        let text = text.trim_start_matches('\u{feff}');
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let patterns: Vec<String> = lines
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(|line| match line.strip_prefix('!') {
-                Some(rest) => format!("!{}", relative(rest.trim())),
-                None => relative(line),
-            })
-            .collect();
+        let patterns = ignore_lines(text);
         Self::new(patterns.iter().map(String::as_str))
     }
 
@@ -104,6 +95,21 @@ impl Patterns {
         }
         matched
     }
+}
+
+/// The patterns of a `.dockerignore`, cleaned, in order.
+#[must_use]
+pub fn ignore_lines(text: &str) -> Vec<String> {
+    let text = text.trim_start_matches('\u{feff}');
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| match line.strip_prefix('!') {
+            Some(rest) => format!("!{}", relative(rest.trim())),
+            None => relative(line),
+        })
+        .collect()
 }
 
 /// Whether a name matches a pattern as Go's `filepath.Match` has it: `*`, `?`, classes, escapes.

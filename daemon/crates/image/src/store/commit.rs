@@ -1,9 +1,9 @@
 //! `commit`: an image from what a container changed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_ids::{ImageId, ImageRef};
-use gantry_layer::{ChainId, LayerError, LayerStore, Staged, write_diff};
+use gantry_layer::{ChainId, LayerError, LayerStore, Staged, write_diff_until};
 
 use super::names::{now_ns, taggable};
 use super::{Change, ImageRecord, ImageStore};
@@ -49,7 +49,8 @@ impl<L: LayerStore> ImageStore<L> {
         let mut file = parent.config.file().clone();
         file.config = request.run.clone();
         apply_changes(&mut file.config, &request.changes)?;
-        let staged = self.stage_changes(request)?;
+        let (staged, has_any) = self.stage_changes(&request.upper, (u64::MAX, &request.stop))?;
+        let staged = has_any.then_some(staged);
         let now = Some(jiff::Timestamp::now().to_string());
         file.created.clone_from(&now);
         file.author.clone_from(&request.author);
@@ -89,18 +90,21 @@ impl<L: LayerStore> ImageStore<L> {
         result.map(|()| id)
     }
 
-    /// The container's changes as a layer out of sight; none if it changed nothing.
-    fn stage_changes(&self, request: &CommitRequest) -> Result<Option<L::Staged>, ImageError> {
+    /// What was written over a chain as a layer out of sight, and whether there is anything in it.
+    pub(super) fn stage_changes(
+        &self,
+        upper: &Path,
+        (epoch_s, stop): (u64, &Stop),
+    ) -> Result<(L::Staged, bool), ImageError> {
         let (mut reader, mut writer) = std::io::pipe().map_err(LayerError::Write)?;
         let (written, staged) = std::thread::scope(|scope| {
-            let writing = scope.spawn(move || write_diff(&request.upper, &mut writer));
-            let staged = self.layers.stage(&mut request.stop.watch(&mut reader));
+            let writing = scope.spawn(move || write_diff_until(upper, epoch_s, &mut writer));
+            let staged = self.layers.stage(&mut stop.watch(&mut reader));
             drop(reader);
             let written = writing.join().expect("writing a diff does not panic");
             (written, staged)
         });
-        let has_any = written.map_err(crate::error::failed("read", &request.upper))?;
-        let staged = staged?;
-        Ok(has_any.then_some(staged))
+        let has_any = written.map_err(crate::error::failed("read", upper))?;
+        Ok((staged?, has_any))
     }
 }

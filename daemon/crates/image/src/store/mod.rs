@@ -1,6 +1,7 @@
 //! The store: one engine's images and the layers beneath them.
 
 mod archive;
+mod build;
 mod commit;
 mod container;
 mod index;
@@ -359,6 +360,14 @@ impl<L: LayerStore> ImageStore<L> {
 struct Pins {
     next: u64,
     chains: HashMap<u64, ChainId>,
+}
+
+impl Pins {
+    fn add(&mut self, chain: ChainId) -> Pin {
+        self.next += 1;
+        self.chains.insert(self.next, chain);
+        Pin::new(self.next)
+    }
 }
 
 /// How long another engine is given to go away before it counts as alive.

@@ -65,16 +65,19 @@ pub struct PushedManifest<'a> {
 #[derive(Debug)]
 pub struct Pin(u64);
 
+impl Pin {
+    pub(super) const fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 impl<L: LayerStore> ImageStore<L> {
     /// Whether the layer of this chain is here, pinned if so.
     pub fn pin(&self, chain: &ChainId) -> Option<Pin> {
         let _writer = self.write_lock();
         self.layers.get(chain)?;
         let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
-        pins.next += 1;
-        let key = pins.next;
-        pins.chains.insert(key, *chain);
-        Some(Pin(key))
+        Some(pins.add(*chain))
     }
 
     /// Lets a pinned chain go. Its layers are removed if no image needs them any more.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
+use gantry_engine_api::ApiVersion;
 use gantry_engine_api::image::ImageSummary;
 use gantry_engine_api::system::DiskUsage;
-use gantry_engine_api::{ApiVersion, List};
 use http::StatusCode;
 
 use crate::edge::http::blocking::blocking;
@@ -61,10 +61,12 @@ fn measure(engine: &Engine, version: ApiVersion, asked: &[String]) -> DiskUsage 
         usage.volumes = engine.census.volumes_usage().into();
     }
     if wants("build-cache") {
-        usage.build_cache = List::empty();
+        usage.build_cache = crate::edge::http::build::usage(engine);
     }
     if !version.at_least(42) {
-        usage.builder_size = Some(0);
+        let kept = engine.builds.solver.kept();
+        let sizes = kept.iter().map(|kept| kept.record.size_bytes);
+        usage.builder_size = Some(i64::try_from(sizes.sum::<u64>()).unwrap_or(i64::MAX));
     }
     usage
 }

@@ -1,9 +1,14 @@
-//! `docker build`, which is not built yet: refused so that both of its clients say so.
+//! `docker build`: the classic door, the build cache, and BuildKit's door.
 //!
-//! The classic builder posts its context to `/build`; the context is read before the refusal, or
-//! the client complains of a broken pipe first. buildx asks for `POST /grpc` with an upgrade to
-//! HTTP/2, and takes a refusal there for an engine without BuildKit: it would then pull a BuildKit
-//! image and run it as a container. So the upgrade is granted, and every call inside is refused.
+//! BuildKit's is not built yet: buildx asks for `POST /grpc` with an upgrade to HTTP/2, and takes a
+//! refusal there for an engine without BuildKit: it would then pull a BuildKit image and run it as a
+//! container. So the upgrade is granted, and every call inside is refused.
+
+mod cache;
+mod classic;
+mod context;
+mod params;
+mod stream;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,7 +19,6 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use futures_util::StreamExt;
 use http::{HeaderValue, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http2;
@@ -27,13 +31,9 @@ use tracing::debug;
 use super::error::ApiError;
 use crate::engine::Engine;
 
-const WHAT: &str = "docker build";
+pub(super) use cache::usage;
 
-/// How much of a build context is read for the sake of the message.
-const CONTEXT_MAX_BYTES: usize = 64 << 20;
-
-/// How long a build context may take.
-const CONTEXT_TIMEOUT: Duration = Duration::from_secs(10);
+const WHAT: &str = "docker build with BuildKit";
 
 /// How long a refused gRPC session may last; buildx closes it at once.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,23 +41,10 @@ const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Engine>> {
     Router::new()
-        .route("/build", post(classic))
+        .route("/build", post(classic::build))
+        .route("/build/cancel", post(classic::cancel))
+        .route("/build/prune", post(cache::prune))
         .route("/grpc", post(buildkit))
-}
-
-async fn classic(request: Request) -> ApiError {
-    let mut body = request.into_body().into_data_stream();
-    let drain = async {
-        let mut left = CONTEXT_MAX_BYTES;
-        while let Some(Ok(piece)) = body.next().await {
-            match left.checked_sub(piece.len()) {
-                Some(rest) => left = rest,
-                None => return,
-            }
-        }
-    };
-    let _ = tokio::time::timeout(CONTEXT_TIMEOUT, drain).await;
-    ApiError::not_built(WHAT)
 }
 
 async fn buildkit(request: Request) -> Response {

@@ -1,0 +1,126 @@
+//! A step's layer: taken from the cache, or written and kept. `COPY` and `ADD` among what writes.
+
+use std::sync::Arc;
+
+use gantry_dockerfile::{Origin, Patterns, StagePlan, TransferStep};
+use gantry_ids::{ContainerId, Digest};
+use gantry_layer::{LayerStore, Rootfs};
+use jiff::Timestamp;
+
+use super::base::Pinned;
+use super::files::Reader;
+use super::key;
+use super::scratch::Scratch;
+use super::stage::{Build, Running, open};
+use crate::fault::Fault;
+use crate::port::Record;
+use crate::progress::{Ending, What};
+use crate::{Reuse, Tree};
+
+impl Build<'_> {
+    pub(super) fn transfer(
+        &self,
+        running: &mut Running<'_>,
+        (step, code): (&TransferStep, &str),
+    ) -> Result<Ending, Fault> {
+        crate::add::refuse(step)?;
+        let (from, owners) = match step.origin {
+            // Here-documents alone need no context.
+            Origin::Context if step.sources.is_empty() => (None, false),
+            Origin::Context => (Some(self.context()?), false),
+            Origin::Node(node) => (Some(self.tree_of(running, node)?), true),
+        };
+        let files = match &from {
+            Some(tree) => {
+                let exclude = step.exclude.iter().map(String::as_str);
+                let reader = Reader {
+                    tree,
+                    exclude: Patterns::new(exclude)?,
+                    owners,
+                };
+                reader.sources(&step.sources)?
+            }
+            None => Digest::of(b""),
+        };
+        let key = key::transfer(&running.end.key, step, &files);
+        self.layer(running, (key, code), |rootfs, _| {
+            let to = if step.link {
+                Tree::open(&rootfs.upper).map_err(Fault::io("open a layer"))?
+            } else {
+                open(rootfs)?
+            };
+            let empty;
+            let from = match &from {
+                Some(from) => from.as_ref(),
+                None => {
+                    empty = Tree::open(&rootfs.work).map_err(Fault::io("open a layer"))?;
+                    &empty
+                }
+            };
+            Ok(crate::copy(step, from, &to)?)
+        })
+    }
+
+    /// Takes a step's layer from the cache, or lets `fill` write it.
+    pub(super) fn layer(
+        &self,
+        running: &mut Running<'_>,
+        (key, code): (Digest, &str),
+        fill: impl FnOnce(&Rootfs, &mut Scratch) -> Result<(), Fault>,
+    ) -> Result<Ending, Fault> {
+        let solver = self.solver;
+        let flight = solver.flights.take(key, self.stop);
+        let _flight = flight.ok_or(Fault::Cancelled)?;
+        let images = &solver.parts.images;
+        if self.may_reuse(running.plan)
+            && let Some((record, pin)) = solver.cached(&key)
+        {
+            let made = Timestamp::from_nanosecond(i128::from(record.created_ns));
+            let pin = Pinned::new(Arc::clone(images), Some(pin));
+            running.advance(key, (record.chain, made.unwrap_or_default()), pin, self);
+            running.tell(What::Cached);
+            return Ok(Ending::Cached);
+        }
+        let id = ContainerId::generate().to_string();
+        let dirs = (solver.parts.root.as_path(), solver.parts.run.as_path());
+        let scratch = Scratch::new(images, dirs, &id);
+        let mut scratch = scratch.map_err(Fault::io("make the directory of a step"))?;
+        let rootfs = images
+            .layers()
+            .rootfs(running.end.chain.as_ref(), &scratch.disk)?;
+        fill(&rootfs, &mut scratch)?;
+        if self.stop.is_cancelled() {
+            return Err(Fault::Cancelled);
+        }
+        let made = images.commit_layer(&rootfs.upper, running.end.chain.as_ref(), self.epoch_s());
+        let (layer, pin) = made?;
+        let now = Timestamp::now();
+        let now_ns = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
+        let parent = Some(running.end.key);
+        let pin = Pinned::new(Arc::clone(images), Some(pin));
+        running.advance(key, (Some(layer.chain), now), pin, self);
+        let record = Record {
+            v: 1,
+            chain: Some(layer.chain),
+            has_layer: true,
+            size_bytes: layer.content_bytes,
+            description: code.to_owned(),
+            parent,
+            created_ns: now_ns,
+            used_ns: now_ns,
+            uses: 1,
+        };
+        solver.remember(&key, record);
+        Ok(Ending::Done)
+    }
+
+    fn may_reuse(&self, plan: &StagePlan) -> bool {
+        match &self.request.reuse {
+            Reuse::All => true,
+            Reuse::Nothing => false,
+            Reuse::AllBut(stages) => !stages
+                .iter()
+                .any(|stage| stage.eq_ignore_ascii_case(&plan.name)),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! From the request's text to a plan: parsing, checks, base images.
+
+use std::collections::BTreeMap;
+
+use gantry_dockerfile::{
+    Base as FromBase, CheckOptions, Dockerfile, Graph, Patterns, Plan, ignore_lines,
+    requested_frontend,
+};
+use gantry_ids::Digest;
+use jiff::Timestamp;
+
+use super::Solver;
+use super::base::{Base, Finder};
+use super::config;
+use super::tell::Work;
+use crate::fault::{BuildError, Fault};
+use crate::port::Client;
+use crate::progress::{Ending, Event, Progress, Warning};
+use crate::{Cancel, Request};
+
+/// A build that is ready to go.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) plan: Plan,
+    /// What nodes start from that are no stages.
+    pub(super) bases: BTreeMap<usize, Base>,
+    /// The nodes that each node needs.
+    pub(super) needs: BTreeMap<usize, Vec<usize>>,
+    /// The stage of each node; none for an image that is only copied from.
+    pub(super) stages: BTreeMap<usize, Option<usize>>,
+    /// The patterns of what is not in the context.
+    pub(super) ignored: Vec<String>,
+    pub(super) epoch: Option<Timestamp>,
+}
+
+/// Reads the Dockerfile, finds the base images, plans.
+pub(super) fn prepare(
+    solver: &Solver,
+    request: &Request,
+    client: &Client,
+    (progress, cancel): (&dyn Progress, &Cancel),
+) -> Result<Prepared, BuildError> {
+    let name = format!(
+        "[internal] load build definition from {}",
+        request.dockerfile.name()
+    );
+    let work = Work::new(progress, &name);
+    let (since, vertex) = (Timestamp::now(), work.vertex());
+    let read = read(request);
+    let length = request.dockerfile.text().len() as u64;
+    work.complete("transferring dockerfile:", length, since);
+    let (file, language, ignored) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            work.end(Ending::Failed(error.to_string()));
+            return Err(error);
+        }
+    };
+    work.end(Ending::Done);
+    let mut warnings = file.lint();
+    let graph = Graph::new(&file, &language, &mut warnings).map_err(BuildError::new)?;
+    let finder = Finder {
+        solver,
+        request,
+        client,
+        progress,
+        cancel,
+    };
+    let bases = bases(&graph, &finder)?;
+    let settings = bases.iter().filter_map(|(node, base)| match base {
+        Base::Image { config, .. } => Some((*node, config::settings(config))),
+        Base::Files(_) => None,
+    });
+    let plan = graph.plan(&settings.collect(), &mut warnings);
+    judge(&file, warnings, vertex, progress)?;
+    let plan = plan.map_err(BuildError::new)?;
+    let needed = graph.needed();
+    Ok(Prepared {
+        plan,
+        bases,
+        needs: needed
+            .iter()
+            .map(|node| (*node, graph.dependencies(*node)))
+            .collect(),
+        stages: needed
+            .iter()
+            .map(|node| (*node, graph.nodes()[*node].stage))
+            .collect(),
+        ignored,
+        epoch: epoch(request).map_err(BuildError::new)?,
+    })
+}
+
+type Read = (Dockerfile, gantry_dockerfile::Options, Vec<String>);
+
+fn read(request: &Request) -> Result<Read, BuildError> {
+    let given = request.language.build_args.get("BUILDKIT_SYNTAX");
+    let frontend = given
+        .cloned()
+        .or_else(|| requested_frontend(&request.dockerfile));
+    if let Some(frontend) = frontend.filter(|name| !is_ours(name)) {
+        return Err(BuildError::new(Fault::Frontend(frontend)));
+    }
+    let file = Dockerfile::parse(&request.dockerfile).map_err(BuildError::new)?;
+    let mut language = request.language.clone();
+    language.ignored = Patterns::read(&request.ignore).map_err(BuildError::new)?;
+    Ok((file, language, ignore_lines(&request.ignore)))
+}
+
+/// Whether docker's own frontend is named, by any tag or digest.
+fn is_ours(frontend: &str) -> bool {
+    let Ok(reference) = frontend.trim().parse::<gantry_ids::ImageRef>() else {
+        return false;
+    };
+    ["docker/dockerfile", "docker/dockerfile-upstream"]
+        .contains(&reference.familiar_name().as_str())
+}
+
+fn bases(graph: &Graph<'_>, finder: &Finder<'_>) -> Result<BTreeMap<usize, Base>, BuildError> {
+    let mut bases = BTreeMap::new();
+    for node in graph.needed() {
+        let found = &graph.nodes()[node];
+        let FromBase::Image(name) = &found.base else {
+            continue;
+        };
+        if finder.cancel.is_cancelled() {
+            return Err(BuildError::new(Fault::Cancelled));
+        }
+        let language = &finder.request.language;
+        let platform = found.platform.as_ref().unwrap_or(&language.target_platform);
+        let platform = gantry_ids::Platform {
+            os: platform.os.clone(),
+            architecture: platform.architecture.clone(),
+            variant: platform.variant.clone(),
+        };
+        let base = finder.find(name, &platform);
+        let base = base.map_err(|fault| BuildError::at(fault, found.lines))?;
+        if found.stage.is_some() && matches!(base, Base::Files(_)) {
+            let fault = Fault::NotBuilt("FROM of a named context of files");
+            return Err(BuildError::at(fault, found.lines));
+        }
+        bases.insert(node, base);
+    }
+    Ok(bases)
+}
+
+/// Tells what the checks found; some are faults if the file says so.
+fn judge(
+    file: &Dockerfile,
+    warnings: Vec<gantry_dockerfile::Warning>,
+    vertex: Digest,
+    progress: &dyn Progress,
+) -> Result<(), BuildError> {
+    let options = file.directives.check.as_deref().unwrap_or_default();
+    let options = CheckOptions::parse(options).map_err(BuildError::new)?;
+    let warnings = options.select(warnings);
+    for lint in &warnings {
+        progress.tell(Event::Warning(Warning {
+            vertex,
+            lint: lint.clone(),
+        }));
+    }
+    options.judge(&warnings).map_err(BuildError::new)
+}
+
+/// `SOURCE_DATE_EPOCH`, seconds since 1970.
+fn epoch(request: &Request) -> Result<Option<Timestamp>, Fault> {
+    let Some(text) = request.language.build_args.get("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let seconds = text.parse().ok();
+    let time = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let time = time.filter(|time| time.as_second() >= 0);
+    time.map(Some).ok_or_else(|| Fault::Epoch(text.clone()))
+}

@@ -1,0 +1,121 @@
+//! The trees that steps read: the client's files, asked for once, and other nodes.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use gantry_dockerfile::{Action, Origin};
+use gantry_image::ChainId;
+use gantry_layer::LayerStore;
+use jiff::Timestamp;
+
+use super::base::Base;
+use super::stage::{Build, Running};
+use super::tell::Work;
+use crate::Tree;
+use crate::fault::Fault;
+use crate::port::{Context, Wanted};
+use crate::progress::Ending;
+
+impl Build<'_> {
+    /// The build context, asked for once.
+    pub(super) fn context(&self) -> Result<Arc<Tree>, Fault> {
+        let context = self.client.context.as_ref().ok_or(Fault::NoContext)?;
+        let wanted = Wanted {
+            paths: Some(self.wanted(None)),
+            exclude: self.prepared.ignored.clone(),
+        };
+        self.open(
+            None,
+            context.as_ref(),
+            "[internal] load build context",
+            &wanted,
+        )
+    }
+
+    /// The files of another node.
+    pub(super) fn tree_of(&self, running: &Running<'_>, node: usize) -> Result<Arc<Tree>, Fault> {
+        if let Some(Base::Files(context)) = self.prepared.bases.get(&node) {
+            let wanted = Wanted {
+                paths: Some(self.wanted(Some(node))),
+                exclude: Vec::new(),
+            };
+            let name = &self.prepared.plan.stages[&node].name;
+            let name = format!("[context {name}] load from client");
+            return self.open(Some(node), context.as_ref(), &name, &wanted);
+        }
+        let layers = self.solver.parts.images.layers();
+        let view = layers.view(running.needed[&node].chain.as_ref())?;
+        Ok(Arc::new(Tree::new(view)))
+    }
+
+    /// The layers of another node; none if it is no stage or image.
+    pub(super) fn chain_of(&self, running: &Running<'_>, node: usize) -> Option<Option<ChainId>> {
+        match self.prepared.bases.get(&node) {
+            Some(Base::Files(_)) => None,
+            _ => Some(running.needed[&node].chain),
+        }
+    }
+
+    fn open(
+        &self,
+        which: Option<usize>,
+        context: &dyn Context,
+        name: &str,
+        wanted: &Wanted,
+    ) -> Result<Arc<Tree>, Fault> {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = trees.get(&which) {
+            return Ok(Arc::clone(tree));
+        }
+        let work = match which {
+            None => Work::new(self.progress, name),
+            Some(node) => Work::begin(self.progress, self.vertex(node, 0)),
+        };
+        let since = Timestamp::now();
+        let bytes = AtomicU64::new(0);
+        let sent = |now: u64| {
+            bytes.store(now, Ordering::Relaxed);
+            work.status("transferring context:", (now, 0), since);
+        };
+        match context.open(wanted, &sent, self.stop) {
+            Ok(tree) => {
+                let sent = bytes.load(Ordering::Relaxed);
+                work.complete("transferring context:", sent, since);
+                work.end(Ending::Done);
+                trees.insert(which, Arc::clone(&tree));
+                Ok(tree)
+            }
+            Err(refusal) => {
+                work.end(Ending::Failed(refusal.text.clone()));
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// The sources of all steps that read from the context, or from a node.
+    fn wanted(&self, node: Option<usize>) -> Vec<String> {
+        let origin = node.map_or(Origin::Context, Origin::Node);
+        let mut paths = Vec::new();
+        let stages = self.prepared.plan.stages.values();
+        for step in stages.flat_map(|stage| &stage.steps) {
+            match &step.action {
+                Action::Transfer(transfer) if transfer.origin == origin => {
+                    let local = |source: &&String| !crate::add::is_remote(source);
+                    paths.extend(transfer.sources.iter().filter(local).cloned());
+                }
+                Action::Run(run) => {
+                    let from = run
+                        .mounts
+                        .iter()
+                        .filter(|mount| mount.origin == Some(origin));
+                    paths.extend(from.map(|mount| {
+                        let source = mount.mount.source.clone();
+                        source.unwrap_or_else(|| "/".to_owned())
+                    }));
+                }
+                _ => {}
+            }
+        }
+        paths
+    }
+}

@@ -1,0 +1,131 @@
+//! Builds of the engine: one solver, its adapters, and who is building now.
+//!
+//! Owns the adapters of the solver's ports (cache in the store, registries, programs in containers)
+//! and the identities of builds that clients may cancel. What a build is, the solver knows
+//! (`gantry-build`); what a request says, the doors do.
+
+mod cache;
+mod registry;
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gantry_build::{Cancel, Solver, SolverParts};
+use gantry_registry::Transfers;
+use tokio::runtime::Handle;
+
+use crate::container::Parts;
+use crate::container::program::Programs;
+pub use registry::{CredentialsOf, Registries};
+
+/// The builds of an engine.
+#[derive(Debug)]
+pub struct Builds {
+    /// Builds.
+    pub solver: Arc<Solver>,
+    programs: Arc<Programs>,
+    transfers: Arc<Transfers>,
+    /// Where contexts are unpacked.
+    contexts: PathBuf,
+    running: Mutex<HashMap<String, Cancel>>,
+}
+
+impl Builds {
+    /// Opens the solver. To be called inside the async runtime, before the image store is swept.
+    ///
+    /// # Errors
+    /// Its directories cannot be made.
+    pub(crate) fn open(parts: &Arc<Parts>, transfers: Arc<Transfers>) -> io::Result<Self> {
+        let config = parts.config();
+        let (root, run) = (
+            config.data_root.join("build"),
+            config.exec_root.join("build"),
+        );
+        let contexts = root.join("contexts");
+        match std::fs::remove_dir_all(&contexts) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => std::fs::create_dir_all(&contexts)?,
+        }
+        let programs = Arc::new(Programs::new(Arc::clone(parts), run.join("programs")));
+        let solver = Solver::open(SolverParts {
+            images: Arc::clone(&parts.images),
+            cache: Arc::new(cache::StoredCache::open(parts.store.clone())),
+            runner: Arc::clone(&programs) as Arc<dyn gantry_build::Runner>,
+            root,
+            run,
+        })?;
+        Ok(Self {
+            solver: Arc::new(solver),
+            programs,
+            transfers,
+            contexts,
+            running: Mutex::default(),
+        })
+    }
+
+    /// Ends programs that a killed engine left; the supervisor must answer.
+    pub(crate) async fn sweep(&self) {
+        self.programs.sweep().await;
+    }
+
+    /// Registries with a client's credentials. To be called inside the async runtime.
+    #[must_use]
+    pub fn registries(&self, credentials: CredentialsOf) -> Registries {
+        Registries {
+            transfers: Arc::clone(&self.transfers),
+            credentials,
+            runtime: Handle::current(),
+        }
+    }
+
+    /// A new, empty directory for a context, which goes when it is dropped.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn context_directory(&self) -> io::Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix("context-")
+            .tempdir_in(&self.contexts)
+    }
+
+    /// Lets a build be cancelled by its identity until the answer is dropped.
+    #[must_use]
+    pub fn register(self: &Arc<Self>, id: &str, cancel: &Cancel) -> Registered {
+        if !id.is_empty() {
+            self.lock().insert(id.to_owned(), cancel.clone());
+        }
+        Registered {
+            builds: Arc::clone(self),
+            id: id.to_owned(),
+        }
+    }
+
+    /// Cancels a build; whether there is one.
+    #[must_use]
+    pub fn cancel(&self, id: &str) -> bool {
+        let found = self.lock().get(id).cloned();
+        if let Some(cancel) = &found {
+            cancel.cancel();
+        }
+        found.is_some()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Cancel>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A build that can be cancelled by its identity.
+#[derive(Debug)]
+pub struct Registered {
+    builds: Arc<Builds>,
+    id: String,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.builds.lock().remove(&self.id);
+    }
+}

@@ -1,0 +1,184 @@
+//! `POST /build`: a tar in, a stream of the classic builder out, with the whole modern language.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use gantry_build::{BuildError, Cancel, Client, Fault, LocalContext, NoKeys, Outcome};
+use gantry_engine_api::progress::{ErrorDetail, ProgressMessage};
+use gantry_errors::{Classify, ErrorKind, chain};
+use gantry_ids::ImageId;
+use gantry_image::Stop;
+use gantry_registry::Credentials;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::context;
+use super::params::Asked;
+use super::stream::Classic;
+use crate::build::CredentialsOf;
+use crate::edge::http::blocking::{BodyReader, Progress, progress};
+use crate::edge::http::client::Client as Connection;
+use crate::edge::http::error::{ApiError, ApiResult};
+use crate::edge::http::extract::Params;
+use crate::edge::http::images::announce;
+use crate::engine::Engine;
+
+/// Docker's own registry, as its clients call it and as references do.
+const DOCKER_HUB: (&str, &str) = ("https://index.docker.io/v1/", "docker.io");
+
+/// Said to those who ask for `--cache-from`, which never fails a build.
+const CACHE_FROM: &str =
+    "[Warning] --cache-from is not built yet in Gantry: only the engine's own cache is used\n";
+
+pub(super) async fn build(
+    State(engine): State<Arc<Engine>>,
+    client: Connection,
+    params: Params,
+    request: Request,
+) -> ApiResult {
+    let asked = Asked::read(&params)?;
+    let registries = engine.builds.registries(credentials(request.headers()));
+    let body = BodyReader::new(request.into_body());
+    let cancel = Cancel::new();
+    let (end, left, stopped) = (engine.closing.clone(), client.clone(), cancel.clone());
+    // A daemon that ends takes its builds along, as a client that leaves does.
+    let watch = AbortOnDrop(tokio::spawn(async move {
+        tokio::select! {
+            () = end.cancelled() => {}
+            () = left.gone() => {}
+        }
+        stopped.cancel();
+    }));
+    progress((client, Stop::default()), move |progress| {
+        let _watch = watch;
+        let directory = engine.builds.context_directory();
+        let directory = directory.map_err(|error| {
+            ApiError::new(
+                ErrorKind::Internal,
+                format!("make a directory for the context: {error}"),
+            )
+        })?;
+        context::unpack(directory.path(), body)?;
+        let client = Client {
+            context: Some(Arc::new(LocalContext::new(directory.path().to_owned()))),
+            keys: Arc::new(NoKeys),
+            registry: Arc::new(registries),
+        };
+        let found = context::find(directory.path(), &asked.dockerfile)?;
+        let request = asked.request(found.dockerfile, found.ignore);
+        if asked.wants_cache_from && !asked.is_quiet {
+            progress.tell(ProgressMessage::stream(CACHE_FROM));
+        }
+        let _registered = engine.builds.register(&asked.id, &cancel);
+        let classic = Classic::new(progress, (asked.is_quiet, asked.removes));
+        let solver = &engine.builds.solver;
+        let outcome = solver.build(&request, &client, &classic, &cancel);
+        classic.finish();
+        match outcome {
+            Ok(outcome) => {
+                done(&engine, &asked, &outcome, progress);
+                Ok(())
+            }
+            Err(error) => failed(&error, progress),
+        }
+    })
+    .await
+}
+
+/// Ends a task when it is dropped.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Tells what was built, to the client and to whoever follows events.
+fn done(engine: &Engine, asked: &Asked, outcome: &Outcome, progress: &Progress) {
+    let Some(id): Option<ImageId> = outcome.image else {
+        return;
+    };
+    if let Some(image) = engine.images.get(&id) {
+        for name in &asked.names {
+            announce(engine, "tag", &image, &name.familiar());
+        }
+    }
+    progress.tell(ProgressMessage {
+        aux: Some(json!({ "ID": id.to_string() })),
+        ..ProgressMessage::default()
+    });
+    if asked.is_quiet {
+        progress.tell(ProgressMessage::stream(format!("{id}\n")));
+        return;
+    }
+    let built = format!("Successfully built {}\n", id.short());
+    progress.tell(ProgressMessage::stream(built));
+    for name in &asked.names {
+        let tagged = format!("Successfully tagged {}\n", name.familiar());
+        progress.tell(ProgressMessage::stream(tagged));
+    }
+}
+
+/// The end of a stream that failed, or the answer if nothing was told before.
+fn failed(error: &BuildError, progress: &Progress) -> Result<(), ApiError> {
+    let told = match &*error.fault {
+        Fault::Exit { command, code } => {
+            let message = format!("The command '{command}' returned a non-zero code: {code}");
+            progress.tell(ProgressMessage {
+                error_detail: Some(ErrorDetail {
+                    code: i64::from(*code),
+                    message: message.clone(),
+                }),
+                error: message,
+                ..ProgressMessage::default()
+            });
+            return Ok(());
+        }
+        _ => chain(error).to_string(),
+    };
+    Err(ApiError::new(error.kind(), told))
+}
+
+/// `POST /build/cancel`.
+pub(super) async fn cancel(
+    State(engine): State<Arc<Engine>>,
+    params: Params,
+) -> Result<StatusCode, ApiError> {
+    let id = params.text("id");
+    if id.is_empty() {
+        return Err(ApiError::invalid("build ID not provided"));
+    }
+    // One that has ended cannot be told from one that never was.
+    let _ = engine.builds.cancel(id);
+    Ok(StatusCode::OK)
+}
+
+/// `X-Registry-Config`: credentials by registry. What cannot be read is nobody's, as in dockerd.
+fn credentials(headers: &HeaderMap) -> CredentialsOf {
+    let text = headers
+        .get("x-registry-config")
+        .map(http::HeaderValue::as_bytes);
+    let text = text.unwrap_or_default();
+    let bytes = URL_SAFE.decode(text).or_else(|_| STANDARD.decode(text));
+    let all: HashMap<String, Value> = bytes
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let known: HashMap<String, Credentials> = all
+        .into_iter()
+        .filter_map(|(domain, value)| {
+            let credentials = Credentials::from_json(value.to_string().as_bytes()).ok()?;
+            let domain = if domain == DOCKER_HUB.0 {
+                DOCKER_HUB.1.to_owned()
+            } else {
+                domain
+            };
+            Some((domain, credentials))
+        })
+        .collect();
+    Arc::new(move |domain| known.get(domain).cloned().unwrap_or_default())
+}

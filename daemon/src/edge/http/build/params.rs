@@ -1,0 +1,193 @@
+//! The query of `POST /build` as a request to the solver. What this engine does not do is refused by
+//! name.
+
+use std::collections::BTreeMap;
+
+use gantry_build::{Export, Limits, Pull, Request, Reuse, Ulimit};
+use gantry_dockerfile::{Options, Platform, Source};
+use gantry_errors::chain;
+use gantry_ids::ImageRef;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::edge::http::error::ApiError;
+use crate::edge::http::extract::Params;
+
+/// Parameters that change what is built and that this engine does not know.
+const REFUSED: [(&str, &str); 4] = [
+    ("squash", "squashing an image's layers"),
+    ("outputs", "outputs of a build without BuildKit"),
+    ("securityopt", "security options of a build"),
+    ("isolation", "isolation of a build"),
+];
+
+/// What a classic client asks, but for the files.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// The Dockerfile's path in the context.
+    pub(super) dockerfile: String,
+    pub(super) names: Vec<ImageRef>,
+    pub(super) is_quiet: bool,
+    /// Whether the client is told of containers that are taken away.
+    pub(super) removes: bool,
+    /// Whether the client named images whose layers may stand for steps.
+    pub(super) wants_cache_from: bool,
+    /// What the client calls the build, to cancel it.
+    pub(super) id: String,
+    language: Options,
+    network: String,
+    extra_hosts: Vec<String>,
+    limits: Limits,
+    reuse: Reuse,
+    pull: Pull,
+}
+
+impl Asked {
+    /// Reads the query.
+    ///
+    /// # Errors
+    /// 400 for what cannot be read, 501 for what is not built.
+    pub(super) fn read(params: &Params) -> Result<Self, ApiError> {
+        refuse(params)?;
+        let host = host_platform();
+        let mut language = Options::new(host.clone());
+        if let Some(text) = params.get("platform").filter(|text| !text.is_empty()) {
+            language.target_platform = Platform::parse(text, &host).map_err(ApiError::invalid)?;
+        }
+        language.build_args = json::<BTreeMap<String, Option<String>>>(params, "buildargs")?
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        language.labels = json(params, "labels")?;
+        language.target = Some(params.text("target").to_owned()).filter(|name| !name.is_empty());
+        let is_fresh = params.flag("nocache");
+        Ok(Self {
+            dockerfile: match params.text("dockerfile") {
+                "" => "Dockerfile".to_owned(),
+                path => path.to_owned(),
+            },
+            names: names(params.all("t"))?,
+            is_quiet: params.flag("q"),
+            removes: params.flag_or("rm", true),
+            wants_cache_from: !json::<Vec<String>>(params, "cachefrom")?.is_empty(),
+            id: params.text("buildid").to_owned(),
+            language,
+            network: network(params.text("networkmode")),
+            extra_hosts: params.all("extrahosts").to_vec(),
+            limits: limits(params)?,
+            reuse: if is_fresh { Reuse::Nothing } else { Reuse::All },
+            pull: if params.flag("pull") {
+                Pull::Always
+            } else {
+                Pull::Missing
+            },
+        })
+    }
+
+    /// The request, once the files are known.
+    pub(super) fn request(&self, dockerfile: Source, ignore: String) -> Request {
+        let mut request = Request::new(dockerfile, self.language.clone());
+        request.ignore = ignore;
+        request.network.clone_from(&self.network);
+        request.extra_hosts.clone_from(&self.extra_hosts);
+        request.limits = self.limits.clone();
+        request.reuse = self.reuse.clone();
+        request.pull = self.pull;
+        request.exports = vec![Export::Image {
+            names: self.names.clone(),
+        }];
+        request
+    }
+}
+
+/// The platform that builds.
+fn host_platform() -> Platform {
+    let host = gantry_ids::Platform::of_this_machine();
+    Platform::new(&host.os, &host.architecture, &host.variant).normalized()
+}
+
+fn refuse(params: &Params) -> Result<(), ApiError> {
+    for (name, what) in REFUSED {
+        let is_set = match name {
+            "squash" => params.flag(name),
+            "isolation" => !matches!(params.text(name), "" | "default"),
+            _ => !matches!(params.text(name), "" | "[]" | "null"),
+        };
+        if is_set {
+            return Err(ApiError::not_built(what));
+        }
+    }
+    if !matches!(params.text("version"), "" | "1") {
+        return Err(ApiError::not_built("POST /build with BuildKit (version=2)"));
+    }
+    match params.text("remote") {
+        "" => Ok(()),
+        "client-session" => Err(ApiError::not_built("a build context from a session")),
+        _ => Err(ApiError::not_built("a build context from an address")),
+    }
+}
+
+/// A parameter that is JSON; its default without one.
+fn json<T: for<'de> Deserialize<'de> + Default>(
+    params: &Params,
+    name: &str,
+) -> Result<T, ApiError> {
+    let text = params.text(name);
+    if text.is_empty() {
+        return Ok(T::default());
+    }
+    let read = serde_json::from_str::<Option<T>>(text);
+    let read = read.map_err(|error| ApiError::invalid(format!("error reading {name}: {error}")))?;
+    Ok(read.unwrap_or_default())
+}
+
+fn names(all: &[String]) -> Result<Vec<ImageRef>, ApiError> {
+    let mut names: Vec<ImageRef> = Vec::new();
+    for text in all.iter().filter(|text| !text.is_empty()) {
+        let name: ImageRef = text
+            .parse()
+            .map_err(|error| ApiError::invalid(chain(&error).to_string()))?;
+        if name.digest().is_some() {
+            let text = "build tag cannot contain a digest";
+            return Err(ApiError::invalid(text));
+        }
+        let name = name.with_default_tag();
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+fn network(mode: &str) -> String {
+    match mode {
+        "" | "default" => "default".to_owned(),
+        mode => mode.to_owned(),
+    }
+}
+
+fn limits(params: &Params) -> Result<Limits, ApiError> {
+    let number = |name| Ok::<i64, ApiError>(params.number(name)?.unwrap_or(0));
+    let ulimits: Vec<Value> = json(params, "ulimits")?;
+    Ok(Limits {
+        shm_bytes: u64::try_from(number("shmsize")?).unwrap_or(0),
+        ulimits: ulimits.iter().map(ulimit).collect::<Result<_, _>>()?,
+        memory_bytes: number("memory")?,
+        memory_swap_bytes: number("memswap")?,
+        cpu_shares: number("cpushares")?,
+        cpu_period_us: number("cpuperiod")?,
+        cpu_quota_us: number("cpuquota")?,
+        cpuset_cpus: params.text("cpusetcpus").to_owned(),
+        cpuset_mems: params.text("cpusetmems").to_owned(),
+        cgroup_parent: params.text("cgroupparent").to_owned(),
+    })
+}
+
+fn ulimit(value: &Value) -> Result<Ulimit, ApiError> {
+    let invalid = || ApiError::invalid("error reading ulimit settings");
+    Ok(Ulimit {
+        name: value["Name"].as_str().ok_or_else(invalid)?.to_owned(),
+        hard: value["Hard"].as_i64().ok_or_else(invalid)?,
+        soft: value["Soft"].as_i64().ok_or_else(invalid)?,
+    })
+}
