@@ -206,7 +206,11 @@ fn the_cache_is_shown_kept_over_a_restart_and_pruned() {
         .ok();
     assert_eq!(id, first, "the same steps make the same image");
     docker.run(&["rmi", "cached:1"]).ok();
-    let pruned = docker.run(&["builder", "prune", "-f"]);
+    let words = ["builder", "prune", "-f"];
+    let mut command = docker.command(&words);
+    command.env("DOCKER_BUILDKIT", "0").stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let pruned = finish(command.spawn().expect("docker runs"), &words);
     assert!(
         format!("{}{}", pruned.out, pruned.err).contains("100kB"),
         "{pruned:?}"

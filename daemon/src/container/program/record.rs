@@ -55,6 +55,7 @@ pub(super) fn of(parts: &Parts, run: &Run<'_>) -> Result<Record, ContainerError>
         restarts: 0,
         oom: false,
         stopped_by_user: false,
+        halted: false,
         log_path: None,
     })
 }
