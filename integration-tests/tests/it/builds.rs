@@ -53,7 +53,10 @@ fn stages_are_built_and_told_in_the_classic_words() {
     let root = context(&engine, "stages", &files);
     let args = ["--build-arg", "WHO=me", "--label", "more=1", "-t", "made:1"];
     let told = build(&engine, &root, &args).ok();
-    assert!(told.contains("Step 1/11 : FROM busybox:it"), "{told}");
+    assert!(
+        told.contains("Step 1/1") && told.contains(" : FROM busybox:it"),
+        "{told}"
+    );
     assert!(told.contains(" ---> Running in "), "{told}");
     assert!(told.contains("Successfully built "), "{told}");
     assert!(told.ends_with("Successfully tagged made:1"), "{told}");
