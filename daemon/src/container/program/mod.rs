@@ -303,7 +303,7 @@ fn prepare(
         passwd,
         group,
         devices: devices::grant(&record.host).map_err(spec::SpecError::from)?,
-        rootfs: run.rootfs.mounts.clone(),
+        rootfs: run.rootfs.clone(),
         sandbox: sandbox.map(|path| path.display().to_string()),
     })
 }

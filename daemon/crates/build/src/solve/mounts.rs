@@ -301,6 +301,7 @@ fn above(lower: &Path, rw: &Path) -> std::io::Result<Rootfs> {
         upper,
         work,
         lowers: vec![lower.to_owned()],
+        lease: gantry_layer::Lease::default(),
     })
 }
 
