@@ -64,13 +64,10 @@ impl Engine {
     /// As `start`.
     #[must_use]
     pub fn on_small_disk(kind: Kind, size: &str) -> Self {
-        let engine = Self::prepare(kind, &[]);
-        let root = engine.data_root();
-        std::fs::create_dir_all(&root).expect("a data root");
-        let options = format!("size={size}");
-        run(Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(&root));
+        let (engine, options) = (Self::prepare(kind, &[]), format!("-osize={size}"));
+        std::fs::create_dir_all(engine.data_root()).expect("a data root");
+        let (root, kind) = (engine.data_root(), ["-ttmpfs", &options, "tmpfs"]);
+        run(Command::new("mount").args(kind).arg(root));
         engine.with_image()
     }
 

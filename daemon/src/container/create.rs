@@ -63,11 +63,8 @@ impl Containers {
             host_config: mut host,
             networking_config,
         } = request;
-        let name = if name.is_empty() {
-            None
-        } else {
-            Some(name.parse::<ContainerName>()?)
-        };
+        let given = (!name.is_empty()).then(|| name.parse::<ContainerName>());
+        let name = given.transpose()?;
         let image = self.parts.images.find_for(&config.image, platform)?;
         merge(&mut config, image.config.run());
         let (path, args) = command(&config)?;

@@ -294,7 +294,6 @@ fn mounts_are_taken_away() {
         let lowers = layers.mounted(Some(chain)).unwrap();
         assert_eq!(fs::read_dir(&lowers.paths[0]).unwrap().count(), 1);
     }
-    // No more are kept than the next containers may want.
     let mounted = fs::read_dir(root.join("mounts")).unwrap().count();
     assert!((64..70).contains(&mounted), "{mounted}");
     let held = layers.mounted(Some(&chains[0])).unwrap();
