@@ -9,7 +9,7 @@ use gantry_registry::{Registries, Transfers};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::build::Builds;
+use crate::build::{BuildKit, Builds};
 use crate::census::Census;
 use crate::config::Config;
 use crate::container::Containers;
@@ -38,6 +38,8 @@ pub struct Engine {
     pub transfers: Arc<Transfers>,
     /// Builds and their cache.
     pub builds: Arc<Builds>,
+    /// What buildx calls.
+    pub buildkit: BuildKit,
     /// Wakes those who follow logs; none if the kernel has no watch left: then they poll.
     pub log_watch: Option<Arc<LogWatch>>,
     /// Containers, and with them volumes and networks.
@@ -117,6 +119,8 @@ impl Engine {
         let containers = open::containers(with)?;
         let transfers = Arc::new(transfers);
         let builds = Builds::open(&containers.parts, Arc::clone(&transfers));
+        let builds = Arc::new(builds.map_err(OpenError::Builds)?);
+        let buildkit = BuildKit::open(&builds).map_err(OpenError::Builds)?;
         Ok(Self {
             config,
             id,
@@ -125,7 +129,8 @@ impl Engine {
             events,
             images,
             transfers,
-            builds: Arc::new(builds.map_err(OpenError::Builds)?),
+            builds,
+            buildkit,
             log_watch: LogWatch::start()
                 .inspect_err(|error| warn!(%error, "watch logs"))
                 .ok(),

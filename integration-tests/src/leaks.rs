@@ -127,6 +127,13 @@ fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
     left
 }
 
+/// How many processes have these words as their command line.
+#[must_use]
+pub fn commands(words: &str) -> usize {
+    let all = processes(Path::new(words)).into_iter();
+    all.filter(|(_, command)| command == words).count()
+}
+
 /// Processes of the named program whose command line names the folder.
 #[must_use]
 pub fn processes_of(dir: &Path, program: &str) -> Vec<u32> {

@@ -4,6 +4,7 @@
 //! and the identities of builds that clients may cancel. What a build is, the solver knows
 //! (`gantry-build`); what a request says, the doors do.
 
+mod buildkit;
 mod cache;
 mod registry;
 
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 
 use crate::container::Parts;
 use crate::container::program::Programs;
+pub use buildkit::BuildKit;
 pub use registry::{CredentialsOf, Registries};
 
 /// The builds of an engine.
@@ -88,6 +90,12 @@ impl Builds {
         tempfile::Builder::new()
             .prefix("context-")
             .tempdir_in(&self.contexts)
+    }
+
+    /// Where the files that clients send are received, and kept for the next time.
+    #[must_use]
+    pub fn received(&self) -> PathBuf {
+        self.contexts.with_file_name("received")
     }
 
     /// Lets a build be cancelled by its identity until the answer is dropped.

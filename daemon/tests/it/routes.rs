@@ -98,7 +98,7 @@ async fn versions_are_negotiated() {
     }
     let head = soon(daemon.server.ask(Request::head("/_ping"), b"")).await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
-    assert_eq!(head.headers["builder-version"], "1");
+    assert_eq!(head.headers["builder-version"], "2");
     assert_eq!(head.headers["swarm"], "inactive");
 }
 

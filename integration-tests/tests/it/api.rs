@@ -90,19 +90,6 @@ fn what_is_not_built_says_so() {
             "{path}"
         );
     }
-    for program in [&["build", "."][..], &["buildx", "build", "."]] {
-        std::fs::write(engine.dir().join("Dockerfile"), "FROM scratch\n").expect("a Dockerfile");
-        let mut command = engine.docker().command(program);
-        let output = command
-            .current_dir(engine.dir())
-            .output()
-            .expect("docker runs");
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(
-            !output.status.success() && text.contains("not built yet"),
-            "{text}"
-        );
-    }
     assert_eq!(
         engine.docker().run(&["ps", "-aq"]).ok(),
         "",

@@ -3,6 +3,7 @@
 
 mod api;
 mod builds;
+mod buildx;
 mod changes;
 mod compose;
 mod crash;

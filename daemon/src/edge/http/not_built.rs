@@ -14,13 +14,10 @@ use crate::engine::Engine;
 
 const SWARM: &str = "swarm mode";
 const PLUGINS: &str = "engine plugins";
-/// What is left of it beside the entry that `super::build` refuses.
-const BUILD: &str = "docker build with BuildKit";
 
 /// What is not built: method, path with `*` for one segment and `**` for one or more, and what it is
 /// part of.
 pub const OPERATIONS: &[(&str, &str, &str)] = &[
-    ("POST", "/session", BUILD),
     ("GET", "/images/**/attestations", "image attestations"),
     (
         "GET",
@@ -103,10 +100,6 @@ mod tests {
         assert_eq!(
             told("POST", "/swarm/init"),
             "swarm mode is not built yet in Gantry"
-        );
-        assert_eq!(
-            told("POST", "/session"),
-            "docker build with BuildKit is not built yet in Gantry"
         );
         assert!(told("GET", "/images/a/b:1/attestations").starts_with("image attestations"));
         for (method, path) in [("GET", "/nope"), ("DELETE", "/swarm"), ("GET", "/")] {

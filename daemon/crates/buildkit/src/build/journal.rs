@@ -2,6 +2,7 @@
 //! however late they come.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,12 @@ const LOG_BYTES_MAX: usize = 2 << 20;
 /// What fetching the Dockerfile is called.
 pub(super) const LOAD: &str = "[internal] load build definition from ";
 
+/// What exports are called.
+const EXPORT: &str = "exporting to ";
+
+/// Tells exports of different builds apart.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
 /// How often the same part of a piece of work is told.
 const STATUS_PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,6 +47,8 @@ struct State {
     statuses: HashMap<(Digest, String), Instant>,
     /// Work of the solver that the door has done and told already.
     aliases: HashMap<Digest, Digest>,
+    /// Exports, by the solver's names of them: each build's are its own.
+    exports: HashMap<Digest, Digest>,
     source: Option<pb::SourceInfo>,
     is_ended: bool,
 }
@@ -124,21 +133,24 @@ impl State {
                     self.aliases.insert(vertex.digest, own);
                     return None;
                 }
+                let digest = self.named(&vertex);
                 let told = Vertex {
-                    digest: vertex.digest.to_string(),
+                    digest: digest.to_string(),
                     inputs: vertex.inputs.iter().map(Digest::to_string).collect(),
                     name: vertex.name,
                     ..Vertex::default()
                 };
-                self.vertexes.insert(vertex.digest, told.clone());
+                self.vertexes.insert(digest, told.clone());
                 entry.vertexes.push(told);
             }
             Event::Began { vertex, at } => {
+                let vertex = self.own(vertex);
                 let told = self.vertexes.get_mut(&vertex)?;
                 told.started = Some(time(at));
                 entry.vertexes.push(told.clone());
             }
             Event::Ended { vertex, at, how } => {
+                let vertex = self.own(vertex);
                 let told = self.vertexes.get_mut(&vertex)?;
                 told.started.get_or_insert(time(at));
                 told.completed = Some(time(at));
@@ -166,6 +178,22 @@ impl State {
         told.find(|(_, vertex)| vertex.name == name).map(|it| *it.0)
     }
 
+    /// What a piece of work is called in this build. Steps of one name are the same in all builds that
+    /// a client watches at once; exports are not.
+    fn named(&mut self, vertex: &gantry_build::Vertex) -> Digest {
+        if !vertex.name.starts_with(EXPORT) {
+            return vertex.digest;
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let own = Digest::of(format!("export {number} {}", vertex.digest).as_bytes());
+        self.exports.insert(vertex.digest, own);
+        own
+    }
+
+    fn own(&self, vertex: Digest) -> Digest {
+        self.exports.get(&vertex).copied().unwrap_or(vertex)
+    }
+
     /// None if the same was told a moment ago, and this is not its end.
     fn status(&mut self, status: Status) -> Option<VertexStatus> {
         if self.aliases.contains_key(&status.vertex) {
@@ -185,7 +213,7 @@ impl State {
         let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Some(VertexStatus {
             id: status.id,
-            vertex: status.vertex.to_string(),
+            vertex: self.own(status.vertex).to_string(),
             name: String::new(),
             current: bytes(status.current),
             // How much comes of a context is known when it is there: nobody shows it.

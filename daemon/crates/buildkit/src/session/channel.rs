@@ -10,9 +10,13 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tonic::body::Body;
 use tower::Service;
 
-/// How much of one stream, and of all together, may be on its way. Files come in packets of 32 KiB.
-const STREAM_WINDOW_BYTES: u32 = 2 << 20;
-const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// How much of one stream may be on its way.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+
+/// How much of all streams may be on its way. It is never used up; its half is what the HTTP/2 library
+/// lets small frames cost before it takes them for an attack (256 bytes each, less their contents). A
+/// client sends a frame per file, of ten bytes or so: a stream's window holds a hundred thousand.
+const CONNECTION_WINDOW_BYTES: u32 = 256 << 20;
 
 /// The channel; clones share the connection.
 #[derive(Debug, Clone)]

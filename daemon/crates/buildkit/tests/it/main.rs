@@ -2,6 +2,7 @@
 
 mod corpus;
 mod hostile;
+mod session;
 mod transfer;
 
 use std::fs::File;

@@ -48,7 +48,7 @@ async fn pong() -> Response {
     ];
     let mut response = (StatusCode::OK, headers, "OK").into_response();
     let headers = response.headers_mut();
-    headers.insert(ping::BUILDER_VERSION, HeaderValue::from_static("1"));
+    headers.insert(ping::BUILDER_VERSION, HeaderValue::from_static("2"));
     headers.insert(ping::SWARM, HeaderValue::from_static("inactive"));
     response
 }

@@ -159,3 +159,22 @@ async fn whoever_comes_late_is_told_everything() {
         .sum();
     assert_eq!(told, 2);
 }
+
+#[tokio::test]
+async fn exports_of_two_builds_are_told_apart() {
+    let mut digests = Vec::new();
+    for _ in 0..2 {
+        let journal = Journal::new();
+        let (vertex, told) = vertex("exporting to image", Vec::new());
+        journal.tell(told);
+        let at = Timestamp::now();
+        journal.tell(Event::Began { vertex, at });
+        let how = Ending::Done;
+        journal.tell(Event::Ended { vertex, at, how });
+        let told = all(&journal).await.vertexes;
+        assert_eq!(told.len(), 3);
+        assert!(told.iter().all(|it| it.digest == told[0].digest));
+        digests.push(told[0].digest.clone());
+    }
+    assert_ne!(digests[0], digests[1]);
+}
