@@ -292,7 +292,7 @@ impl Engine {
         };
         // nsenter replaces itself by the daemon: the child is the daemon.
         // One that has ended already needs no signal.
-        let _ = process::signal(daemon.id(), signal);
+        process::signal(daemon.id(), signal);
         let ended = || daemon.try_wait().expect("the daemon can be waited for");
         eventually("the daemon ends", Duration::from_secs(30), ended);
     }

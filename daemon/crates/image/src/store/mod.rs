@@ -25,12 +25,11 @@ use gantry_layer::{ChainId, Form, LayerOptions, LayerStore, Layers, Limits};
 
 pub use commit::CommitRequest;
 pub(crate) use index::{Index, add_with_parents};
+pub(crate) use metadata::{Change, Metadata};
 pub use partial::Partial;
+pub(crate) use record::{BlobRecord, ImageRecord, ManifestRecord};
 pub use transfer::{BlobId, Pin, PulledImage, PulledLayer, PushedManifest};
 pub use variants::{Variant, Variants};
-
-pub(crate) use metadata::{Change, Metadata};
-pub(crate) use record::{BlobRecord, ImageRecord, ManifestRecord};
 
 use crate::error::failed;
 use crate::{ContainerUse, DiskUsage, HistoryItem, Image, ImageError, ImageUsage};
