@@ -172,7 +172,7 @@ pub const OPTIONS: &[Opt] = &[
     opt("", "network-diagnostic-port", Int, later("there is no diagnostic server"), "Port of the network's diagnostic server"),
     opt("", "swarm-raft-heartbeat-tick", Int, moot("there is no swarm"), "Swarm"),
     opt("", "swarm-raft-election-tick", Int, moot("there is no swarm"), "Swarm"),
-    opt("", "builder", Object, moot("builds are not built yet"), "Garbage collection of the build cache"),
+    opt("", "builder", Object, moot("the build cache is collected on request alone"), "Garbage collection of the build cache"),
     opt("", "nri-opts", Object, later("NRI is not built yet"), "Node resource interface"),
     opt("", "min-api-version", Text, moot("1.24 is always spoken"), "Oldest API version"),
     opt("", "bridge-accept-fwmark", Text, later("firewall marks are not built yet"), "Firewall mark that may enter bridges"),
