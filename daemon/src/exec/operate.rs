@@ -102,14 +102,14 @@ impl Containers {
                 exec.id
             )));
         }
+        // As dockerd, before the start: the end of a short process is told beside this one's answer.
+        let action = format!("exec_start: {}", shown(&exec.request.cmd));
+        let attributes = [("execID", exec.id.to_string())];
+        self.parts.announce(&record, &action, &attributes);
         match self.launch_exec(&record, exec, options, client).await {
             Ok(pid) => {
                 failpoint(failpoints::EXEC_STARTED)?;
                 exec.started(pid);
-                let command = shown(&exec.request.cmd);
-                let id = exec.id.to_string();
-                let action = format!("exec_start: {command}");
-                self.parts.announce(&record, &action, &[("execID", id)]);
                 Ok(())
             }
             Err(error) => {
