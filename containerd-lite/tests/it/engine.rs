@@ -131,9 +131,14 @@ impl Engine {
         assert!(self.child.is_none(), "one at a time");
         let mut command = self.command();
         command.envs(environment.iter().copied());
-        self.child = Some(command.spawn().expect("the supervisor's binary"));
+        let child = command.spawn().expect("the supervisor's binary");
+        let own = i32::try_from(child.id()).ok();
+        self.child = Some(child);
+        // Not the socket of one that was killed, which a child of its own may hold until it executes.
         eventually("the supervisor listens", async || {
-            uds::stream(&self.address()).await.is_ok()
+            let stream = uds::stream(&self.address()).await;
+            let peer = stream.and_then(|stream| stream.peer_cred());
+            peer.is_ok_and(|peer| peer.pid() == own)
         })
         .await;
     }
