@@ -5,7 +5,6 @@ mod kind;
 mod measured;
 
 use std::fs::File;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +15,7 @@ use rustix::process::Signal;
 pub use kind::Kind;
 
 use crate::client::Client;
-use crate::{eventually, image, leaks, process, programs, runtime};
+use crate::{eventually, http, image, leaks, process, programs, runtime};
 
 /// A running engine; it is stopped, with all its containers, when it is dropped.
 #[derive(Debug)]
@@ -212,7 +211,7 @@ impl Engine {
             if let Some(status) = daemon.try_wait().expect("the daemon can be asked for") {
                 panic!("the daemon ended: {status}\n{}", read(&log));
             }
-            UnixStream::connect(&socket).ok()
+            http::answers(&socket).then_some(())
         });
     }
 

@@ -32,6 +32,20 @@ impl Response {
     }
 }
 
+/// Whether an engine answers a ping. That somebody takes the connection is not enough: a child of a
+/// daemon that was killed holds its socket until it executes another program.
+pub(crate) fn answers(socket: &Path) -> bool {
+    let ping = || -> std::io::Result<bool> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n")?;
+        let mut head = [0; 12];
+        stream.read_exact(&mut head)?;
+        Ok(head == *b"HTTP/1.1 200")
+    };
+    ping().unwrap_or(false)
+}
+
 impl Http {
     /// Connects.
     ///

@@ -313,8 +313,10 @@ impl Actor {
                 self.jobs.spawn(jobs::bury(self.site.clone(), binary));
             }
             Effect::Clean => {
-                // From here on the next supervisor goes on cleaning, and shows no task.
-                self.record.deleted = true;
+                // From here on the next supervisor goes on cleaning, and shows no task. One that was never
+                // acknowledged it shows to nobody anyhow, and its shim has deleted nothing: it would not
+                // end when told to.
+                self.record.deleted |= self.record.processes.is_some();
                 if self.site.bundle.path().is_dir() {
                     self.write_record();
                 }

@@ -22,7 +22,7 @@ fn context(engine: &Engine, name: &str, files: &[(&str, &str)]) -> PathBuf {
 /// `docker build` without BuildKit.
 fn build(engine: &Engine, context: &PathBuf, args: &[&str]) -> Answer {
     let words = [&["build"], args, &["."]].concat();
-    let mut command = engine.docker().command(&words);
+    let mut command = engine.stock_docker().command(&words);
     command.env("DOCKER_BUILDKIT", "0").current_dir(context);
     command.stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -60,7 +60,7 @@ fn stages_are_built_and_told_in_the_classic_words() {
     assert!(told.contains(" ---> Running in "), "{told}");
     assert!(told.contains("Successfully built "), "{told}");
     assert!(told.ends_with("Successfully tagged made:1"), "{told}");
-    let docker = engine.docker();
+    let docker = engine.stock_docker();
     assert_eq!(docker.run(&["run", "--rm", "made:1"]).ok(), "made for me");
     let list = ["run", "--rm", "made:1", "ls", "-ln", "src"];
     let list = docker.run(&list).ok();
@@ -140,7 +140,7 @@ fn the_classic_door_speaks_the_modern_language() {
         RUN test ! -e /seen && test ! -e /gone && test ! -e /kept\n";
     let root = context(&engine, "modern", &[("Dockerfile", text)]);
     build(&engine, &root, &["-t", "modern:1"]).ok();
-    let docker = engine.docker();
+    let docker = engine.stock_docker();
     let shown = [
         "run",
         "--rm",
@@ -158,7 +158,7 @@ fn a_client_that_goes_takes_its_build_along() {
     let engine = Engine::start();
     let text = "FROM busybox:it\nRUN echo begun && sleep 1000\n";
     let root = context(&engine, "gone", &[("Dockerfile", text)]);
-    let mut command = engine.docker().command(&["build", "."]);
+    let mut command = engine.stock_docker().command(&["build", "."]);
     command.env("DOCKER_BUILDKIT", "0").current_dir(&root);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("docker runs");
@@ -189,7 +189,7 @@ fn the_cache_is_shown_kept_over_a_restart_and_pruned() {
     let text = "FROM busybox:it\nRUN head -c 100000 /dev/zero > /big\n";
     let root = context(&engine, "cache", &[("Dockerfile", text)]);
     let first = build(&engine, &root, &["-q", "-t", "cached:1"]).ok();
-    let docker = engine.docker();
+    let docker = engine.stock_docker();
     docker.run(&["rmi", "cached:1"]).ok();
     engine.kill_daemon();
     engine.start_daemon();
