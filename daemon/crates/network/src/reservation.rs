@@ -39,9 +39,9 @@ pub(crate) struct Refused {
 
 impl Reservation {
     /// Takes another's sockets over.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.sockets.extend(other.sockets);
-        self.relayed.extend(other.relayed);
+    pub(crate) fn extend(&mut self, mut other: Self) {
+        self.sockets.append(&mut other.sockets);
+        self.relayed.append(&mut other.relayed);
     }
 
     /// The sockets at which connections may arrive.
@@ -90,6 +90,19 @@ impl Reservation {
             }
         }
         (held, refused)
+    }
+}
+
+impl Drop for Reservation {
+    /// A program that is being started has copies of all sockets until it executes, so that closing ours
+    /// alone would keep the ports for that long. A TCP socket that does not listen any more does not stand
+    /// in the way of the next that may reuse its address, and all of ours may. UDP knows no such step.
+    fn drop(&mut self) {
+        let relayed = self.relayed.iter().map(|(_, socket)| &**socket);
+        for socket in self.sockets.iter().chain(relayed) {
+            // Of UDP this is refused, and an end of TCP that fails leaves what closing it ends.
+            let _ = net::shutdown(socket, net::Shutdown::Both);
+        }
     }
 }
 
@@ -197,6 +210,28 @@ mod tests {
         assert!(matches!(refused.source, BindFailure::InUse), "{refused:?}");
         drop(held);
         assert!(std::net::TcpListener::bind(free).is_ok());
+    }
+
+    #[test]
+    fn a_port_is_free_at_once_though_a_child_that_starts_has_a_copy_of_the_socket() {
+        for address in [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()] {
+            let free = std::net::TcpListener::bind((address, 0)).unwrap();
+            let ports = [PublishedPort {
+                host_ip: address,
+                ..port(free.local_addr().unwrap().port(), Protocol::Tcp)
+            }];
+            drop(free);
+            let held = Reservation::bind(&ports).unwrap();
+            let of_ipv4 = held.sockets.iter();
+            let of_ipv6 = held.relayed.iter().map(|(_, socket)| &**socket);
+            let copies: Vec<_> = of_ipv4
+                .chain(of_ipv6)
+                .map(|socket| socket.try_clone().unwrap())
+                .collect();
+            drop(held);
+            Reservation::bind(&ports).expect("let go");
+            assert_eq!(copies.len(), 1);
+        }
     }
 
     #[test]
