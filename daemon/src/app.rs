@@ -26,6 +26,7 @@ use crate::embedded;
 use crate::engine::{Engine, OpenError};
 use crate::events::EventKind;
 use crate::runtime::supervise::SuperviseError;
+use crate::space::collect;
 
 /// How many heaps the threads share. Blocking work comes and goes in many threads: with a heap for each,
 /// a burst's memory stays.
@@ -103,6 +104,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     let engine = Arc::new(Engine::open(config).map_err(AppError::Open)?);
     start(&engine).await?;
     tokio::spawn(sweep_downloads(Arc::clone(&engine)));
+    tokio::spawn(collect::keep(Arc::clone(&engine)));
     let config = engine.config();
     let listeners = listeners(&config).await?;
     tokio::spawn(give_back(engine.events.activity()));

@@ -15,6 +15,7 @@ pub mod embedded;
 pub mod engine;
 pub mod events;
 pub mod exec;
+pub mod glob;
 pub mod host;
 pub mod logs;
 pub mod runtime;

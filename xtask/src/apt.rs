@@ -24,9 +24,14 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
         "`nft`, to look at what our nftables messages made",
     ),
     ("openssh-client", "docker -H ssh://"),
+    ("openssl", "keys of a token server"),
     ("patchelf", "binds the stock engines to their own libraries"),
     ("python3-venv", "docker-py, a client nobody here wrote"),
     ("procps", "`ps`, for top; `sysctl`"),
+    (
+        "xfsprogs",
+        "a file system that copies a disk's file at one instant",
+    ),
     ("xz-utils", "packs what our reader unpacks"),
 ];
 

@@ -59,6 +59,7 @@ pub(crate) const TABLES: &[&[Verb]] = &[
     image::VERBS,
     network::VERBS,
     registry::VERBS,
+    registry::MANIFEST_VERBS,
     system::VERBS,
     volume::VERBS,
     LOOSE,

@@ -40,19 +40,6 @@ pub(super) const VERBS: &[Verb] = &[
     unbuilt(&["builder prune"], "Remove build cache"),
     unbuilt(&["checkpoint"], "Manage checkpoints"),
     unbuilt(&["config"], "Manage Swarm configs"),
-    unbuilt(
-        &["manifest annotate"],
-        "Add additional information to a local image manifest",
-    ),
-    unbuilt(
-        &["manifest create"],
-        "Create a local manifest list for annotating and pushing to a registry",
-    ),
-    unbuilt(&["manifest push"], "Push a manifest list to a repository"),
-    unbuilt(
-        &["manifest rm"],
-        "Delete one or more manifest lists from local storage",
-    ),
     unbuilt(&["node"], "Manage Swarm nodes"),
     unbuilt(&["plugin"], "Manage plugins"),
     unbuilt(&["secret"], "Manage Swarm secrets"),

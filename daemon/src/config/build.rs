@@ -61,6 +61,7 @@ pub(super) fn build(values: &Values) -> Result<Config, ConfigError> {
         registries,
         transfers,
         storage: super::storage::storage(values)?,
+        collection: super::storage::collection(values)?,
         warnings,
     })
 }

@@ -26,7 +26,7 @@ use gantry_registry::{RegistryOptions, TransferLimits};
 pub use file::FileError;
 pub use flags::Flags;
 pub use merge::{Conflict, Values};
-pub use storage::StorageOptions;
+pub use storage::{Collection, StorageOptions};
 
 /// Where `daemon.json` is looked for unless `--config-file` says otherwise.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/gantry/daemon.json";
@@ -249,6 +249,8 @@ pub struct Config {
     pub transfers: TransferLimits,
     /// How images are stored.
     pub storage: StorageOptions,
+    /// When what nobody uses goes.
+    pub collection: Collection,
     /// What the administrator should know: options that have no effect.
     pub warnings: Vec<String>,
 }
@@ -271,7 +273,7 @@ impl Config {
     }
 
     /// This configuration with those parts of `new` that may change while the daemon runs: debug,
-    /// labels, runtimes, registries, what new containers get.
+    /// labels, runtimes, registries, garbage collection, what new containers get.
     #[must_use]
     pub fn reloaded(&self, new: Self) -> Self {
         Self {
@@ -280,6 +282,7 @@ impl Config {
             runtimes: new.runtimes,
             containers: new.containers,
             registries: new.registries,
+            collection: new.collection,
             warnings: new.warnings,
             ..self.clone()
         }

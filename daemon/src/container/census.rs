@@ -1,11 +1,15 @@
 //! The answers to the engine's other parts.
 
+use std::fs::DirEntry;
+use std::path::Path;
+
 use gantry_engine_api::{
     container::ContainerSummary,
     volume::{UsageData, Volume},
 };
 use gantry_ids::ImageId;
 use gantry_image::ContainerUse;
+use gantry_layer::disk_bytes;
 
 use super::{list::summarize, registry::Containers, state::Life};
 use crate::census::{Census, Counts};
@@ -30,27 +34,20 @@ impl Census for Containers {
     }
 
     fn disk_usage(&self) -> Vec<ContainerSummary> {
-        let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.handles()
-            .into_iter()
-            .map(|handle| {
-                let record = handle.record();
-                let mut summary = summarize(&self.parts, &record);
-                let rw = self
-                    .parts
-                    .images
-                    .upper_bytes(&self.parts.rw(&record.id))
-                    .unwrap_or(0);
-                let image = self
-                    .parts
-                    .images
-                    .get(&record.image)
-                    .map_or(0, |i| i.size_bytes);
-                summary.size_rw = signed(rw);
-                summary.size_root_fs = signed(rw.saturating_add(image));
-                summary
-            })
-            .collect()
+        let measure = |handle: super::registry::Handle| {
+            let record = handle.record();
+            let dir = self.parts.dir(&record.id);
+            let image = self.parts.images.get(&record.image);
+            let image = image.map_or(0, |image| image.size_bytes);
+            let taken = disk_bytes(&dir, &[]).unwrap_or(0);
+            ContainerSummary {
+                size_rw: signed(taken),
+                size_root_fs: signed(taken.saturating_add(image)),
+                size_log: Some(signed(log_bytes(&dir, &format!("{}-json.log", record.id)))),
+                ..summarize(&self.parts, &record)
+            }
+        };
+        self.handles().into_iter().map(measure).collect()
     }
 
     fn volumes_usage(&self) -> Vec<Volume> {
@@ -63,7 +60,7 @@ impl Census for Containers {
                 let mut volume = self.parts.volumes.to_api(&record);
                 volume.usage_data = Some(UsageData {
                     ref_count: i64::try_from(users).unwrap_or(i64::MAX),
-                    size: bytes(&self.parts.volumes.path(&record.name)),
+                    size: signed(volume_bytes(&self.parts.volumes.path(&record.name))),
                 });
                 volume
             })
@@ -71,20 +68,21 @@ impl Census for Containers {
     }
 }
 
-/// Bytes of the files beneath a directory; links are not followed.
-fn bytes(dir: &std::path::Path) -> i64 {
-    let Ok(entries) = std::fs::read_dir(dir) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.metadata().ok().map(|meta| (entry, meta)))
-        .map(|(entry, meta)| {
-            if meta.is_dir() {
-                bytes(&entry.path())
-            } else {
-                i64::try_from(meta.len()).unwrap_or(0)
-            }
-        })
+/// What a volume takes on the disk, the folder around its files included.
+fn volume_bytes(data: &Path) -> u64 {
+    disk_bytes(data.parent().unwrap_or(data), &[]).unwrap_or(0)
+}
+
+/// What a log takes on the disk: the live file and the rotated ones, which have its name as a beginning.
+fn log_bytes(dir: &Path, name: &str) -> u64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let of_log = |entry: &DirEntry| entry.file_name().to_string_lossy().starts_with(name);
+    let files = entries.filter(of_log);
+    files
+        .map(|entry| disk_bytes(&entry.path(), &[]).unwrap_or(0))
         .sum()
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }

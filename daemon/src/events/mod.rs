@@ -6,6 +6,7 @@
 
 mod filter;
 mod history;
+pub mod images;
 #[cfg(test)]
 mod tests;
 

@@ -20,10 +20,11 @@ fn kills() -> usize {
 }
 
 /// A small generator; a run is replayed by its seed.
-struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
-    fn from_environment() -> Self {
+    /// What `GANTRY_SEED` says, or a new one, which is printed.
+    pub(crate) fn from_environment() -> Self {
         let given = std::env::var("GANTRY_SEED")
             .ok()
             .and_then(|s| s.parse().ok());
@@ -35,7 +36,11 @@ impl Chance {
         Self(seed)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        Self(seed | 1)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -5,16 +5,16 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use integration_tests::image::BUSYBOX;
-use integration_tests::{Engine, eventually};
+use integration_tests::{Engine, eventually, programs};
 
 /// Where the registry is, in the engine's namespace.
-const REGISTRY: &str = "127.0.0.1:5000";
+pub(crate) const REGISTRY: &str = "127.0.0.1:5000";
 
 /// Debian's `docker-registry`. Killed when dropped.
-struct Registry(Child);
+pub(crate) struct Registry(Child);
 
 impl Registry {
-    fn start(engine: &Engine) -> Self {
+    pub(crate) fn start(engine: &Engine) -> Self {
         let dir = engine.dir().join("registry");
         std::fs::create_dir_all(&dir).expect("a folder");
         let config = format!(
@@ -41,6 +41,21 @@ impl Drop for Registry {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Brings an image to the registry of its name without a push of the engine's.
+pub(crate) fn put_by_skopeo(engine: &Engine, name: &str) {
+    let file = engine.dir().join("put.tar");
+    let path = file.display().to_string();
+    engine.docker().run(&["save", "-o", &path, name]).ok();
+    let skopeo = programs::stock("dockerd").with_file_name("skopeo");
+    let mut copy = engine.on_host(&skopeo.to_string_lossy());
+    copy.args(["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"]);
+    copy.arg(format!("docker-archive:{path}"));
+    let out = copy.arg(format!("docker://{name}")).output();
+    let out = out.expect("skopeo runs");
+    assert!(out.status.success(), "{out:?}");
+    std::fs::remove_file(file).expect("it is there");
 }
 
 /// The lines of a layer without its id, sorted: layers come in any order.

@@ -172,6 +172,9 @@ pub struct ContainerSummary {
     /// Bytes; with `size=1`.
     #[serde(skip_serializing_if = "crate::config::is_zero")]
     pub size_root_fs: i64,
+    /// Bytes of its log on the disk, part of `size_rw`; in `GET /system/df`, of Gantry alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_log: Option<i64>,
     pub labels: Map<String>,
     pub state: String,
     /// For people: `Up 2 minutes`.

@@ -252,4 +252,8 @@ pub struct DiskUsage {
     /// Bytes, until 1.41.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builder_size: Option<i64>,
+    /// Bytes of all else beneath the data root: databases, downloads and builds under way. Of Gantry
+    /// alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_size: Option<i64>,
 }

@@ -7,6 +7,8 @@ mod search;
 
 use crate::dispatch::{Arity, Verb};
 
+pub(super) use manifest::VERBS as MANIFEST_VERBS;
+
 pub(super) const VERBS: &[Verb] = &[
     Verb::new::<login::LogIn>(
         &["login"],
@@ -19,12 +21,6 @@ pub(super) const VERBS: &[Verb] = &[
         "[SERVER]",
         "Log out from a registry",
         Arity::AtMost(1),
-    ),
-    Verb::new::<manifest::InspectManifest>(
-        &["manifest inspect"],
-        "[OPTIONS] [MANIFEST_LIST] MANIFEST",
-        "Display an image manifest, or manifest list",
-        Arity::AtLeast(1),
     ),
     Verb::new::<search::Search>(
         &["search"],

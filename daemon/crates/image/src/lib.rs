@@ -29,6 +29,6 @@ pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed}
 pub use save::SavedImage;
 pub use stop::Stop;
 pub use store::{
-    BlobId, CommitRequest, ImageStore, Partial, Pin, PulledImage, PulledLayer, PushedManifest,
-    UsedBy, Variant, Variants,
+    BlobId, CommitRequest, Idle, ImageStore, Partial, Pin, PulledImage, PulledLayer,
+    PushedManifest, UsedBy, Variant, Variants,
 };

@@ -11,6 +11,7 @@ mod diff;
 mod erofs;
 mod extract;
 mod limits;
+mod measure;
 mod overlay;
 mod pipeline;
 mod reassemble;
@@ -24,6 +25,7 @@ pub use chain::{ChainId, DiffId};
 pub use diff::{write_diff, write_diff_until};
 pub use extract::{EntryError, ExtractError};
 pub use limits::Limits;
+pub use measure::disk_bytes;
 pub use pipeline::{Compression, SourceError, decompress};
 pub use rootfs::{Mount, Rootfs};
 pub use store::{

@@ -1,4 +1,4 @@
-//! Asking registries without pulling: `POST /auth`, `GET /distribution/{name}/json`.
+//! Registries without images of the store: `POST /auth`, `GET /distribution/{name}/json`, lists of manifests.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use gantry_errors::{Classify, chain};
 use gantry_ids::ImageRef;
-use gantry_registry::transfer::{Described, PullRequest};
+use gantry_registry::transfer::{Described, ListPart, PullRequest, PushRequest, PushedList};
 use gantry_registry::{Credentials, Purpose, RegistryError};
 use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ const DOCKER_INDEX: &str = "https://index.docker.io/v1/";
 pub(super) fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/auth", post(log_in))
-        .route("/distribution/{*rest}", get(distribution))
+        .route("/distribution/{*rest}", get(distribution).post(push_list))
 }
 
 #[derive(Deserialize, Default)]
@@ -95,11 +95,8 @@ async fn distribution(
         let path = format!("/distribution/{rest}");
         return Err(not_built::refusal(&Method::GET, &path));
     };
-    let reference: ImageRef = name.parse().map_err(|error: gantry_ids::ReferenceError| {
-        ApiError::invalid(chain(&error).to_string())
-    })?;
     let request = PullRequest {
-        reference: reference.with_default_tag(),
+        reference: reference(name)?.with_default_tag(),
         platform: None,
         credentials: credentials(&headers),
     };
@@ -122,6 +119,66 @@ async fn manifests(engine: &Engine, request: &PullRequest) -> ApiResult {
         })
     });
     Ok(json(StatusCode::OK, &all.collect::<Vec<_>>()))
+}
+
+/// A list that a client has written, and the manifests it is made of.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NewList {
+    parts: Vec<NewPart>,
+    media_type: String,
+    list: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct NewPart {
+    from: String,
+    media_type: String,
+    raw: String,
+}
+
+/// What Docker lacks: pushes a list of manifests that the registry has (`gantry manifest push`).
+async fn push_list(
+    State(engine): State<Arc<Engine>>,
+    Path(rest): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> ApiResult {
+    let Some((name, "list")) = rest.rsplit_once('/') else {
+        let path = format!("/distribution/{rest}");
+        return Err(not_built::refusal(&Method::POST, &path));
+    };
+    let list: NewList = serde_json::from_slice(&body)
+        .map_err(|error| ApiError::invalid(format!("invalid JSON: {error}")))?;
+    let parts = list.parts.into_iter().map(|part| {
+        Ok(ListPart {
+            from: reference(&part.from)?,
+            media_type: part.media_type,
+            bytes: part.raw.into(),
+        })
+    });
+    let request = PushRequest {
+        reference: reference(name)?.with_default_tag(),
+        platform: None,
+        credentials: credentials(&headers),
+    };
+    let list = PushedList {
+        parts: parts.collect::<Result<_, ApiError>>()?,
+        media_type: list.media_type,
+        bytes: list.list.into(),
+    };
+    let pushed = engine.transfers.push_list(&request, list).await;
+    let (pushed, digest) = pushed.map_err(|error| transfer_failure(&error))?;
+    Ok(json(
+        StatusCode::OK,
+        &json!({"Pushed": pushed, "Digest": digest}),
+    ))
+}
+
+fn reference(text: &str) -> Result<ImageRef, ApiError> {
+    text.parse()
+        .map_err(|error: gantry_ids::ReferenceError| ApiError::invalid(chain(&error).to_string()))
 }
 
 fn answer(described: &Described) -> serde_json::Value {

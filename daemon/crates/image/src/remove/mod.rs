@@ -53,6 +53,8 @@ pub struct PruneFilter {
     pub labels: Vec<(String, Option<String>)>,
     /// Only images without these labels.
     pub not_labels: Vec<(String, Option<String>)>,
+    /// Only these images; empty: any.
+    pub among: Vec<ImageId>,
 }
 
 /// What `prune` removed.

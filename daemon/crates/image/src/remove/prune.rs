@@ -84,6 +84,7 @@ impl PruneFilter {
             .until_s
             .is_none_or(|until| image.created_ns() / 1_000_000_000 < until);
         (self.all || image.is_dangling())
+            && (self.among.is_empty() || self.among.contains(&image.id))
             && old_enough
             && self.labels.iter().all(has)
             && !self.not_labels.iter().any(has)

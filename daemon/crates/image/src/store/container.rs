@@ -61,6 +61,7 @@ impl<L: LayerStore> ImageStore<L> {
         self.layers.discard(rw)?;
         let _writer = self.write_lock();
         if let Some(chain) = self.let_go(container) {
+            chain.into_iter().for_each(|chain| self.note_use(chain));
             self.release_layers(chain)?;
         }
         Ok(())

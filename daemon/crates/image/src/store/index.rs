@@ -21,6 +21,8 @@ pub(crate) struct Index {
     sources: HashMap<Digest, Vec<String>>,
     /// The references that stand for an index.
     variants: BTreeMap<ImageRef, Variants>,
+    /// When containers last stood on a chain, in nanoseconds since 1970.
+    uses: HashMap<ChainId, i64>,
 }
 
 #[derive(Debug)]
@@ -48,6 +50,7 @@ impl Index {
         }
         index.blobs = contents.blobs.into_iter().collect();
         index.sources = contents.sources.into_iter().collect();
+        index.uses = contents.uses.into_iter().collect();
         index
     }
 
@@ -202,6 +205,24 @@ impl Index {
 
     pub(crate) fn put_blob(&mut self, digest: Digest, record: BlobRecord) {
         self.blobs.insert(digest, record);
+    }
+
+    pub(crate) fn last_use(&self, chain: &ChainId) -> Option<i64> {
+        self.uses.get(chain).copied()
+    }
+
+    pub(crate) fn put_use(&mut self, chain: ChainId, at_ns: i64) {
+        self.uses.insert(chain, at_ns);
+    }
+
+    pub(crate) fn remove_use(&mut self, chain: &ChainId) {
+        self.uses.remove(chain);
+    }
+
+    /// The chains whose use is known and that are gone.
+    pub(crate) fn uses_without(&self, live: &HashSet<ChainId>) -> Vec<ChainId> {
+        let dead = self.uses.keys().filter(|chain| !live.contains(*chain));
+        dead.copied().collect()
     }
 
     /// The blobs that hold a layer.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use gantry_ids::{Digest, ImageId, ImageRef};
+use gantry_layer::ChainId;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ const SOURCES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("blob_so
 
 /// Full reference of an index → [`VariantsRecord`] as JSON.
 const VARIANTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("variants");
+
+/// Chain → when a container last stood on it, in nanoseconds since 1970.
+const USES: TableDefinition<'_, &[u8], i64> = TableDefinition::new("chain_uses");
 
 /// One change; a batch of them is made durable at once or not at all.
 #[derive(Debug)]
@@ -73,6 +77,13 @@ pub(crate) enum Change {
     DeleteManifest {
         digest: Digest,
     },
+    PutUse {
+        chain: ChainId,
+        at_ns: i64,
+    },
+    DeleteUse {
+        chain: ChainId,
+    },
 }
 
 /// Everything that was read at the start.
@@ -83,6 +94,7 @@ pub(crate) struct Contents {
     pub(crate) blobs: Vec<(Digest, BlobRecord)>,
     pub(crate) sources: Vec<(Digest, Vec<String>)>,
     pub(crate) variants: Vec<(ImageRef, Variants)>,
+    pub(crate) uses: Vec<(ChainId, i64)>,
 }
 
 /// The database.
@@ -121,6 +133,7 @@ impl Metadata {
             .open_table(REFERENCES)
             .map_err(failed("open a table"))?;
         write.open_table(VARIANTS).map_err(failed("open a table"))?;
+        write.open_table(USES).map_err(failed("open a table"))?;
         write.commit().map_err(failed("commit"))?;
         Ok(Self(database))
     }
@@ -171,6 +184,12 @@ impl Metadata {
             let reference = key.value().parse().map_err(|_| damaged("a reference"))?;
             let known: VariantsRecord = record(value.value())?;
             contents.variants.push((reference, known.variants));
+        }
+        let uses = read.open_table(USES).map_err(failed("open a table"))?;
+        for row in uses.iter().map_err(failed("read"))? {
+            let (key, value) = row.map_err(failed("read"))?;
+            let chain = ChainId::new(digest(key.value())?);
+            contents.uses.push((chain, value.value()));
         }
         Ok(contents)
     }
@@ -279,29 +298,52 @@ fn apply(write: &redb::WriteTransaction, change: &Change) -> Result<(), ImageErr
         Change::SetVariants {
             reference,
             variants,
-        } => {
-            let record = VariantsRecord {
-                v: VERSION,
-                variants: variants.clone(),
-            };
-            let mut table = write.open_table(VARIANTS).map_err(failed("open a table"))?;
-            table
-                .insert(&*reference.to_string(), &*json(&record))
-                .map_err(failed("write"))?;
-            Ok(())
-        }
+        } => set_variants(write, reference, variants),
         Change::DeleteBlob { digest } => {
             let key = &digest.as_bytes()[..];
             open(BLOBS)?.remove(key).map_err(failed("remove"))?;
             open(SOURCES)?.remove(key).map_err(failed("remove"))?;
             Ok(())
         }
+        Change::PutUse { chain, at_ns } => set_use(write, chain, Some(*at_ns)),
+        Change::DeleteUse { chain } => set_use(write, chain, None),
         Change::DeleteManifest { digest } => {
             let key = &digest.as_bytes()[..];
             open(MANIFESTS)?.remove(key).map_err(failed("remove"))?;
             Ok(())
         }
     }
+}
+
+/// When a chain was used last; none forgets it.
+fn set_use(
+    write: &redb::WriteTransaction,
+    chain: &ChainId,
+    at_ns: Option<i64>,
+) -> Result<(), ImageError> {
+    let mut table = write.open_table(USES).map_err(failed("open a table"))?;
+    let key = &chain.digest().as_bytes()[..];
+    match at_ns {
+        Some(at_ns) => drop(table.insert(key, at_ns).map_err(failed("write"))?),
+        None => drop(table.remove(key).map_err(failed("remove"))?),
+    }
+    Ok(())
+}
+
+fn set_variants(
+    write: &redb::WriteTransaction,
+    reference: &ImageRef,
+    variants: &Variants,
+) -> Result<(), ImageError> {
+    let record = VariantsRecord {
+        v: VERSION,
+        variants: variants.clone(),
+    };
+    let mut table = write.open_table(VARIANTS).map_err(failed("open a table"))?;
+    table
+        .insert(&*reference.to_string(), &*json(&record))
+        .map_err(failed("write"))?;
+    Ok(())
 }
 
 /// A reference that means another image, or none, is no index any more.

@@ -11,6 +11,7 @@ mod partial;
 mod record;
 mod tidy;
 mod transfer;
+mod usage;
 mod variants;
 mod view;
 
@@ -29,10 +30,11 @@ pub(crate) use metadata::{Change, Metadata};
 pub use partial::Partial;
 pub(crate) use record::{BlobRecord, ImageRecord, ManifestRecord};
 pub use transfer::{BlobId, Pin, PulledImage, PulledLayer, PushedManifest};
+pub use usage::Idle;
 pub use variants::{Variant, Variants};
 
 use crate::error::failed;
-use crate::{ContainerUse, DiskUsage, HistoryItem, Image, ImageError, ImageUsage};
+use crate::{ContainerUse, HistoryItem, Image, ImageError};
 
 /// Who uses an image: asked while a removal is decided, under the store's lock, so it must answer
 /// from memory.
@@ -206,46 +208,6 @@ impl<L: LayerStore> ImageStore<L> {
         }
     }
 
-    /// What images cost on the disk.
-    #[must_use]
-    pub fn disk_usage(&self) -> DiskUsage {
-        let images = self.list();
-        let mut users: HashMap<ChainId, u32> = HashMap::new();
-        let chains_of = |image: &Image| {
-            let mut chains = std::collections::HashSet::new();
-            index::add_with_parents(image.config.chain(), &self.layers, &mut chains);
-            chains
-        };
-        for image in &images {
-            for chain in chains_of(image) {
-                *users.entry(chain).or_default() += 1;
-            }
-        }
-        let bytes = |chain: &ChainId| {
-            self.layers
-                .get(chain)
-                .map_or(0, |layer| layer.content_bytes)
-        };
-        let usage = |image: &Arc<Image>| ImageUsage {
-            id: image.id,
-            size_bytes: image.size_bytes,
-            shared_bytes: chains_of(image)
-                .iter()
-                .filter(|chain| users.get(*chain).is_some_and(|users| *users > 1))
-                .map(bytes)
-                .sum(),
-        };
-        DiskUsage {
-            layers_bytes: self
-                .layers
-                .list()
-                .iter()
-                .map(|layer| layer.content_bytes)
-                .sum(),
-            images: images.iter().map(usage).collect(),
-        }
-    }
-
     /// Everything that is recorded, as it stands on the disk.
     pub(crate) fn contents(&self) -> Result<metadata::Contents, ImageError> {
         self.metadata.read()
@@ -326,6 +288,8 @@ impl<L: LayerStore> ImageStore<L> {
                     variants,
                 } => index.set_variants(&reference, variants),
                 Change::DeleteBlob { digest } => index.remove_blob(&digest),
+                Change::PutUse { chain, at_ns } => index.put_use(chain, at_ns),
+                Change::DeleteUse { chain } => index.remove_use(&chain),
                 Change::PutManifest { .. } | Change::DeleteManifest { .. } => {}
             }
         }

@@ -4,7 +4,7 @@
 //! and compares the digest at the end, which finds whatever a power cut did to it.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,32 +15,32 @@ use super::ImageStore;
 use crate::ImageError;
 use crate::error::failed;
 
-/// A blob of which the beginning is here. Reading gives what is there; writing appends.
+/// A blob of which the beginning is here, to be appended to.
 #[derive(Debug)]
 pub struct Partial {
     file: File,
-    path: PathBuf,
     length: u64,
 }
 
 impl Partial {
-    fn open(path: PathBuf, most: u64) -> Result<Self, ImageError> {
+    fn open(path: &Path, most: u64) -> Result<Self, ImageError> {
         let open = File::options()
             .create(true)
             .truncate(false)
             .read(true)
             .write(true)
-            .open(&path);
-        let mut file = open.map_err(failed("open", &path))?;
-        file.lock().map_err(failed("lock", &path))?;
-        let mut length = file.metadata().map_err(failed("measure", &path))?.len();
+            .open(path);
+        let mut file = open.map_err(failed("open", path))?;
+        file.lock().map_err(failed("lock", path))?;
+        let mut length = file.metadata().map_err(failed("measure", path))?.len();
         if length > most {
             // Not the beginning of this blob.
-            file.set_len(0).map_err(failed("empty", &path))?;
+            file.set_len(0).map_err(failed("empty", path))?;
             length = 0;
         }
-        file.rewind().map_err(failed("rewind", &path))?;
-        Ok(Self { file, path, length })
+        file.seek(io::SeekFrom::Start(length))
+            .map_err(failed("go to the end of", path))?;
+        Ok(Self { file, length })
     }
 
     /// Bytes that are here.
@@ -49,35 +49,21 @@ impl Partial {
         self.length
     }
 
-    /// Forgets what is here.
+    /// Its file, to be read by place.
     ///
     /// # Errors
-    /// [`ImageError::Io`].
-    pub fn restart(&mut self) -> Result<(), ImageError> {
-        self.file
-            .set_len(0)
-            .and_then(|()| self.file.rewind())
-            .map_err(failed("empty", &self.path))?;
-        self.length = 0;
-        Ok(())
-    }
-}
-
-impl Read for Partial {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-impl Write for Partial {
-    /// To be called when all that was there has been read: both share one place in the file.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.length += written as u64;
-        Ok(written)
+    /// No descriptor is left.
+    pub fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
-    fn flush(&mut self) -> io::Result<()> {
+    /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// Whatever the kernel refuses.
+    pub fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.length += bytes.len() as u64;
         Ok(())
     }
 }
@@ -89,7 +75,7 @@ impl<L: LayerStore> ImageStore<L> {
     /// # Errors
     /// [`ImageError::Io`].
     pub fn partial(&self, blob: &Digest, size: u64) -> Result<Partial, ImageError> {
-        Partial::open(self.partial_path(blob), size)
+        Partial::open(&self.partial_path(blob), size)
     }
 
     /// Removes what was received of a blob: its layer is committed, or it is not worth keeping.
@@ -102,20 +88,23 @@ impl<L: LayerStore> ImageStore<L> {
         }
     }
 
-    /// Removes partial blobs that nobody went on with for `age`.
-    pub fn sweep_partials(&self, age: Duration) {
+    /// Removes partial blobs that nobody went on with for `age`. Answers how many bytes they had.
+    pub fn sweep_partials(&self, age: Duration) -> u64 {
         let Ok(entries) = std::fs::read_dir(&self.partials) else {
-            return;
+            return 0;
         };
+        let mut freed_bytes = 0;
         for entry in entries.flatten() {
             let changed = entry.metadata().and_then(|meta| meta.modified());
             let idle = changed
                 .ok()
                 .and_then(|at| SystemTime::now().duration_since(at).ok());
-            if idle.is_some_and(|idle| idle >= age) {
-                let _ = std::fs::remove_file(entry.path());
+            let bytes = entry.metadata().map_or(0, |meta| meta.len());
+            if idle.is_some_and(|idle| idle >= age) && std::fs::remove_file(entry.path()).is_ok() {
+                freed_bytes += bytes;
             }
         }
+        freed_bytes
     }
 
     fn partial_path(&self, blob: &Digest) -> PathBuf {

@@ -13,12 +13,10 @@ impl<L: LayerStore> ImageStore<L> {
     /// Forgets what was known of images that were removed. To be called with the write lock held. A
     /// crash before this is on the disk leaves records that the next removal takes along.
     pub(crate) fn tidy(&self) -> Result<(), ImageError> {
-        let live = self
-            .layers
-            .list()
-            .iter()
-            .map(|layer| layer.diff_id)
-            .collect();
+        let layers = self.layers.list();
+        let live = layers.iter().map(|layer| layer.diff_id).collect();
+        let chains = layers.iter().map(|layer| layer.chain).collect();
+        let uses = self.index().uses_without(&chains);
         let blobs = self.index().blobs_without(&live);
         let used = self.index().manifests_in_use();
         let listed = self.listed_by(&used)?;
@@ -33,6 +31,7 @@ impl<L: LayerStore> ImageStore<L> {
                     .into_iter()
                     .map(|digest| Change::DeleteBlob { digest }),
             )
+            .chain(uses.into_iter().map(|chain| Change::DeleteUse { chain }))
             .collect();
         if changes.is_empty() {
             return Ok(());

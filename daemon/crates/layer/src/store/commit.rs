@@ -70,6 +70,7 @@ impl Layers {
         drop(self.mounts.forget(chain));
         known.insert(*chain, Arc::clone(&one.layer));
         drop(known);
+        self.measured().remove(chain);
         let directory = self.layers_dir();
         let layers_dir = File::open(&directory).map_err(failed("open", &directory))?;
         fsync(&layers_dir).map_err(failed("sync", &directory))

@@ -82,6 +82,9 @@ impl Classify for LayerError {
             },
             Self::NoSuchLayer(_) => ErrorKind::NotFound,
             Self::Damaged { .. } | Self::DamagedFile { .. } => ErrorKind::DataLoss,
+            Self::Write(source) if source.kind() == io::ErrorKind::StorageFull => {
+                ErrorKind::ResourceExhausted
+            }
             Self::Write(_) => ErrorKind::Unavailable,
             Self::Compare(source) | Self::Mount(source) | Self::Io { source, .. } => {
                 source.kind().into()

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use gantry_ids::Digest;
 use rustix::fs::{Mode, OFlags, openat};
@@ -46,6 +46,8 @@ pub struct Layers {
     pub(super) mounts: Mounts,
     pub(super) trash: Arc<Trash>,
     pub(super) layers: RwLock<HashMap<ChainId, Arc<Layer>>>,
+    /// What layers that were measured take on the disk: they do not change.
+    measured: Mutex<HashMap<ChainId, u64>>,
 }
 
 /// A layer in the staging directory.
@@ -120,6 +122,7 @@ impl Layers {
             mounts: Mounts::open(options.mounts),
             trash,
             layers: RwLock::new(known),
+            measured: Mutex::default(),
         })
     }
 
@@ -152,6 +155,10 @@ impl Layers {
     /// Takes away all mounts that nobody holds; what is asked for afterwards is mounted again.
     pub fn close(&self) {
         self.mounts.close();
+    }
+
+    pub(super) fn measured(&self) -> MutexGuard<'_, HashMap<ChainId, u64>> {
+        self.measured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The layers of a chain that can be seen, the top one first.
@@ -233,6 +240,7 @@ impl LayerStore for Layers {
         self.trash
             .discard_mounted(&self.layer_dir(chain), mounted)?;
         layers.remove(chain);
+        self.measured().remove(chain);
         Ok(())
     }
 
@@ -243,6 +251,21 @@ impl LayerStore for Layers {
             Form::Directory => reassemble::write(&directory, &layer, to),
             Form::Erofs => files::write_tar(&directory, &layer, to),
         }
+    }
+
+    fn disk_bytes(&self, chain: &ChainId) -> u64 {
+        if let Some(bytes) = self.measured().get(chain) {
+            return *bytes;
+        }
+        if self.get(chain).is_none() {
+            return 0;
+        }
+        let bytes = crate::disk_bytes(&self.layer_dir(chain), &[]).unwrap_or(0);
+        // Removed meanwhile, it is not to be remembered for ever.
+        if self.get(chain).is_some() {
+            self.measured().insert(*chain, bytes);
+        }
+        bytes
     }
 
     fn directories(&self, chain: Option<&ChainId>) -> Result<Vec<PathBuf>, LayerError> {

@@ -86,6 +86,10 @@ pub trait LayerStore: Send + Sync + fmt::Debug {
     /// [`LayerError::Damaged`] if what was written has another digest than the layer.
     fn write_tar(&self, chain: &ChainId, to: &mut dyn Write) -> Result<(), LayerError>;
 
+    /// Bytes that a layer takes on the disk, as `du` counts them; 0 if it is not there. Walks it once: the
+    /// answer is kept for as long as the layer is.
+    fn disk_bytes(&self, chain: &ChainId) -> u64;
+
     /// Where a chain's layers lie, the top one first: to be told, not to be looked into.
     ///
     /// # Errors

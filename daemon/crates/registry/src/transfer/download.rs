@@ -8,9 +8,10 @@ use gantry_layer::{LayerStore, StagedLayer};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Transfers;
+use super::arrival::{self, Feed};
 use super::error::TransferError;
 use super::job::{Phase, Work};
-use super::layer::{BlobReader, Feed};
+use super::layer::BlobReader;
 use crate::client::Repository;
 use crate::error::RegistryError;
 use crate::manifest::Descriptor;
@@ -75,11 +76,16 @@ async fn once(
     let partial = partial.map_err(|error| fresh(error.into()))?;
     let from = partial.length();
     let (sender, feed) = mpsc::channel(PIECES_WAITING);
-    let reader = BlobReader::new(partial, feed, work.clone());
+    let ends = arrival::ends(partial, feed).map_err(|error| fresh(failed(error)));
+    let (keeper, arriving) = ends?;
+    let reader = BlobReader::new(arriving, work.clone());
     let (images, wanted) = (Arc::clone(&transfers.images), layer.clone());
+    let keeping = tokio::task::spawn_blocking(move || keeper.keep());
     let unpacking = tokio::task::spawn_blocking(move || unpack(&images, reader, &wanted));
     let fetched = fetch(transfers, (repository, layer), from, (sender, work)).await;
     let unpacked = unpacking.await.unwrap_or(Err(TransferError::Thread));
+    // It ends with the channel; what it failed with, its reader was told.
+    drop(keeping.await);
     match (fetched, unpacked) {
         (_, Ok(staged)) => Ok(staged),
         // The other side's end is only what this one's failure led to.
@@ -95,6 +101,12 @@ async fn once(
     }
 }
 
+/// The partial file could not be written or read.
+fn failed(error: std::io::Error) -> TransferError {
+    let step = gantry_layer::LayerError::Write(error);
+    TransferError::from(gantry_image::ImageError::Layer(step))
+}
+
 /// Unpacks a blob and compares its digest; what was unpacked of another blob is dropped.
 fn unpack(
     images: &ImageStore,
@@ -102,10 +114,6 @@ fn unpack(
     layer: &Descriptor,
 ) -> Result<StagedLayer, TransferError> {
     let staged = images.layers().stage(&mut reader);
-    let failed = |error: std::io::Error| {
-        let step = gantry_layer::LayerError::Write(error);
-        TransferError::from(gantry_image::ImageError::Layer(step))
-    };
     let staged = match staged {
         Ok(staged) => staged,
         Err(error) => {

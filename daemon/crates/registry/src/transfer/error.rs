@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gantry_errors::{Classify, ErrorKind};
-use gantry_ids::ImageRef;
+use gantry_ids::{Digest, ImageRef};
 use gantry_image::ImageError;
 
 use crate::auth::Refused;
@@ -65,6 +65,14 @@ pub enum TransferError {
     /// A reference by digest cannot be pushed.
     #[error("cannot push a digest reference")]
     PushDigest,
+    /// The registry does not hand a blob over from one of its repositories to another.
+    #[error("the registry does not mount blob {digest} from {from}")]
+    NotMounted {
+        /// Which blob.
+        digest: Digest,
+        /// The familiar name of the repository that has it.
+        from: String,
+    },
     /// The registry refuses who we are.
     #[error(transparent)]
     Refused(Refused),
@@ -149,6 +157,7 @@ impl Classify for TransferError {
                 ErrorKind::InvalidArgument
             }
             Self::Refused(_) => ErrorKind::Unauthenticated,
+            Self::NotMounted { .. } => ErrorKind::FailedPrecondition,
             Self::Thread => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
         }

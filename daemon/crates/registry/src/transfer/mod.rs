@@ -4,6 +4,7 @@
 //! the edge. Dropping a pull's or push's future calls it off: nothing of it becomes visible, and
 //! what was received stays as partial files.
 
+mod arrival;
 mod attached;
 mod describe;
 mod download;
@@ -16,6 +17,7 @@ mod pull;
 mod push;
 mod push_index;
 mod push_layer;
+mod push_list;
 mod resolve;
 mod watch;
 mod written;
@@ -32,6 +34,7 @@ pub use error::TransferError;
 pub use event::{Event, Events, LayerEvent};
 pub use pull::{PullRequest, Pulled};
 pub use push::{PushRequest, Pushed};
+pub use push_list::{ListPart, PushedList};
 
 use crate::client::Registries;
 use job::Job;

@@ -156,7 +156,10 @@ impl Transfers {
     }
 
     /// The first endpoint that answers.
-    async fn target(self: &Arc<Self>, request: &PushRequest) -> Result<Repository, TransferError> {
+    pub(super) async fn target(
+        self: &Arc<Self>,
+        request: &PushRequest,
+    ) -> Result<Repository, TransferError> {
         let (domain, path) = (request.reference.domain(), request.reference.path());
         let mut last = None;
         for endpoint in self.registries.endpoints(domain, Purpose::Push)? {

@@ -1,10 +1,12 @@
 //! The build cache: `POST /build/prune`, and what `GET /system/df` says of it.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use gantry_build::PruneFilter;
 use gantry_engine_api::List;
+use gantry_ids::Digest;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -56,8 +58,9 @@ pub(super) async fn prune(State(engine): State<Arc<Engine>>, params: Params) -> 
     Ok(answer(StatusCode::OK, &body))
 }
 
-/// The cached results as `GET /system/df` tells them.
-pub(in crate::edge::http) fn usage(engine: &Engine) -> List<Value> {
+/// The cached results as `GET /system/df` tells them, with what each alone takes on the disk; one without
+/// that shares its layer.
+pub(in crate::edge::http) fn usage(engine: &Engine, own: &HashMap<Digest, u64>) -> List<Value> {
     let time = |ns: i64| {
         Timestamp::from_nanosecond(i128::from(ns))
             .unwrap_or_default()
@@ -77,8 +80,8 @@ pub(in crate::edge::http) fn usage(engine: &Engine) -> List<Value> {
             "Type": "regular",
             "Description": record.description,
             "InUse": false,
-            "Shared": kept.is_shared,
-            "Size": record.size_bytes,
+            "Shared": record.chain.is_some() && !own.contains_key(&kept.key),
+            "Size": own.get(&kept.key).copied().unwrap_or(record.size_bytes),
             "CreatedAt": time(record.created_ns),
             "LastUsedAt": time(record.used_ns),
             "UsageCount": record.uses,

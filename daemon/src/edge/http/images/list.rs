@@ -10,13 +10,14 @@ use gantry_ids::{ImageId, ImageRef};
 use gantry_image::Image;
 use http::StatusCode;
 
-use super::{explain, find, glob, platform, wire};
+use super::{explain, find, platform, wire};
 use crate::edge::http::blocking::blocking;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::{Params, Version};
 use crate::edge::http::json;
 use crate::edge::http::time::parse_age;
 use crate::engine::Engine;
+use crate::glob;
 
 const FILTERS: &[&str] = &[
     "dangling",

@@ -6,7 +6,6 @@
 mod archive;
 mod explain;
 mod fetched;
-mod glob;
 mod list;
 mod platform;
 mod pull;
@@ -212,12 +211,17 @@ pub(super) fn failure(error: &ImageError) -> ApiError {
     ApiError::new(error.kind(), chain(error).to_string())
 }
 
-/// The same for what needs room: on a full disk it says what would make some.
+/// The same for what needs room: on a full disk it says what would make some. To be called off the async
+/// threads.
 pub(super) fn failure_to_add(engine: &Engine, error: &ImageError) -> ApiError {
-    let told = failure(error);
+    advised(engine, failure(error))
+}
+
+/// An error with what would make room, if room is what is missing. To be called off the async threads.
+pub(super) fn advised(engine: &Engine, told: ApiError) -> ApiError {
     if told.kind() != ErrorKind::ResourceExhausted {
         return told;
     }
-    let advice = crate::space::advice(&engine.images);
+    let advice = crate::space::advice_in_full(engine);
     ApiError::new(told.kind(), format!("{}: {advice}", told.message()))
 }

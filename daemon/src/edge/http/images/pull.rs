@@ -10,7 +10,8 @@ use gantry_registry::{Credentials, TransferError};
 use http::HeaderMap;
 use tokio::sync::mpsc;
 
-use super::{announce_reference, words};
+use super::{advised, announce_reference, words};
+use crate::edge::http::blocking::blocking;
 use crate::edge::http::client::Client;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
@@ -63,7 +64,10 @@ async fn run(
         }
     };
     let (end, ()) = tokio::join!(work, tell);
-    end.map_err(|error| failure(&error))?;
+    if let Err(error) = end {
+        let (told, engine) = (failure(&error), Arc::clone(&engine));
+        return blocking(move || Err(advised(&engine, told))).await;
+    }
     announce_reference(&engine, "pull", &name);
     Ok(())
 }

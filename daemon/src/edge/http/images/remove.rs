@@ -1,12 +1,10 @@
 //! `DELETE /images/{name}` and `POST /images/prune`.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use gantry_engine_api::List;
 use gantry_engine_api::image::{ImageDeleteItem, ImagesPruned};
-use gantry_ids::ImageId;
 use gantry_image::{PruneFilter, RemoveOptions, Removed};
 use http::StatusCode;
 
@@ -17,7 +15,7 @@ use crate::edge::http::extract::Params;
 use crate::edge::http::json;
 use crate::edge::http::time::parse_age;
 use crate::engine::Engine;
-use crate::events::EventKind;
+use crate::events::{EventKind, images};
 
 pub(super) async fn remove(
     State(engine): State<Arc<Engine>>,
@@ -29,11 +27,11 @@ pub(super) async fn remove(
         keep_parents: params.flag("noprune"),
     };
     let removed = blocking(move || {
-        let labels = labels(&engine);
+        let labels = images::labels(&engine.images);
         let used_by = |image: &_| engine.census.users_of_image(image);
         let removed = engine.images.remove(&name, options, &used_by);
         let removed = removed.map_err(|error| failure(&error))?;
-        announce(&engine, &removed, &labels);
+        images::removed(&engine.events, &removed, &labels);
         Ok(removed)
     });
     Ok(json(
@@ -45,13 +43,13 @@ pub(super) async fn remove(
 pub(super) async fn prune(State(engine): State<Arc<Engine>>, params: Params) -> ApiResult {
     let filter = prune_filter(&params)?;
     let report = blocking(move || {
-        let labels = labels(&engine);
+        let labels = images::labels(&engine.images);
         let used_by = |image: &_| engine.census.users_of_image(image);
         let report = engine
             .images
             .prune(&filter, &used_by)
             .map_err(|error| failure(&error))?;
-        announce(&engine, &report.removed, &labels);
+        images::removed(&engine.events, &report.removed, &labels);
         let reclaimed = ("reclaimed".to_owned(), report.reclaimed_bytes.to_string());
         engine
             .events
@@ -97,6 +95,7 @@ fn prune_filter(params: &Params) -> Result<PruneFilter, ApiError> {
         until_s: until.map(|moment| moment.as_ns().div_euclid(1_000_000_000)),
         labels: labels("label"),
         not_labels: labels("label!"),
+        among: Vec::new(),
     })
 }
 
@@ -112,32 +111,5 @@ fn item(removed: &Removed) -> ImageDeleteItem {
         },
         Removed::Image(id) => deleted(id.to_string()),
         Removed::Layer(chain) => deleted(chain.to_string()),
-    }
-}
-
-/// The labels of all images, for the events of those that are gone then.
-fn labels(engine: &Engine) -> Labels {
-    let images = engine.images.list();
-    images
-        .iter()
-        .map(|image| (image.id, image.config.run().labels.clone()))
-        .collect()
-}
-
-type Labels = HashMap<ImageId, BTreeMap<String, String>>;
-
-/// As in dockerd, losing a name is told with the image's labels, and the image's end without.
-fn announce(engine: &Engine, removed: &[Removed], labels: &Labels) {
-    for removed in removed {
-        let (action, image, labels) = match removed {
-            Removed::Untagged { image, .. } => ("untag", image, labels.get(image).cloned()),
-            Removed::Image(id) => ("delete", id, None),
-            Removed::Layer(_) => continue,
-        };
-        let name = ("name".to_owned(), image.to_string());
-        let attributes = labels.unwrap_or_default().into_iter().chain([name]);
-        engine
-            .events
-            .publish(EventKind::Image, action, &image.to_string(), attributes);
     }
 }

@@ -1,9 +1,12 @@
-//! `gantry manifest inspect`: what a registry has behind a name, without pulling it.
+//! `gantry manifest inspect`: a list that is kept here, or what a registry has behind a name.
 
 use anyhow::{Context as _, Result, bail};
 use gantry_ids::ImageRef;
 use serde_json::{Map, Value, json};
 
+use super::push::written;
+use super::store::{Manifest, Store};
+use super::{named, pretty};
 use crate::context::Context;
 use crate::credentials::header_for;
 use crate::dispatch::Execute;
@@ -24,14 +27,18 @@ pub(crate) struct InspectManifest {
 
 impl Execute for InspectManifest {
     async fn execute(self, cx: &Context) -> Result<Exit> {
-        if self.args.len() > 1 {
-            bail!(
-                "no such manifest: {} (lists are not kept here)",
-                self.args[0]
-            );
+        let store = Store::of(cx.config.dir());
+        if let [list, name, ..] = self.args.as_slice() {
+            let (list, name) = (named(list)?, named(name)?);
+            let Some(manifest) = store.get(&list, &name)? else {
+                bail!("No such manifest: {name}");
+            };
+            return self.print_one(cx, &manifest);
         }
-        let name: ImageRef = self.args[0].parse()?;
-        let name = name.with_default_tag();
+        let name = named(&self.args[0])?;
+        if let Some(manifests) = store.list(&name)?.filter(|found| !found.is_empty()) {
+            return self.print_list(cx, &manifests);
+        }
         let documents: Vec<Value> = cx
             .client()
             .get(format!("/distribution/{}/manifests", name.familiar()))
@@ -46,6 +53,28 @@ impl Execute for InspectManifest {
                 let all = rest.iter().map(|one| detailed(&name, one));
                 pretty(&Value::Array(all.collect::<Result<_>>()?), b"\t")?
             }
+        };
+        cx.printer.line(text)?;
+        Ok(Exit::SUCCESS)
+    }
+}
+
+impl InspectManifest {
+    /// A manifest of a list that is kept here.
+    fn print_one(&self, cx: &Context, manifest: &Manifest) -> Result<Exit> {
+        let shown = match self.verbose {
+            true => serde_json::to_value(manifest)?,
+            false => serde_json::from_slice(&manifest.bytes()?)?,
+        };
+        cx.printer.line(pretty(&shown, b"\t")?)?;
+        Ok(Exit::SUCCESS)
+    }
+
+    /// A list that is kept here.
+    fn print_list(&self, cx: &Context, manifests: &[Manifest]) -> Result<Exit> {
+        let text = match self.verbose {
+            true => pretty(&serde_json::to_value(manifests)?, b"\t")?,
+            false => written(manifests)?.1,
         };
         cx.printer.line(text)?;
         Ok(Exit::SUCCESS)
@@ -78,13 +107,4 @@ fn detailed(name: &ImageRef, one: &Value) -> Result<Value> {
     shown.insert("Descriptor".to_owned(), one["Descriptor"].clone());
     shown.insert(key.to_owned(), document);
     Ok(shown.into())
-}
-
-fn pretty(value: &Value, indent: &[u8]) -> Result<String> {
-    use serde::Serialize;
-    let mut bytes = Vec::new();
-    let format = serde_json::ser::PrettyFormatter::with_indent(indent);
-    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, format);
-    value.serialize(&mut serializer)?;
-    Ok(String::from_utf8(bytes)?)
 }

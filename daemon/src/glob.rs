@@ -2,7 +2,8 @@
 
 /// Whether `text` matches `pattern`: `*` and `?` stop at slashes, `[a-z]` and `[^a-z]` are sets, `\`
 /// escapes. None for a malformed pattern.
-pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
+#[must_use]
+pub fn matches(pattern: &str, text: &str) -> Option<bool> {
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
     // The state of the last `*`: where its tail begins, and how much it has swallowed.

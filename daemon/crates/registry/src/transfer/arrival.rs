@@ -1,0 +1,152 @@
+//! A blob on its way in, between who writes it down and who reads it.
+//!
+//! What arrives is written to the partial file at once, whatever the layer store is doing, so that a process
+//! that is killed has lost next to nothing of what it received. Whoever unpacks reads the file behind it.
+//!
+//! ```text
+//! network → channel → written down (a thread) → partial file → hashed and unpacked (a thread)
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use gantry_image::Partial;
+use tokio::sync::mpsc;
+
+/// What the downloading side sends.
+#[derive(Debug)]
+pub(super) enum Feed {
+    /// The next bytes.
+    Bytes(Bytes),
+    /// There are no more. A channel that closes without this word was cut off.
+    End,
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Bytes in the file.
+    length: u64,
+    /// Whether there will be no more, and why, if something failed.
+    ended: Option<Result<(), io::ErrorKind>>,
+    /// Nobody reads any more.
+    given_up: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    progress: Mutex<Progress>,
+    grown: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The writing end.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    partial: Partial,
+    feed: mpsc::Receiver<Feed>,
+    shared: Arc<Shared>,
+}
+
+/// The reading end.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    file: File,
+    at: u64,
+    shared: Arc<Shared>,
+}
+
+/// Both ends of a partial file that goes on with what is fed.
+///
+/// # Errors
+/// The file cannot be opened twice.
+pub(super) fn ends(partial: Partial, feed: mpsc::Receiver<Feed>) -> io::Result<(Keeper, Arriving)> {
+    let shared = Arc::new(Shared::default());
+    shared.lock().length = partial.length();
+    let arriving = Arriving {
+        file: partial.file()?,
+        at: 0,
+        shared: Arc::clone(&shared),
+    };
+    let keeper = Keeper {
+        partial,
+        feed,
+        shared,
+    };
+    Ok((keeper, arriving))
+}
+
+impl Keeper {
+    /// Writes down what comes, until the end, a failure, or nobody reads any more.
+    pub(super) fn keep(mut self) {
+        let end = self.keep_all();
+        self.shared.lock().ended = Some(end.map_err(|error| error.kind()));
+        self.shared.grown.notify_all();
+    }
+
+    fn keep_all(&mut self) -> io::Result<()> {
+        loop {
+            match self.feed.blocking_recv() {
+                Some(Feed::Bytes(bytes)) => self.partial.append(&bytes)?,
+                Some(Feed::End) => return Ok(()),
+                None => return Err(io::ErrorKind::ConnectionAborted.into()),
+            }
+            let mut progress = self.shared.lock();
+            progress.length = self.partial.length();
+            if progress.given_up {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            drop(progress);
+            self.shared.grown.notify_all();
+        }
+    }
+}
+
+impl io::Read for Arriving {
+    /// What is there; waits where nothing is and more may come.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut progress = self.shared.lock();
+        while progress.length <= self.at {
+            match progress.ended {
+                Some(Ok(())) => return Ok(0),
+                Some(Err(io::ErrorKind::ConnectionAborted)) => {
+                    let cut = "the download was cut off";
+                    return Err(io::Error::new(io::ErrorKind::ConnectionAborted, cut));
+                }
+                Some(Err(kind)) => return Err(kind.into()),
+                None => {
+                    let waited = self.shared.grown.wait(progress);
+                    progress = waited.unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+        let left = progress.length - self.at;
+        drop(progress);
+        let most = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
+        let length = self.file.read_at(&mut buffer[..most], self.at)?;
+        if length == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        self.shared.lock().given_up = true;
+    }
+}
+
+#[cfg(test)]
+mod tests;
