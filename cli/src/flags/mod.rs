@@ -21,5 +21,6 @@ pub(crate) use create::CreateFlags;
 pub(crate) use env::{environment, key_values};
 pub(crate) use filter::{Filter, filters};
 pub(crate) use platform::platform_json;
+pub(crate) use ports::port_map;
 pub(crate) use restart::restart_policy;
 pub(crate) use units::{Bytes, Cpus, SwapBytes};

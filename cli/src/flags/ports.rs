@@ -52,6 +52,7 @@ impl Ports {
             let binding = PortBinding {
                 host_ip: ip.to_owned(),
                 host_port,
+                ..PortBinding::default()
             };
             self.bindings.entry(key).or_default().push(binding);
         }
@@ -78,6 +79,15 @@ impl Ports {
             .extend((range.first..=range.last).map(|port| format!("{port}/{protocol}")));
         Ok(())
     }
+}
+
+/// The bindings of several `-p`.
+pub(crate) fn port_map(specifications: &[String]) -> Result<PortMap> {
+    let mut ports = Ports::default();
+    for text in specifications {
+        ports.publish(text)?;
+    }
+    Ok(ports.bindings)
 }
 
 /// Address, host part, container part; an IPv6 address stands in brackets.

@@ -45,6 +45,14 @@ impl Row {
         self
     }
 
+    /// Adds a field that only some lists show.
+    pub(crate) fn with(mut self, field: &str, text: String) -> Self {
+        if let Value::Object(fields) = &mut self.0 {
+            fields.insert(field.to_owned(), text.into());
+        }
+        self
+    }
+
     fn json(&self) -> String {
         row_json(&self.0)
     }

@@ -165,7 +165,7 @@ pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSetting
         .flatten();
     let networks = networks(parts, record, &endpoints);
     let mut settings = NetworkSettings {
-        ports: ports(record, &endpoints),
+        ports: ports(parts, record, &endpoints),
         ..NetworkSettings::default()
     };
     if let Some(sandbox) = sandbox {
@@ -238,7 +238,7 @@ fn described(
 }
 
 /// Published ports with their host side; exposed ones without.
-fn ports(record: &Record, endpoints: &[Endpoint]) -> PortMap {
+fn ports(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> PortMap {
     let mut map = PortMap::default();
     if !record.life.has_process() {
         return Map::from(std::collections::BTreeMap::new());
@@ -246,7 +246,9 @@ fn ports(record: &Record, endpoints: &[Endpoint]) -> PortMap {
     for (port, _) in record.config.exposed_ports.iter() {
         map.insert(port.clone(), List::default());
     }
-    for port in endpoints.iter().flat_map(|endpoint| &endpoint.ports) {
+    let published = endpoints.iter();
+    let published = published.flat_map(|e| e.ports.iter().map(move |port| (e, port)));
+    for (endpoint, port) in published {
         let key = format!("{}/{}", port.container_port, port.protocol);
         map.entry(key).or_default().push(PortBinding {
             host_ip: port.host_ip.to_string(),
@@ -255,6 +257,7 @@ fn ports(record: &Record, endpoints: &[Endpoint]) -> PortMap {
                 0 => String::new(),
                 port => port.to_string(),
             },
+            reach: parts.networks.reach(endpoint, port).as_str().to_owned(),
         });
     }
     if map.is_empty() {

@@ -227,6 +227,7 @@ pub(super) fn summarize(parts: &Parts, record: &Record) -> ContainerSummary {
             private_port,
             public_port: binding.host_port.parse().unwrap_or(0),
             protocol: protocol.clone(),
+            reach: binding.reach.clone(),
         }));
     }
     ports.sort();

@@ -23,6 +23,7 @@ mod inspect;
 mod joins;
 mod layers;
 pub mod list;
+mod live_ports;
 mod log_attrs;
 mod membership;
 mod merge;

@@ -1,4 +1,4 @@
-//! `update`: limits and restart policy of a container, running or not.
+//! `update`: limits, restart policy and published ports of a container, running or not.
 
 use gantry_engine_api::{HostConfig, Resources, host_config::UpdateRequest};
 
@@ -7,7 +7,7 @@ use gantry_telemetry::failpoint;
 use super::{
     actor::{Actor, Command},
     error::ContainerError,
-    failpoints,
+    failpoints, live_ports,
     registry::Containers,
     restart::Policy,
     spec::{self, resources},
@@ -15,7 +15,7 @@ use super::{
 };
 
 impl Containers {
-    /// Changes limits and restart policy. Answers warnings.
+    /// Changes limits, restart policy and published ports. Answers warnings.
     ///
     /// # Errors
     /// Invalid values, and those that contradict what the container has.
@@ -128,6 +128,25 @@ impl Actor {
                     .to_owned(),
             ));
         }
+        let change = match live_ports::asked(request) {
+            None => None,
+            Some(asked) => {
+                let plan = live_ports::plan(&host, &self.published(), asked)?;
+                plan.define(&mut host)?;
+                match self.record.life.has_process() {
+                    true => self.change_ports(&plan).await?,
+                    false => None,
+                }
+            }
+        };
+        let updated = self.limit_and_persist(host).await;
+        if let Some(change) = change {
+            self.settle_ports(change, updated.is_ok()).await;
+        }
+        updated
+    }
+
+    async fn limit_and_persist(&mut self, host: HostConfig) -> Result<(), ContainerError> {
         if self.record.life.has_process() {
             let limits = resources::limits(&host.resources()).map_err(spec::SpecError::from)?;
             let limits = serde_json::to_vec(&limits).expect("plain fields");

@@ -3,8 +3,23 @@
 //! Holders are kept in memory; after a start those that run hold anew ([`Volumes::settle_mounts`]).
 
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{VolumeError, Volumes, local};
+
+/// A volume is mounted for whoever has this.
+#[derive(Debug)]
+pub struct Held {
+    volumes: Volumes,
+    name: String,
+    holder: String,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.volumes.let_go(&self.name, &self.holder);
+    }
+}
 
 impl Volumes {
     /// Has a volume's own mount made, if it has one, and kept until [`Self::let_go`] by the same holder
@@ -48,6 +63,22 @@ impl Volumes {
         if let Err(error) = local::unmount(&self.path(&record.name)) {
             tracing::warn!(volume.name = name, %error, "a volume stays mounted");
         }
+    }
+
+    /// Has a volume's own mount made, if it has one, until the answer is dropped. Blocks.
+    ///
+    /// # Errors
+    /// [`VolumeError::Mount`].
+    pub fn hold_for_a_while(&self, name: &str) -> Result<Held, VolumeError> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let held = Held {
+            volumes: self.clone(),
+            name: name.to_owned(),
+            // No container's id.
+            holder: format!("passing-{}", LAST.fetch_add(1, Ordering::Relaxed)),
+        };
+        self.hold(name, &held.holder)?;
+        Ok(held)
     }
 
     /// Takes away mounts that nobody holds; after a start, once every container that runs holds its own.

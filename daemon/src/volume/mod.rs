@@ -23,6 +23,7 @@ use crate::{
 
 mod holding;
 pub mod local;
+mod moving;
 mod record;
 pub mod subpath;
 
@@ -40,8 +41,30 @@ pub enum VolumeError {
     #[error("get {0}: no such volume")]
     NoSuchVolume(String),
     /// Containers use it.
-    #[error("remove {name}: volume is in use - [{users}]")]
-    InUse { name: String, users: String },
+    #[error("{step} {name}: volume is in use - [{users}]")]
+    InUse {
+        step: &'static str,
+        name: String,
+        users: String,
+    },
+    /// A new name that another volume has.
+    #[error("a volume or a directory of volumes is named {0} already")]
+    NameTaken(String),
+    /// Contents are put into empty volumes only.
+    #[error("import into {0}: the volume is not empty")]
+    NotEmpty(String),
+    /// The archive is no good, or cannot be kept.
+    #[error("import into {name}")]
+    Contents {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    /// It has options, so that its contents are elsewhere.
+    #[error(
+        "import into {0}: the volume is a mount of its own (it has options), and only a container can fill it"
+    )]
+    OwnMount(String),
     /// A name that is none.
     #[error("create {name}: {source}")]
     Name {
@@ -96,7 +119,8 @@ impl Classify for VolumeError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSuchVolume(_) | Self::Driver { .. } => ErrorKind::NotFound,
-            Self::InUse { .. } => ErrorKind::Conflict,
+            Self::InUse { .. } | Self::NameTaken(_) | Self::NotEmpty(_) => ErrorKind::Conflict,
+            Self::OwnMount(_) | Self::Contents { .. } => ErrorKind::InvalidArgument,
             Self::Name { .. } | Self::Options { .. } => ErrorKind::InvalidArgument,
             Self::Mount { .. }
             | Self::Directory { .. }
@@ -135,13 +159,21 @@ impl Volumes {
                 .map_err(|source| VolumeError::Record { name, source })?;
             map.insert(record.name.clone(), Arc::new(record));
         }
-        Ok(Self {
+        let volumes = Self {
             root,
             store,
             events,
             map: Arc::new(RwLock::new(map)),
             holders: Arc::default(),
-        })
+        };
+        for record in volumes.list() {
+            // A kill came between the record's new name and the directory's.
+            if let Err(error) = volumes.follow(&record) {
+                let error = gantry_errors::chain(&error).to_string();
+                tracing::error!(volume.name = %record.name, error, "a volume has lost its directory");
+            }
+        }
+        Ok(volumes)
     }
 
     /// A volume's directory.
@@ -281,6 +313,7 @@ impl Volumes {
         let record = self.get(name)?;
         if !users.is_empty() {
             return Err(VolumeError::InUse {
+                step: "remove",
                 name: name.to_owned(),
                 users: users.join(", "),
             });

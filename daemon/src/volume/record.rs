@@ -25,6 +25,9 @@ pub struct VolumeRecord {
     /// Options of the local driver, if any.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// The name that its directory had before the last change of name.
+    #[serde(default)]
+    pub was: Option<VolumeName>,
 }
 
 /// A name that a client chose.
@@ -58,5 +61,6 @@ pub(super) fn record(
         labels,
         anonymous,
         options,
+        was: None,
     })
 }

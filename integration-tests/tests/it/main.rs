@@ -2,6 +2,7 @@
 //! tests run on stock dockerd.
 
 mod api;
+mod beyond;
 mod builds;
 mod buildx;
 mod changes;

@@ -123,6 +123,13 @@ with_resources! {
     pub struct UpdateRequest {
         ..Resources,
         pub restart_policy: RestartPolicy,
+        /// Gantry's own: ports to publish.
+        #[serde(skip_serializing_if = "Map::is_empty")]
+        pub publish_add: PortMap,
+        /// Gantry's own: published ports to take away; what a binding leaves empty may be anything, a nil
+        /// list means all of the container's port.
+        #[serde(skip_serializing_if = "Map::is_empty")]
+        pub publish_rm: PortMap,
     }
 }
 

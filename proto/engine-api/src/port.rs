@@ -18,6 +18,10 @@ pub struct PortBinding {
     pub host_ip: String,
     /// A port, or a range to choose from (`8000-8010`); empty: an ephemeral one.
     pub host_port: String,
+    /// Gantry's own, told of a running container and never asked for: who can reach it (`local`, `lan`,
+    /// `world`).
+    #[serde(skip_deserializing, skip_serializing_if = "String::is_empty")]
+    pub reach: String,
 }
 
 /// A port in `GET /containers/json`.
@@ -31,6 +35,9 @@ pub struct PortSummary {
     pub public_port: u16,
     #[serde(rename = "Type")]
     pub protocol: String,
+    /// Gantry's own: who can reach it (`local`, `lan`, `world`).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reach: String,
 }
 
 #[expect(

@@ -39,6 +39,9 @@ pub(crate) struct Ls {
     /// Only print ids
     #[arg(short, long)]
     quiet: bool,
+    /// Show who can reach published ports: local, lan or world
+    #[arg(long, conflicts_with = "size")]
+    reach: bool,
     /// Show how much disk each container takes
     #[arg(short, long)]
     size: bool,
@@ -55,6 +58,7 @@ impl Execute for Ls {
             -1 if self.latest => 1,
             last => last,
         };
+        let reach = self.reach || format.contains(".Reach");
         let size = self.size || format.contains(".Size");
         let found: Vec<Value> = cx
             .client()
@@ -79,10 +83,20 @@ impl Execute for Ls {
         let now = Timestamp::now();
         let rows: Vec<_> = found
             .iter()
-            .map(|one| row(one, !self.no_trunc, now))
+            .map(|one| {
+                let row = row(one, !self.no_trunc, now);
+                if reach {
+                    row.with("Reach", super::summary::reach(&one["Ports"]))
+                } else {
+                    row
+                }
+            })
             .collect();
-        let sized = format.is_empty() && self.size;
-        let format = if sized { super::summary::SIZED } else { format };
+        let format = match format.as_str() {
+            "" if self.reach => super::summary::REACHED,
+            "" if self.size => super::summary::SIZED,
+            format => format,
+        };
         LISTING
             .print(&cx.printer, format, &rows)
             .map_err(|error| words_of_ps(&error))?;

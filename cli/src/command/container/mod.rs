@@ -95,7 +95,7 @@ pub(super) const VERBS: &[Verb] = &[
     ),
     Verb::new::<top::Port>(
         &["container port", "port"],
-        "CONTAINER [PRIVATE_PORT[/PROTO]]",
+        "[OPTIONS] CONTAINER [PRIVATE_PORT[/PROTO]]",
         "List port mappings or a specific mapping for the container",
         Arity::Between(1, 2),
     ),

@@ -24,6 +24,7 @@ pub(crate) const LISTING: Listing = Listing {
         ("LocalVolumes", "LOCAL VOLUMES"),
         ("Networks", "NETWORKS"),
         ("Platform", "PLATFORM"),
+        ("Reach", "REACHED BY"),
     ],
     table: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
     kind: "*formatter.ContainerContext",
@@ -31,6 +32,10 @@ pub(crate) const LISTING: Listing = Listing {
 
 /// `ps --size`.
 pub(super) const SIZED: &str = "table {{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}\t{{.Size}}";
+
+/// `ps --reach`.
+pub(super) const REACHED: &str =
+    "table {{.ID}}\t{{.Image}}\t{{.Status}}\t{{.Ports}}\t{{.Reach}}\t{{.Names}}";
 
 /// The fields of one container.
 pub(crate) fn row(container: &Value, cut: bool, now: Timestamp) -> Row {
@@ -164,6 +169,37 @@ fn size(container: &Value) -> String {
     }
 }
 
+/// Who can reach published ports, the farthest first: `world: 8080; local: 9000/udp`.
+pub(super) fn reach(ports: &Value) -> String {
+    let empty = Vec::new();
+    let ports = ports.as_array().unwrap_or(&empty);
+    let mut told = Vec::new();
+    for reach in ["world", "lan", "local"] {
+        let own = ports.iter().filter(|port| port["Reach"] == reach);
+        let mut own: Vec<_> = own
+            .map(|port| {
+                // One that is open at the container's own address has none of the host's.
+                let number = port["PublicPort"].as_u64().filter(|number| *number != 0);
+                let number = number.or(port["PrivatePort"].as_u64()).unwrap_or(0);
+                (number, port["Type"].as_str().unwrap_or_default())
+            })
+            .collect();
+        own.sort_unstable();
+        own.dedup();
+        let own: Vec<_> = own
+            .iter()
+            .map(|(number, kind)| match *kind {
+                "tcp" => number.to_string(),
+                kind => format!("{number}/{kind}"),
+            })
+            .collect();
+        if !own.is_empty() {
+            told.push(format!("{reach}: {}", own.join(", ")));
+        }
+    }
+    told.join("; ")
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Published {
     private: u64,
@@ -249,6 +285,19 @@ fn mapping(first: &Published, last: &Published) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn who_reaches_ports_is_told_farthest_first() {
+        let list = json!([
+            {"IP": "127.0.0.1", "PrivatePort": 53, "PublicPort": 5353, "Type": "udp", "Reach": "local"},
+            {"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp", "Reach": "world"},
+            {"IP": "::", "PrivatePort": 80, "PublicPort": 8080, "Type": "tcp", "Reach": "world"},
+            {"IP": "0.0.0.0", "PrivatePort": 443, "Type": "tcp", "Reach": "lan"},
+            {"PrivatePort": 82, "Type": "tcp"},
+        ]);
+        assert_eq!(reach(&list), "world: 8080; lan: 443; local: 5353/udp");
+        assert_eq!(reach(&json!([])), "");
+    }
 
     #[test]
     fn ports_are_grouped_as_docker_does() {

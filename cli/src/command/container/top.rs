@@ -39,6 +39,9 @@ impl Execute for Top {
 /// List port mappings or a specific mapping for the container
 #[derive(Debug, clap::Args)]
 pub(crate) struct Port {
+    /// Tell who can reach each port: local, lan or world
+    #[arg(long)]
+    reach: bool,
     #[arg(value_name = "CONTAINER")]
     args: Vec<String>,
 }
@@ -58,7 +61,7 @@ impl Execute for Port {
             } else {
                 format!("{wanted}/tcp")
             };
-            let bound = addresses(&ports[key.as_str()]);
+            let bound = addresses(&ports[key.as_str()], self.reach);
             if bound.is_empty() {
                 bail!("Error: No public port '{wanted}' published for {name}");
             }
@@ -74,7 +77,7 @@ impl Execute for Port {
                 .next()
                 .and_then(|n| n.parse().ok())
                 .unwrap_or(0);
-            let bound = addresses(bindings).into_iter();
+            let bound = addresses(bindings, self.reach).into_iter();
             lines.extend(bound.map(|address| (number, format!("{port} -> {address}"))));
         }
         lines.sort();
@@ -85,7 +88,7 @@ impl Execute for Port {
     }
 }
 
-fn addresses(bindings: &Value) -> Vec<String> {
+fn addresses(bindings: &Value, with_reach: bool) -> Vec<String> {
     let empty = Vec::new();
     let bindings = bindings.as_array().unwrap_or(&empty).iter();
     bindings
@@ -97,7 +100,12 @@ fn addresses(bindings: &Value) -> Vec<String> {
             } else {
                 ip.to_owned()
             };
-            format!("{ip}:{}", text("HostPort"))
+            let address = format!("{ip}:{}", text("HostPort"));
+            match text("Reach") {
+                _ if !with_reach => address,
+                "" => format!("{address} (this engine does not tell)"),
+                reach => format!("{address} ({reach})"),
+            }
         })
         .collect()
 }

@@ -1,14 +1,16 @@
-//! `gantry update`: limits and the restart policy of containers that exist.
+//! `gantry update`: limits, the restart policy and published ports of containers that exist.
 
 use anyhow::{Result, bail};
-use gantry_engine_api::container::UpdateResponse;
+use gantry_engine_api::List;
+use gantry_engine_api::container::{ContainerInspect, UpdateResponse};
 use gantry_engine_api::host_config::UpdateRequest;
+use gantry_engine_api::port::PortBinding;
 
 use super::each::finish;
 use crate::context::Context;
 use crate::dispatch::Execute;
 use crate::exit::Exit;
-use crate::flags::{Bytes, Cpus, SwapBytes, restart_policy};
+use crate::flags::{Bytes, Cpus, SwapBytes, port_map, restart_policy};
 
 /// Update configuration of one or more containers
 #[derive(Debug, Default, clap::Args)]
@@ -52,6 +54,12 @@ pub(crate) struct Update {
     /// Limit of processes (-1 for unlimited)
     #[arg(long, value_name = "int")]
     pids_limit: Option<i64>,
+    /// Publish a port as -p does, also while the container runs
+    #[arg(long, value_name = "list")]
+    publish_add: Vec<String>,
+    /// Take a published port away ([[IP:]HOST:]CONTAINER[/PROTOCOL]), also while the container runs
+    #[arg(long, value_name = "list")]
+    publish_rm: Vec<String>,
     /// Restart policy to apply when a container exits
     #[arg(long, value_name = "string")]
     restart: Option<String>,
@@ -81,6 +89,8 @@ impl Update {
                 .map(restart_policy)
                 .transpose()?
                 .unwrap_or_default(),
+            publish_add: port_map(&self.publish_add)?,
+            publish_rm: port_map(&self.publish_rm)?,
             ..UpdateRequest::default()
         };
         if request == UpdateRequest::default() {
@@ -101,10 +111,13 @@ impl Execute for Update {
                 .post(format!("/containers/{name}/update"))
                 .json(&request);
             match call.fetch::<UpdateResponse>().await {
-                Ok(update) => {
-                    cx.printer.line(name)?;
-                    warnings.extend(update.warnings.iter().cloned());
-                }
+                Ok(update) => match check_ports(cx, name, &request).await {
+                    Ok(()) => {
+                        cx.printer.line(name)?;
+                        warnings.extend(update.warnings.iter().cloned());
+                    }
+                    Err(error) => errors.push(error.to_string()),
+                },
                 Err(error) => errors.push(error.to_string()),
             }
         }
@@ -113,4 +126,34 @@ impl Execute for Update {
         }
         finish(&errors)
     }
+}
+
+/// An engine that does not know these fields passes them over: whether it did is seen in what it tells.
+async fn check_ports(cx: &Context, name: &str, request: &UpdateRequest) -> Result<()> {
+    if request.publish_add.is_empty() && request.publish_rm.is_empty() {
+        return Ok(());
+    }
+    let call = cx.client().get(format!("/containers/{name}/json"));
+    let container: ContainerInspect = call.fetch().await?;
+    let has = &container.host_config.port_bindings;
+    let has = |port: &str, binding: &PortBinding| {
+        let own = has.get(port).map(List::as_slice);
+        own.unwrap_or_default().contains(binding)
+    };
+    for (port, bindings) in &request.publish_add {
+        if !bindings.iter().all(|binding| has(port, binding)) {
+            bail!("{name}: this engine does not publish ports of containers that exist");
+        }
+    }
+    let added = |port: &str, binding: &PortBinding| {
+        let own = request.publish_add.get(port).map(List::as_slice);
+        own.unwrap_or_default().contains(binding)
+    };
+    for (port, bindings) in &request.publish_rm {
+        let stays = |binding: &PortBinding| has(port, binding) && !added(port, binding);
+        if bindings.iter().any(stays) {
+            bail!("{name}: this engine does not take published ports away");
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ use crate::command::inspect::InspectNetwork;
 use crate::dispatch::{Arity, Verb};
 
 mod create;
+mod graph;
 mod ls;
 mod membership;
 mod prune;
@@ -29,6 +30,12 @@ pub(super) const VERBS: &[Verb] = &[
         "[OPTIONS] NETWORK CONTAINER",
         "Disconnect a container from a network",
         Arity::Exactly(2),
+    ),
+    Verb::new::<graph::Graph>(
+        &["network graph"],
+        "[OPTIONS] [NETWORK...]",
+        "Draw networks, containers, their ports, and who can reach whom",
+        Arity::Any,
     ),
     Verb::new::<InspectNetwork>(
         &["network inspect"],

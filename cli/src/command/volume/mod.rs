@@ -3,6 +3,7 @@
 use crate::command::inspect::InspectVolume;
 use crate::dispatch::{Arity, Verb};
 
+mod content;
 mod create;
 mod ls;
 mod rm;
@@ -16,6 +17,18 @@ pub(super) const VERBS: &[Verb] = &[
         "[OPTIONS] [VOLUME]",
         "Create a volume",
         Arity::AtMost(1),
+    ),
+    Verb::new::<content::Export>(
+        &["volume export"],
+        "[OPTIONS] VOLUME",
+        "Export a volume's contents as a tar archive",
+        Arity::Exactly(1),
+    ),
+    Verb::new::<content::Import>(
+        &["volume import"],
+        "VOLUME [FILE|-]",
+        "Fill an empty or a new volume from a tar archive",
+        Arity::Between(1, 2),
     ),
     Verb::new::<InspectVolume>(
         &["volume inspect"],
@@ -34,6 +47,12 @@ pub(super) const VERBS: &[Verb] = &[
         "[OPTIONS]",
         "Remove unused local volumes",
         Arity::Exactly(0),
+    ),
+    Verb::new::<content::Rename>(
+        &["volume rename"],
+        "VOLUME NEW_NAME",
+        "Rename a volume that no container uses",
+        Arity::Exactly(2),
     ),
     Verb::new::<rm::Rm>(
         &["volume rm", "volume remove"],

@@ -23,7 +23,7 @@ pub(crate) mod redirect;
 mod terms;
 
 use chains::{from_bridge, hide, hide_source_towards, to_bridge};
-pub(crate) use published::{Publication, Target};
+pub(crate) use published::{Publication, Target, protocol_number};
 use terms::{
     by_interface, destination_in, destination_is_local, jump, link_local, loopback, source,
     source_in, verdict_of, with,
@@ -125,6 +125,13 @@ pub(crate) fn publish(engine: EngineId, published: &[Publication]) -> Batch {
 pub(crate) fn unpublish(engine: EngineId, published: &[Publication]) -> Batch {
     each_family(engine, |batch, family| {
         published::delete(batch, family, published);
+    })
+}
+
+/// Puts one endpoint's published ports in place of others, in one transaction; what both have is not touched.
+pub(crate) fn republish(engine: EngineId, from: &[Publication], to: &[Publication]) -> Batch {
+    each_family(engine, |batch, family| {
+        published::replace(batch, family, from, to);
     })
 }
 

@@ -35,14 +35,17 @@ mod define;
 mod describe;
 mod lease;
 mod links;
+mod live_ports;
 mod naming;
 mod open;
+mod reaches;
 mod recover;
 mod release;
 mod settings;
 mod settle;
 mod watch;
 
+pub use live_ports::PortChange;
 pub use naming::NameSockets;
 pub use recover::Recovery;
 
@@ -62,6 +65,7 @@ pub struct Networks {
     teardown: Teardown,
     relay: Relay,
     watch: Mutex<Option<watch::Watch>>,
+    host_reach: Mutex<Option<reaches::HostReach>>,
 }
 
 /// The books.

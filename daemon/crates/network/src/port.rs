@@ -78,6 +78,14 @@ pub struct PublishedPort {
     pub host_port: u16,
 }
 
+impl PublishedPort {
+    /// Is it the same port of the host, whatever it leads to?
+    pub(crate) fn same_on_host(&self, other: &Self) -> bool {
+        (self.protocol, self.host_ip, self.host_port)
+            == (other.protocol, other.host_ip, other.host_port)
+    }
+}
+
 /// A port specification of the API could not be read. The texts are dockerd's.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PortSyntaxError {

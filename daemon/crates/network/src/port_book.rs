@@ -69,6 +69,23 @@ impl PortBook {
         Ok(given)
     }
 
+    /// The same, as if those that are `leaving` were free; they stay taken until they are released.
+    pub(crate) fn allocate_beside(
+        &mut self,
+        requests: &[(&PortRequest, Vec<IpAddr>)],
+        leaving: &[PublishedPort],
+        busy: &Busy,
+    ) -> Result<Vec<PublishedPort>, Unavailable> {
+        let mut trial = self.clone();
+        trial.release(leaving);
+        let given = trial.allocate(requests, busy)?;
+        for port in &given {
+            self.take(port);
+        }
+        self.next = trial.next;
+        Ok(given)
+    }
+
     fn choose(
         &mut self,
         request: &PortRequest,

@@ -25,7 +25,7 @@ const QUEUE: i32 = 128;
 /// The sockets of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
-    sockets: Vec<OwnedFd>,
+    sockets: Vec<(PublishedPort, OwnedFd)>,
     /// TCP on IPv6: where the kernel has no way to the container, connections arrive here.
     relayed: Vec<(SocketAddr, Arc<OwnedFd>)>,
 }
@@ -44,6 +44,22 @@ impl Reservation {
         self.relayed.append(&mut other.relayed);
     }
 
+    /// Takes the sockets of these ports of the host out.
+    pub(crate) fn split_off(&mut self, ports: &[PublishedPort]) -> Self {
+        let sockets = self
+            .sockets
+            .extract_if(.., |(held, _)| ports.iter().any(|p| p.same_on_host(held)));
+        let sockets = sockets.collect();
+        let relayed = self.relayed.extract_if(.., |(host, _)| {
+            let host = (host.ip(), host.port());
+            ports
+                .iter()
+                .any(|p| p.protocol == Protocol::Tcp && (p.host_ip, p.host_port) == host)
+        });
+        let relayed = relayed.collect();
+        Self { sockets, relayed }
+    }
+
     /// The sockets at which connections may arrive.
     pub(crate) fn relayed(&self) -> &[(SocketAddr, Arc<OwnedFd>)] {
         &self.relayed
@@ -57,7 +73,7 @@ impl Reservation {
             let host = SocketAddr::new(port.host_ip, port.host_port);
             self.relayed.push((host, Arc::new(socket)));
         } else {
-            self.sockets.push(socket);
+            self.sockets.push((port.clone(), socket));
         }
     }
 
@@ -99,7 +115,8 @@ impl Drop for Reservation {
     /// in the way of the next that may reuse its address, and all of ours may. UDP knows no such step.
     fn drop(&mut self) {
         let relayed = self.relayed.iter().map(|(_, socket)| &**socket);
-        for socket in self.sockets.iter().chain(relayed) {
+        let held = self.sockets.iter().map(|(_, socket)| socket);
+        for socket in held.chain(relayed) {
             // Of UDP this is refused, and an end of TCP that fails leaves what closing it ends.
             let _ = net::shutdown(socket, net::Shutdown::Both);
         }
@@ -222,7 +239,7 @@ mod tests {
             }];
             drop(free);
             let held = Reservation::bind(&ports).unwrap();
-            let of_ipv4 = held.sockets.iter();
+            let of_ipv4 = held.sockets.iter().map(|(_, socket)| socket);
             let of_ipv6 = held.relayed.iter().map(|(_, socket)| &**socket);
             let copies: Vec<_> = of_ipv4
                 .chain(of_ipv6)

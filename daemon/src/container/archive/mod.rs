@@ -40,6 +40,20 @@ pub(crate) fn unpack_into(
     )
 }
 
+/// Writes a directory of the engine's own as a tar, itself as `./` with what is mounted beneath it left
+/// out. Blocks.
+///
+/// # Errors
+/// Whatever the directory or the writer fails with.
+pub(crate) fn pack_directory(directory: &Path, to: impl Write) -> io::Result<()> {
+    let dir = Root::of_directory(directory)?.directory(Path::new("/"))?;
+    let stat = rustix::fs::fstat(&dir)?;
+    let mut packer = Packer::new(to).on_device(stat.st_dev);
+    packer.root(&stat)?;
+    packer.directory(&dir, &stat, Path::new(""), 0)?;
+    packer.finish()
+}
+
 impl Containers {
     /// What is at a path; the last link is not followed.
     ///

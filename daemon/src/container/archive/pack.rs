@@ -47,6 +47,15 @@ impl<W: Write> Packer<W> {
         self.tar.finish()
     }
 
+    /// Writes owner, mode and time of the directory that all others are in.
+    pub(super) fn root(&mut self, stat: &Stat) -> io::Result<()> {
+        let mut header = header(stat, EntryType::Directory);
+        // A path of no component is none that `set_path` takes.
+        header.as_old_mut().name[..2].copy_from_slice(b"./");
+        header.set_cksum();
+        self.tar.append(&header, io::empty())
+    }
+
     /// Writes the node `name` of `parent` as `shown`, and everything beneath it.
     pub(super) fn node(
         &mut self,

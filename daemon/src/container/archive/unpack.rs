@@ -20,6 +20,8 @@ use super::root::Root;
 pub struct UnpackOptions {
     /// A directory never replaces something else, nor the other way round.
     pub keep_kinds: bool,
+    /// The directory itself gets owner and mode of the archive's `./`.
+    pub own_root: bool,
     /// Everything belongs to this user and group.
     pub owner: Option<(u32, u32)>,
 }
@@ -37,6 +39,9 @@ pub(super) fn unpack(
         let mut entry = entry?;
         let name = safe(&entry.path()?)?;
         if name.as_os_str().is_empty() {
+            if options.own_root {
+                own(root, at, entry.header())?;
+            }
             continue;
         }
         let path = at.join(&name);
@@ -54,6 +59,20 @@ pub(super) fn unpack(
         }
     }
     Ok(())
+}
+
+/// Owner, then mode.
+fn own(root: &Root, at: &Path, header: &tar::Header) -> io::Result<()> {
+    let number = |id: u64| u32::try_from(id).map_err(|_| io::ErrorKind::InvalidData);
+    let (uid, gid) = (number(header.uid()?)?, number(header.gid()?)?);
+    let (uid, gid) = (
+        rustix::fs::Uid::from_raw(uid),
+        rustix::fs::Gid::from_raw(gid),
+    );
+    let dir = root.directory(at)?;
+    rustix::fs::fchown(&dir, Some(uid), Some(gid))?;
+    let mode = Mode::from_raw_mode(header.mode()? & 0o7777);
+    Ok(rustix::fs::fchmod(&dir, mode)?)
 }
 
 /// The name without `.` and slashes.

@@ -123,7 +123,7 @@ fn runs(ports: &[PublishedPort]) -> Vec<Run> {
         .collect()
 }
 
-fn protocol_number(protocol: Protocol) -> u8 {
+pub(crate) fn protocol_number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Tcp => 6,
         Protocol::Udp => 17,
@@ -215,6 +215,20 @@ pub(super) fn add(batch: &mut Batch, family: Family, published: &[Publication]) 
 pub(super) fn delete(batch: &mut Batch, family: Family, published: &[Publication]) {
     for (map, elements) in elements(family, published) {
         batch.delete_elements(map, &elements);
+    }
+}
+
+pub(super) fn replace(batch: &mut Batch, family: Family, from: &[Publication], to: &[Publication]) {
+    let (before, after) = (elements(family, from), elements(family, to));
+    let without = |all: &[Element], others: &[Element]| {
+        let rest = all.iter().filter(|element| !others.contains(element));
+        rest.cloned().collect::<Vec<_>>()
+    };
+    for ((map, old), (_, new)) in before.iter().zip(&after) {
+        batch.delete_elements(map, &without(old, new));
+    }
+    for ((_, old), (map, new)) in before.iter().zip(&after) {
+        batch.add_elements(map, &without(new, old));
     }
 }
 

@@ -136,7 +136,7 @@ impl Networks {
                 }
                 Err(refused) => {
                     self.state().ports.release(&endpoint.ports);
-                    let fixed = is_exact(request, &refused.port);
+                    let fixed = is_exact(&request.ports, &refused.port);
                     busy.insert((refused.port.protocol, refused.port.host_port));
                     if fixed {
                         self.give_back(&endpoint);
@@ -154,40 +154,41 @@ impl Networks {
         request: &EndpointRequest,
         busy: &Busy,
     ) -> Result<Vec<PublishedPort>, NetworkError> {
+        let wanted = self.wanted(network, endpoint, &request.ports, 0);
+        let allocated = self.state().ports.allocate(&wanted.on_host, busy);
+        wanted.settled(endpoint, allocated)
+    }
+
+    /// Where ports are to be published; `others` are published already.
+    pub(super) fn wanted<'a>(
+        &self,
+        network: &NetworkRecord,
+        endpoint: &Endpoint,
+        ports: &'a [PortRequest],
+        others: usize,
+    ) -> Wanted<'a> {
+        let mut wanted = Wanted::default();
         // What leads nowhere is not reached from outside either.
         if network.bridge.is_none() || !Family::BOTH.iter().any(|f| endpoint.leads_out(*f)) {
-            return Ok(Vec::new());
+            return wanted;
         }
         let options = settings::options(network);
         let is_routed =
             |address: &IpAddr| options.of(Family::of(*address)).mode == GatewayMode::Routed;
-        let mut wanted = Vec::with_capacity(request.ports.len());
-        let mut routed = Vec::new();
-        for port in &request.ports {
-            let addresses = self.host_addresses_of(network, endpoint, (port, request.ports.len()));
+        for port in ports {
+            let addresses = self.host_addresses_of(network, endpoint, (port, others + ports.len()));
             let (own, on_host): (Vec<_>, _) = addresses.into_iter().partition(is_routed);
-            routed.extend(own.into_iter().map(|host_ip| PublishedPort {
-                container_port: port.container_port,
-                protocol: port.protocol,
-                host_ip,
-                host_port: 0,
-            }));
-            wanted.push((port, on_host));
+            wanted
+                .routed
+                .extend(own.into_iter().map(|host_ip| PublishedPort {
+                    container_port: port.container_port,
+                    protocol: port.protocol,
+                    host_ip,
+                    host_port: 0,
+                }));
+            wanted.on_host.push((port, on_host));
         }
-        let allocated = self.state().ports.allocate(&wanted, busy).map(|allocated| {
-            routed.extend(allocated);
-            routed
-        });
-        allocated.map_err(|unavailable| match unavailable {
-            NoPort::Allocated { address, port } => NetworkError::PortAllocated {
-                publisher: publisher(endpoint),
-                address,
-                port,
-            },
-            NoPort::Exhausted => NetworkError::NoPortLeft {
-                publisher: publisher(endpoint),
-            },
-        })
+        wanted
     }
 
     /// The address of an endpoint that did not come into being.
@@ -200,9 +201,43 @@ impl Networks {
     }
 }
 
+/// Where ports are to be published.
+#[derive(Debug, Default)]
+pub(super) struct Wanted<'a> {
+    /// On ports of the host, and on which of its addresses each.
+    pub(super) on_host: Vec<(&'a PortRequest, Vec<IpAddr>)>,
+    /// At the container's own address.
+    routed: Vec<PublishedPort>,
+}
+
+impl Wanted<'_> {
+    /// All of them, once the host's are given.
+    pub(super) fn settled(
+        self,
+        endpoint: &Endpoint,
+        allocated: Result<Vec<PublishedPort>, NoPort>,
+    ) -> Result<Vec<PublishedPort>, NetworkError> {
+        let mut all = self.routed;
+        match allocated {
+            Ok(allocated) => {
+                all.extend(allocated);
+                Ok(all)
+            }
+            Err(NoPort::Allocated { address, port }) => Err(NetworkError::PortAllocated {
+                publisher: publisher(endpoint),
+                address,
+                port,
+            }),
+            Err(NoPort::Exhausted) => Err(NetworkError::NoPortLeft {
+                publisher: publisher(endpoint),
+            }),
+        }
+    }
+}
+
 /// Was this port asked for by number?
-fn is_exact(request: &EndpointRequest, port: &PublishedPort) -> bool {
-    request.ports.iter().any(|asked| {
+pub(super) fn is_exact(requests: &[PortRequest], port: &PublishedPort) -> bool {
+    requests.iter().any(|asked| {
         asked.host_port == HostPort::Exact(port.host_port)
             && (asked.container_port, asked.protocol) == (port.container_port, port.protocol)
     })
@@ -215,7 +250,7 @@ fn publisher(endpoint: &Endpoint) -> Publisher {
     }
 }
 
-fn host_port(endpoint: &Endpoint, refused: Refused) -> NetworkError {
+pub(super) fn host_port(endpoint: &Endpoint, refused: Refused) -> NetworkError {
     let Refused { port, source } = refused;
     let container_ip = endpoint
         .address(Family::of(port.host_ip))

@@ -22,7 +22,7 @@ impl State {
 
     /// The endpoint that holds the published ports: of those that lead out the foremost whose packets pass
     /// the host. One on a device of the host's cannot be reached through it.
-    fn leader(&self, container: &ContainerId) -> Option<Endpoint> {
+    pub(super) fn leader(&self, container: &ContainerId) -> Option<Endpoint> {
         let passes_the_host = |endpoint: &&Endpoint| {
             let network = self
                 .networks

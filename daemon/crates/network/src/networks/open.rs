@@ -86,6 +86,7 @@ impl Networks {
             teardown,
             relay: Relay::default(),
             watch: Mutex::default(),
+            host_reach: Mutex::default(),
         };
         networks.restore_networks();
         networks.rebuild_firewall()?;

@@ -7,6 +7,7 @@ mod defined;
 mod firewall;
 mod lab;
 mod lifecycle;
+mod live_ports;
 mod modes;
 mod ports;
 mod reach;

@@ -92,6 +92,7 @@ pub(super) async fn put(
     };
     let options = UnpackOptions {
         keep_kinds: params.flag("noOverwriteDirNonDir"),
+        own_root: false,
         owner,
     };
     let body = BodyReader::new(request.into_body());

@@ -1,5 +1,7 @@
 //! Routes under `/volumes`.
 
+mod content;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -24,6 +26,9 @@ pub fn routes() -> Router<Arc<Engine>> {
         .route("/volumes/create", post(create))
         .route("/volumes/prune", post(prune))
         .route("/volumes/{name}", get(inspect).delete(remove))
+        .route("/volumes/{name}/export", get(content::export))
+        .route("/volumes/{name}/import", post(content::import))
+        .route("/volumes/{name}/rename", post(content::rename))
 }
 
 async fn create(
