@@ -9,7 +9,7 @@ mod paths;
 mod rename;
 mod unpack;
 
-pub(crate) use pack::pack;
+pub(crate) use pack::{append_one, pack};
 pub(crate) use paths::{CopyPath, Stat, plan};
 pub(crate) use rename::rename_top;
 pub(crate) use unpack::{Layout, unpack};

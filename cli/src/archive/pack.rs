@@ -18,18 +18,9 @@ pub(crate) fn pack(source: &Path, top: &str, out: &mut dyn Write) -> io::Result<
 }
 
 fn append(builder: &mut Builder<&mut dyn Write>, source: &Path, name: &Path) -> io::Result<()> {
-    let kind = fs::symlink_metadata(source)?.file_type();
-    if kind.is_socket() {
-        // A socket is nothing without its listener.
+    if !append_one(builder, source, name)? {
         return Ok(());
     }
-    if kind.is_fifo() || kind.is_char_device() || kind.is_block_device() {
-        return append_special(builder, source, name);
-    }
-    if !kind.is_dir() {
-        return builder.append_path_with_name(source, name);
-    }
-    builder.append_dir(name, source)?;
     let mut children: Vec<PathBuf> = fs::read_dir(source)?
         .map(|entry| entry.map(|entry| entry.path()))
         .collect::<io::Result<_>>()?;
@@ -41,6 +32,26 @@ fn append(builder: &mut Builder<&mut dyn Write>, source: &Path, name: &Path) -> 
         append(builder, &child, &name.join(base))?;
     }
     Ok(())
+}
+
+/// Appends a file, or a folder without what is in it; answers whether it is a folder.
+pub(crate) fn append_one(
+    builder: &mut Builder<&mut dyn Write>,
+    source: &Path,
+    name: &Path,
+) -> io::Result<bool> {
+    let kind = fs::symlink_metadata(source)?.file_type();
+    if kind.is_dir() {
+        builder.append_dir(name, source)?;
+        return Ok(true);
+    }
+    if kind.is_fifo() || kind.is_char_device() || kind.is_block_device() {
+        append_special(builder, source, name)?;
+    } else if !kind.is_socket() {
+        // A socket is nothing without its listener.
+        builder.append_path_with_name(source, name)?;
+    }
+    Ok(false)
 }
 
 /// A FIFO or a device: a header and nothing behind it.

@@ -2,6 +2,7 @@
 
 use crate::dispatch::{Arity, Group, Verb};
 
+mod build;
 mod completion;
 mod confirm;
 mod container;
@@ -53,6 +54,7 @@ const LOOSE: &[Verb] = &[
 
 /// Every command, by group.
 pub(crate) const TABLES: &[&[Verb]] = &[
+    build::VERBS,
     container::VERBS,
     contexts::VERBS,
     engine::VERBS,

@@ -31,10 +31,6 @@ const fn unbuilt(names: &'static [&'static str], about: &'static str) -> Verb {
 }
 
 pub(super) const VERBS: &[Verb] = &[
-    unbuilt(
-        &["image build", "build", "builder build"],
-        "Build an image from a Dockerfile",
-    ),
     unbuilt(&["buildx"], "Docker Buildx"),
     unbuilt(&["compose"], "Docker Compose"),
     unbuilt(&["builder prune"], "Remove build cache"),

@@ -46,6 +46,16 @@ impl AuthFile {
         (!name.is_empty()).then(|| name.to_owned())
     }
 
+    /// The registries that the user has logged in to.
+    pub(super) fn servers(&self) -> Vec<String> {
+        let keys = ["auths", "credHelpers"].into_iter();
+        let tables = keys.filter_map(|key| self.root.get(key)?.as_object());
+        let mut servers: Vec<String> = tables.flat_map(|table| table.keys().cloned()).collect();
+        servers.sort();
+        servers.dedup();
+        servers
+    }
+
     /// The login that stands in the file.
     pub(super) fn get(&self, server: &str) -> Option<Login> {
         let auths = self.root.get("auths")?.as_object()?;

@@ -114,6 +114,19 @@ pub(crate) fn header_for(config: &ConfigFile, reference: &ImageRef) -> Result<He
     Ok(HeaderValue::try_from(URL_SAFE.encode(json))?)
 }
 
+/// The `X-Registry-Config` header of a build: the logins at every registry the user knows.
+pub(crate) fn header_for_all(config: &ConfigFile) -> Result<HeaderValue> {
+    let logins = Logins::open(config)?;
+    let mut all = serde_json::Map::new();
+    for server in logins.file.servers() {
+        if let Some(login) = logins.get(&server)? {
+            all.insert(server, serde_json::to_value(login)?);
+        }
+    }
+    let json = serde_json::to_vec(&all)?;
+    Ok(HeaderValue::try_from(URL_SAFE.encode(json))?)
+}
+
 /// The host of a registry's address, which people also write as a URL.
 pub(crate) fn host_of(address: &str) -> &str {
     let host = address.split_once("://").map_or(address, |(_, rest)| rest);

@@ -168,7 +168,7 @@ fn tmpfs(mount: &mut Mount) -> &mut TmpfsOptions {
 }
 
 /// The fields of one CSV record: commas part, quotes hold together.
-pub(super) fn csv(text: &str) -> Result<Vec<String>> {
+pub(crate) fn csv(text: &str) -> Result<Vec<String>> {
     let mut fields = vec![String::new()];
     let mut quoted = false;
     let mut chars = text.chars().peekable();

@@ -188,7 +188,7 @@ fn network(text: &str) -> Result<(String, EndpointSettings)> {
 }
 
 /// `name:address`, or `name=address`; the engine is told the first form.
-fn extra_host(text: &str) -> std::result::Result<String, String> {
+pub(crate) fn extra_host(text: &str) -> std::result::Result<String, String> {
     let split = text.find(['=', ':']).filter(|at| *at > 0);
     let Some((name, address)) = split.map(|at| (&text[..at], &text[at + 1..])) else {
         return Err(format!("bad format for add-host: \"{text}\""));

@@ -169,7 +169,7 @@ const ULIMITS: [&str; 15] = [
 
 /// `name=soft[:hard]`; -1 is unlimited.
 #[derive(Clone, Debug)]
-struct UlimitFlag(Ulimit);
+pub(crate) struct UlimitFlag(pub(crate) Ulimit);
 
 impl FromStr for UlimitFlag {
     type Err = String;

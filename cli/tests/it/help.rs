@@ -69,7 +69,7 @@ fn what_is_not_built_says_so() {
     for words in [
         &["trust", "x"][..],
         &["swarm", "init"],
-        &["build", "."],
+        &["compose", "up"],
         &["volume", "update", "v"],
     ] {
         let said = run(program, NOWHERE, words);

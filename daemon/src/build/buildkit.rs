@@ -9,6 +9,7 @@ use gantry_build::{
     BuildError, Cancel, Client, Outcome, Progress, PruneFilter, Refusal, Registry, Request,
 };
 use gantry_buildkit::build::{Host, Places};
+use gantry_buildkit::fsutil::CONTENT_BYTES_MAX;
 use gantry_buildkit::service::{Service, Usage, Wipe};
 use gantry_buildkit::session::{Session, Sessions};
 use gantry_dockerfile::Platform;
@@ -96,6 +97,7 @@ impl Host for Engine {
         let (_, tar) = gantry_layer::decompress(archive).map_err(|error| invalid(&error))?;
         let options = UnpackOptions {
             owner: Some((0, 0)),
+            content_bytes_max: Some(CONTENT_BYTES_MAX),
             ..UnpackOptions::default()
         };
         unpack_into(root, tar, options).map_err(|error| invalid(&error))

@@ -261,3 +261,26 @@ fn docker_py_builds_from_a_file_object() {
     engine.clean();
     engine.finish();
 }
+
+#[test]
+fn archives_are_added_unpacked() {
+    let engine = Engine::start();
+    let text = "FROM busybox:it\nADD a.tar.gz /x/\nADD plain.gz /x/\nRUN cat /x/d/f && ls /x\n";
+    let root = context(
+        &engine,
+        "archive",
+        &[("Dockerfile", text), ("d/f", "packed\n")],
+    );
+    for (program, args) in [
+        ("tar", &["-czf", "a.tar.gz", "d"][..]),
+        ("sh", &["-c", "gzip < d/f > plain.gz"]),
+    ] {
+        let mut command = std::process::Command::new(program);
+        let status = command.args(args).current_dir(&root).status();
+        assert!(status.expect("it runs").success());
+    }
+    let told = build(&engine, &root, &["-t", "added:1"]).ok();
+    assert!(told.contains("packed\nd\nplain.gz\n"), "{told}");
+    engine.clean();
+    engine.finish();
+}

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use integration_tests::engine::Kind;
 use integration_tests::image::BUSYBOX;
 use integration_tests::{Answer, Engine, eventually, leaks};
 
@@ -304,5 +305,58 @@ fn a_client_that_goes_away_ends_its_build() {
         (sleepers() == 0).then_some(())
     });
     child.wait().expect("it has ended");
+    engine.finish();
+}
+
+#[test]
+fn what_a_client_allows_and_asks_beside_the_file_counts() {
+    let engine = Engine::start();
+    let text = "FROM BASE\nRUN hostname > /name\nRUN --network=host cat /name\n";
+    let root = context(&engine, "asked", &[("Dockerfile", text)]);
+    let root = root.to_str().expect("text");
+    let refused = build(&engine, &[root], &[]);
+    assert_ne!(refused.code, 0);
+    assert!(
+        refused.err.contains("network.host is not allowed"),
+        "{refused:?}"
+    );
+    let refused = build(&engine, &["--allow", "security.insecure", root], &[]);
+    let words =
+        "granting entitlement security.insecure is not allowed by build daemon configuration";
+    assert!(refused.err.contains(words), "{refused:?}");
+    let named = "BUILDKIT_SANDBOX_HOSTNAME=chosen";
+    let words = ["--allow", "network.host", "--build-arg", named, root];
+    let built = build(&engine, &words, &[]);
+    assert_eq!(built.code, 0, "{built:?}");
+    assert!(built.err.contains(" chosen\n"), "{built:?}");
+    engine.finish();
+}
+
+#[test]
+fn an_image_carries_the_cache_of_its_steps() {
+    let engine = Engine::start();
+    let text = "FROM BASE\nRUN head -c 1000 /dev/urandom > /random\nCOPY a /\n";
+    let root = context(&engine, "inline", &[("Dockerfile", text), ("a", "aaa\n")]);
+    let root = root.to_str().expect("text");
+    let inline = [
+        "--build-arg=BUILDKIT_INLINE_CACHE=1",
+        "-t",
+        "carrier:1",
+        root,
+    ];
+    assert_eq!(build(&engine, &inline, &[]).code, 0);
+    let docker = engine.stock_docker();
+    docker.run(&["buildx", "prune", "-af"]).ok();
+    if engine.kind() == Kind::Stock {
+        // Stock reads a cache from a registry alone.
+        return engine.finish();
+    }
+    let again = build(&engine, &["--cache-from=carrier:1", root], &[]);
+    assert_eq!(again.code, 0, "{again:?}");
+    assert_eq!(again.err.matches(" CACHED").count(), 3, "{again:?}");
+    docker.run(&["buildx", "prune", "-af"]).ok();
+    let plain = build(&engine, &["--cache-from=busybox:it", root], &[]);
+    assert_eq!(plain.code, 0, "a cache that cannot be had fails no build");
+    assert!(plain.err.contains("holds no cache"), "{plain:?}");
     engine.finish();
 }

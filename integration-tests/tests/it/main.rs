@@ -14,6 +14,7 @@ mod docker_py;
 mod events;
 mod exec;
 mod failpoints;
+mod gantry_build;
 mod lifecycle;
 mod limits;
 mod logs;

@@ -10,6 +10,7 @@
 //! a `String` in RFC 3339 with nanoseconds. Sizes are bytes, durations of health checks are
 //! nanoseconds, as on the wire.
 
+pub mod build;
 pub mod config;
 pub mod container;
 pub mod error;

@@ -3,6 +3,7 @@
 use std::io;
 
 use gantry_dockerfile::IgnoreError;
+use gantry_layer::TarError;
 
 /// A copy failed. Paths are as the Dockerfile's reader sees them: absolute in their tree.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,23 @@ pub enum CopyError {
     /// A pattern of a source or of `--exclude`.
     #[error(transparent)]
     Pattern(#[from] IgnoreError),
+    /// An archive cannot be read.
+    #[error("unpack {path}")]
+    Archive {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: TarError,
+    },
+    /// An entry of an archive leads out of the destination.
+    #[error("invalid entry name {name:?} in {archive}")]
+    Entry {
+        /// The archive.
+        archive: String,
+        /// The entry's name.
+        name: String,
+    },
     /// Not built yet.
     #[error("{0} is not supported yet")]
     NotBuilt(&'static str),

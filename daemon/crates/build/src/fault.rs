@@ -71,6 +71,7 @@ impl Classify for BuildError {
             Fault::Copy(_) | Fault::Exit { .. } | Fault::Fetch { .. } => ErrorKind::Unknown,
             Fault::Refused(refusal) | Fault::Run(RunError::Refused(refusal)) => refusal.kind,
             Fault::Cancelled | Fault::Run(RunError::Cancelled) => ErrorKind::Cancelled,
+            Fault::NotEntitled(_) => ErrorKind::PermissionDenied,
             Fault::NotBuilt(_) | Fault::Frontend(_) => ErrorKind::Unimplemented,
             Fault::Image(error) => error.kind(),
             Fault::Layer(error) => error.kind(),
@@ -111,6 +112,9 @@ pub enum Fault {
         /// Its name.
         id: String,
     },
+    /// A step uses what the client did not allow (`--allow`).
+    #[error("{0} is not allowed")]
+    NotEntitled(&'static str),
     /// `SOURCE_DATE_EPOCH`.
     #[error("invalid SOURCE_DATE_EPOCH: {0}")]
     Epoch(String),

@@ -40,6 +40,6 @@ pub use port::{
 pub use progress::{
     Ending, Event, Instruction, Log, Progress, Status, Stream, Vertex, Warning, What,
 };
-pub use request::{Export, Limits, NamedContext, Pull, Request, Reuse, Ulimit};
+pub use request::{Export, HostNetwork, Limits, NamedContext, Pull, Request, Reuse, Ulimit};
 pub use solve::{Kept, Outcome, PruneFilter, Pruned, Solver, SolverParts};
 pub use tree::Tree;

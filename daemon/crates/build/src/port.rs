@@ -169,6 +169,8 @@ pub struct Run<'a> {
     pub extra_hosts: &'a [String],
     /// What it may use.
     pub limits: &'a Limits,
+    /// The machine's name that it sees; empty for BuildKit's.
+    pub hostname: &'a str,
 }
 
 /// A mount of a program.

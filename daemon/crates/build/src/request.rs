@@ -26,10 +26,16 @@ pub struct Request {
     pub extra_hosts: Vec<String>,
     /// What `RUN` may use.
     pub limits: Limits,
+    /// The machine's name that `RUN` sees; empty for BuildKit's.
+    pub hostname: String,
+    /// Whether `RUN` may use the host's network.
+    pub host_network: HostNetwork,
     /// Which results of earlier builds may be used.
     pub reuse: Reuse,
     /// Images whose layers may stand for steps (`--cache-from`), as names.
     pub cache_from: Vec<String>,
+    /// Whether the image is to carry the keys of its steps (`--cache-to type=inline`).
+    pub inline_cache: bool,
     /// Whether base images are asked for at their registry although they are here.
     pub pull: Pull,
     /// `--build-context`: names that `FROM` and `--from` may use for something else than a stage
@@ -50,8 +56,11 @@ impl Request {
             network: "default".to_owned(),
             extra_hosts: Vec::new(),
             limits: Limits::default(),
+            hostname: String::new(),
+            host_network: HostNetwork::Granted,
             reuse: Reuse::All,
             cache_from: Vec::new(),
+            inline_cache: false,
             pull: Pull::Missing,
             contexts: BTreeMap::new(),
             exports: Vec::new(),
@@ -93,6 +102,15 @@ pub struct Ulimit {
     pub hard: i64,
     /// What holds at first; −1 for no limit.
     pub soft: i64,
+}
+
+/// Whether programs may use the host's network (BuildKit's entitlement `network.host`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostNetwork {
+    /// They may.
+    Granted,
+    /// They may not: a step that asks for it is a fault.
+    Refused,
 }
 
 /// Which results of earlier builds may be used.

@@ -24,6 +24,8 @@ pub struct UnpackOptions {
     pub own_root: bool,
     /// Everything belongs to this user and group.
     pub owner: Option<(u32, u32)>,
+    /// At most so many bytes of files.
+    pub content_bytes_max: Option<u64>,
 }
 
 /// Unpacks into the directory `at` of the tree.
@@ -35,8 +37,15 @@ pub(super) fn unpack(
 ) -> io::Result<()> {
     let mut archive = Archive::new(from);
     let mut directories = Vec::new();
+    let mut content_bytes = 0_u64;
     for entry in archive.entries()? {
         let mut entry = entry?;
+        // Holes count as well: they are written.
+        content_bytes = content_bytes.saturating_add(entry.size());
+        if let Some(max) = options.content_bytes_max.filter(|max| content_bytes > *max) {
+            let text = format!("more than {max} bytes of files");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        }
         let name = safe(&entry.path()?)?;
         if name.as_os_str().is_empty() {
             if options.own_root {

@@ -74,7 +74,7 @@ fn config(run: &Run<'_>) -> Result<ContainerConfig, ContainerError> {
         .iter()
         .map(|name| format!("{name}={}", variables[name]));
     let body = json!({
-        "Hostname": HOSTNAME,
+        "Hostname": if run.hostname.is_empty() { HOSTNAME } else { run.hostname },
         "User": step.user,
         "Env": env.collect::<Vec<_>>(),
         "Cmd": step.args,

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use rustix::fs::{
@@ -97,9 +96,6 @@ impl Copier<'_> {
 
     fn file(&self, item: &Item<'_>, place: &Place) -> Result<(), CopyError> {
         let mut source = reopen(item)?;
-        if self.unpacks && is_archive(&source).map_err(|error| CopyError::read(item.path, error))? {
-            return Err(CopyError::NotBuilt("ADD of an archive"));
-        }
         let mut target = place.create()?;
         std::io::copy(&mut source, &mut target).map_err(|error| place.fault(error))?;
         // The owner first: attributes such as capabilities do not outlive a new one.
@@ -145,22 +141,12 @@ impl Copier<'_> {
 }
 
 /// Opens for reading what is open as a place only.
-fn reopen(item: &Item<'_>) -> Result<File, CopyError> {
+pub(super) fn reopen(item: &Item<'_>) -> Result<File, CopyError> {
     let path = format!("/proc/self/fd/{}", item.file.as_raw_fd());
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let file = rustix::fs::open(path, flags, Mode::empty());
     file.map(File::from)
         .map_err(|error| CopyError::read(item.path, error))
-}
-
-/// Whether a file starts as a tar or as a compressed one does.
-fn is_archive(file: &File) -> std::io::Result<bool> {
-    const MAGICS: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
-    let mut head = [0; 512];
-    let length = file.read_at(&mut head, 0)?;
-    let head = &head[..length];
-    let is_tar = head.get(257..262) == Some(b"ustar".as_slice());
-    Ok(is_tar || MAGICS.iter().any(|magic| head.starts_with(magic)))
 }
 
 fn times(stat: &Stat) -> Timestamps {

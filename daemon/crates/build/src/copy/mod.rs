@@ -1,5 +1,6 @@
 //! `COPY` and `WORKDIR` on trees.
 
+mod archive;
 mod entry;
 mod place;
 
@@ -31,8 +32,7 @@ pub fn make_directory(path: &str, user: &str, tree: &Tree) -> Result<(), CopyErr
     place::make(tree, path, owner, MADE_MODE).map(|_| ())
 }
 
-/// Does a `COPY` from one tree to another; an `ADD` is the same here, archives and addresses being
-/// refused.
+/// Does a `COPY` or an `ADD` from one tree to another; addresses are refused.
 ///
 /// # Errors
 /// The first file that cannot be copied; a part may be copied then.
@@ -88,7 +88,7 @@ pub(crate) struct Copier<'a> {
     owner: Option<Owner>,
     /// Whether files keep their owners: those of the context belong to whoever sent them.
     keeps_owners: bool,
-    /// Whether archives would have to be unpacked.
+    /// Whether archives are unpacked.
     unpacks: bool,
     mode: Option<&'a Mode>,
     exclude: Patterns,
@@ -175,8 +175,13 @@ impl<'a> Copier<'a> {
         if self.exclude.matches(name) {
             return Ok(());
         }
+        let item = Item { file, stat, path };
+        let is_file = FileType::from_raw_mode(item.stat.st_mode) == FileType::RegularFile;
+        if self.unpacks && is_file && self.unpack(entry::reopen(&item)?, path)? {
+            return Ok(());
+        }
         let place = self.place(name)?;
-        self.entry(&Item { file, stat, path }, &place)
+        self.entry(&item, &place)
     }
 
     /// Where a single file goes: into a directory, or to a name, links followed.

@@ -92,7 +92,7 @@ impl Finder<'_> {
         found
     }
 
-    fn here_or_pulled(
+    pub(super) fn here_or_pulled(
         &self,
         name: &str,
         platform: &Platform,

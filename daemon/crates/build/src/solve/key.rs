@@ -89,9 +89,14 @@ pub(super) fn transfer(before: &Digest, step: &TransferStep, files: &Digest) -> 
     key
 }
 
-/// The key of a `RUN`; `mounts` stands for what is mounted, contents included, `network` for where
-/// it is.
-pub(super) fn run(before: &Digest, step: &RunStep, mounts: &[Digest], network: &str) -> Digest {
+/// The key of a `RUN`; `mounts` stands for what is mounted, contents included. Where it is: its
+/// network, and the machine's name, if one was chosen.
+pub(super) fn run(
+    before: &Digest,
+    step: &RunStep,
+    mounts: &[Digest],
+    (network, hostname): (&str, &str),
+) -> Digest {
     let mut hasher = Hasher::new("run");
     hasher.part(before.as_bytes());
     hasher.list(&step.args);
@@ -105,5 +110,8 @@ pub(super) fn run(before: &Digest, step: &RunStep, mounts: &[Digest], network: &
             .flat_map(|script| [&script.path, &script.text]),
     );
     hasher.list(mounts.iter().map(Digest::as_bytes));
+    if !hostname.is_empty() {
+        hasher.part(hostname);
+    }
     hasher.finish()
 }

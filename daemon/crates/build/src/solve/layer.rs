@@ -73,7 +73,9 @@ impl Build<'_> {
         let _flight = flight.ok_or(Fault::Cancelled)?;
         let images = &solver.parts.images;
         if self.may_reuse(running.plan)
-            && let Some((record, pin)) = solver.cached(&key)
+            && let Some((record, pin)) = solver
+                .cached(&key)
+                .or_else(|| self.imported(&key, (code, &running.end.key)))
         {
             let made = Timestamp::from_nanosecond(i128::from(record.created_ns));
             let pin = Pinned::new(Arc::clone(images), Some(pin));

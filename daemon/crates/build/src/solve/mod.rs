@@ -9,10 +9,12 @@
 //! on lies in one directory of its own, which goes when the step ends, however it ends; what a killed
 //! engine left is swept away when the solver is made.
 
+mod arguments;
 mod base;
 mod config;
 mod files;
 mod flight;
+mod inline;
 mod key;
 mod layer;
 mod mounts;
@@ -117,7 +119,10 @@ impl Solver {
     }
 
     fn export(&self, build: &Build<'_>, end: &StageEnd) -> Result<Outcome, BuildError> {
-        let config = build.config(end);
+        let mut config = build.config(end);
+        if build.prepared.arguments.inline_cache {
+            config = inline::embed(&config, &end.keys).map_err(BuildError::new)?;
+        }
         let failed = |error| BuildError::new(gantry_image::ImageError::Layer(error));
         let mut outcome = Outcome {
             image: None,

@@ -150,7 +150,11 @@ impl<'a> Mounts<'a> {
         let at = target(mount, "");
         let id = mount.id.clone().unwrap_or_else(|| at.display().to_string());
         let mut name = key::Hasher::new("cache mount");
-        name.part(&id);
+        let space = build.prepared.arguments.cache_space.as_str();
+        name.part(match space {
+            "" => id,
+            space => format!("{space}/{id}"),
+        });
         name.part(
             step.origin
                 .map(|_| self.digests[number].hex())

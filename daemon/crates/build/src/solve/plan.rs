@@ -10,8 +10,10 @@ use gantry_ids::Digest;
 use jiff::Timestamp;
 
 use super::Solver;
+use super::arguments::Arguments;
 use super::base::{Base, Finder};
 use super::config;
+use super::inline::Imported;
 use super::tell::Work;
 use crate::fault::{BuildError, Fault};
 use crate::port::Client;
@@ -31,6 +33,9 @@ pub(super) struct Prepared {
     /// The patterns of what is not in the context.
     pub(super) ignored: Vec<String>,
     pub(super) epoch: Option<Timestamp>,
+    pub(super) arguments: Arguments,
+    /// What the images of `--cache-from` have.
+    pub(super) imported: Imported,
 }
 
 /// Reads the Dockerfile, finds the base images, plans.
@@ -46,10 +51,11 @@ pub(super) fn prepare(
     );
     let work = Work::new(progress, &name);
     let (since, vertex) = (Timestamp::now(), work.vertex());
-    let read = read(request);
+    let arguments = Arguments::read(request).map_err(BuildError::new);
+    let read = arguments.and_then(|arguments| Ok((read(request)?, arguments)));
     let length = request.dockerfile.text().len() as u64;
     work.complete("transferring dockerfile:", length, since);
-    let (file, language, ignored) = match read {
+    let ((file, language, ignored), arguments) = match read {
         Ok(read) => read,
         Err(error) => {
             work.end(Ending::Failed(error.to_string()));
@@ -72,7 +78,8 @@ pub(super) fn prepare(
         Base::Files(_) => None,
     });
     let plan = graph.plan(&settings.collect(), &mut warnings);
-    judge(&file, warnings, vertex, progress)?;
+    let check = arguments.check.as_ref().or(file.directives.check.as_ref());
+    judge(check, warnings, vertex, progress)?;
     let plan = plan.map_err(BuildError::new)?;
     let needed = graph.needed();
     Ok(Prepared {
@@ -88,6 +95,12 @@ pub(super) fn prepare(
             .collect(),
         ignored,
         epoch: epoch(request).map_err(BuildError::new)?,
+        arguments,
+        imported: finder.import(&gantry_ids::Platform {
+            os: language.target_platform.os.clone(),
+            architecture: language.target_platform.architecture.clone(),
+            variant: language.target_platform.variant.clone(),
+        }),
     })
 }
 
@@ -146,13 +159,12 @@ fn bases(graph: &Graph<'_>, finder: &Finder<'_>) -> Result<BTreeMap<usize, Base>
 
 /// Tells what the checks found; some are faults if the file says so.
 fn judge(
-    file: &Dockerfile,
+    check: Option<&String>,
     warnings: Vec<gantry_dockerfile::Warning>,
     vertex: Digest,
     progress: &dyn Progress,
 ) -> Result<(), BuildError> {
-    let options = file.directives.check.as_deref().unwrap_or_default();
-    let options = CheckOptions::parse(options).map_err(BuildError::new)?;
+    let options = CheckOptions::parse(check.map_or("", String::as_str)).map_err(BuildError::new)?;
     let warnings = options.select(warnings);
     for lint in &warnings {
         progress.tell(Event::Warning(Warning {

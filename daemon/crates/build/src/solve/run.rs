@@ -8,6 +8,7 @@ use super::mounts::Mounts;
 use super::stage::{Build, Running};
 use super::tell::Work;
 use super::{key, stubs::Stubs};
+use crate::HostNetwork;
 use crate::fault::Fault;
 use crate::port::{ReadyMount, Run};
 use crate::progress::{Ending, Stream, What};
@@ -30,8 +31,12 @@ impl Build<'_> {
             Network::None => "none",
             Network::Host => "host",
         };
+        if network == "host" && self.request.host_network == HostNetwork::Refused {
+            return Err(Fault::NotEntitled("network.host"));
+        }
         let mut mounts = Mounts::open(self, running, step)?;
-        let key = key::run(running.key(), step, &mounts.digests, network);
+        let place = (network, self.prepared.arguments.hostname.as_str());
+        let key = key::run(running.key(), step, &mounts.digests, place);
         let counter = running.counter.clone();
         let classic = |what: What| {
             if let Some(counter) = &counter {
@@ -68,6 +73,7 @@ impl Build<'_> {
             network,
             extra_hosts: &self.request.extra_hosts,
             limits: &self.request.limits,
+            hostname: &self.prepared.arguments.hostname,
         };
         let code = self.solver.parts.runner.run(&run, output, self.stop)?;
         if code != 0 {

@@ -44,6 +44,8 @@ pub(super) struct StageEnd {
     base: Option<usize>,
     /// The layers that were added, with the time each was made.
     layers: Vec<(DiffId, Timestamp)>,
+    /// Their steps' keys, with the same times.
+    pub(super) keys: Vec<(Digest, Timestamp)>,
     /// Keeps those layers until the build ends.
     pins: Vec<Arc<Pinned>>,
 }
@@ -178,6 +180,7 @@ impl<'a> Build<'a> {
                 key: end.key,
                 base: end.base,
                 layers: end.layers.clone(),
+                keys: end.keys.clone(),
                 pins: end.pins.clone(),
             };
         }
@@ -188,6 +191,7 @@ impl<'a> Build<'a> {
             key: key::start(chain.as_ref(), self.epoch_s()),
             base: base.map(|_| node),
             layers: Vec::new(),
+            keys: Vec::new(),
             pins: Vec::new(),
         }
     }
@@ -208,7 +212,14 @@ impl<'a> Build<'a> {
                 (FromBase::Image(name), _) => name.clone(),
                 (FromBase::Node(base), _) => self.prepared.plan.stages[base].name.clone(),
             };
-            counter.began(&format!("FROM {from}"));
+            let named = match running.plan.name.as_str() {
+                // What messages call a stage that has no name.
+                name if name.is_empty() || name == format!("stage-{}", counter.stage) => {
+                    String::new()
+                }
+                name => format!(" AS {name}"),
+            };
+            counter.began(&format!("FROM {from}{named}"));
             counter.ended(key);
         }
     }
@@ -329,9 +340,10 @@ impl Running<'_> {
     ) {
         let layers = build.solver.parts.images.layers();
         let layer = chain.as_ref().and_then(|chain| layers.get(chain));
-        self.end
-            .layers
-            .extend(layer.map(|layer| (layer.diff_id, made)));
+        if let Some(layer) = layer {
+            self.end.layers.push((layer.diff_id, made));
+            self.end.keys.push((key, made));
+        }
         self.end.chain = chain;
         self.end.key = key;
         self.end.pins.push(Arc::new(pin));

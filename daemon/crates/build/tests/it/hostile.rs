@@ -7,7 +7,7 @@ use std::path::Path;
 use gantry_build::{CopyError, Tree, copy};
 use gantry_dockerfile::{Origin, TransferStep};
 
-fn step(sources: &[&str], destination: &str) -> TransferStep {
+pub(crate) fn step(sources: &[&str], destination: &str) -> TransferStep {
     TransferStep {
         is_add: false,
         origin: Origin::Context,
@@ -25,12 +25,12 @@ fn step(sources: &[&str], destination: &str) -> TransferStep {
     }
 }
 
-fn run(step: &TransferStep, from: &Path, to: &Path) -> Result<(), CopyError> {
+pub(crate) fn run(step: &TransferStep, from: &Path, to: &Path) -> Result<(), CopyError> {
     copy(step, &Tree::open(from).unwrap(), &Tree::open(to).unwrap())
 }
 
 /// A place with a secret beside two roots.
-fn place() -> tempfile::TempDir {
+pub(crate) fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("from")).unwrap();
     fs::create_dir(place.path().join("to")).unwrap();
@@ -116,20 +116,6 @@ fn a_source_that_changes_into_a_link_does_not_lead_out() {
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
     });
-}
-
-#[test]
-fn an_archive_is_not_added_as_it_is() {
-    let place = place();
-    let (from, to) = (place.path().join("from"), place.path().join("to"));
-    fs::write(from.join("a.tgz"), b"\x1f\x8b\x08rest").unwrap();
-    let mut add = step(&["a.tgz"], "/x");
-    run(&add, &from, &to).unwrap();
-    add.is_add = true;
-    let error = run(&add, &from, &to).unwrap_err();
-    assert_eq!(error.to_string(), "ADD of an archive is not supported yet");
-    add.unpack = Some(false);
-    run(&add, &from, &to).unwrap();
 }
 
 #[test]

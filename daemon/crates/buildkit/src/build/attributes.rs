@@ -1,15 +1,18 @@
 //! The attributes of the frontend `dockerfile.v0`, and of exporters: text to values.
 //!
-//! Whatever is not known is refused by name: nothing that was asked for is passed over. What has no
-//! effect here, but cannot change what is built, is listed in [`WITHOUT_EFFECT`].
+//! Whatever is not known is refused by name: nothing that was asked for is passed over. `vcs:` alone is
+//! taken without effect: it says where the sources come from, for attestations, and none are made.
 
 use std::collections::BTreeMap;
 
 use gantry_build::{Limits, Pull, Reuse, Ulimit};
 use gantry_dockerfile::Platform;
 
-/// Attributes that describe the build, and those that say what the client can do.
-pub const WITHOUT_EFFECT: &[&str] = &["cmdline", "frontend.caps", "multi-platform", "hostname"];
+/// What a client may require of the frontend (`frontend.caps`), as BuildKit's names it.
+const CAPABILITIES: &[&str] = &[
+    "moby.buildkit.frontend.contexts",
+    "moby.buildkit.frontend.subrequests",
+];
 
 /// An attribute that makes no sense here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +36,12 @@ pub enum AttributesError {
     /// More platforms than one.
     #[error("multi-platform builds are not supported yet: {0}")]
     Platforms(String),
+    /// An index is asked for, although there is one platform.
+    #[error("multi-platform=true is not supported: an image of one platform is made")]
+    Index,
+    /// The client needs something of the frontend that it does not do.
+    #[error("unsupported frontend capability {0}")]
+    Capability(String),
     /// A platform that is none.
     #[error("failed to parse target platform {0}")]
     Platform(String),
@@ -90,6 +99,12 @@ pub struct Attributes {
     pub cache_from: Vec<String>,
     /// What is asked instead of a build: `frontend.lint`.
     pub subrequest: Option<String>,
+    /// The frontend's line as the client took it from `# syntax=`.
+    pub cmdline: Option<String>,
+    /// The machine's name that `RUN` sees; empty for BuildKit's.
+    pub hostname: String,
+    /// The sessions that directories come from, where it is said (`local-sessionid:`).
+    pub local_sessions: BTreeMap<String, String>,
 }
 
 impl Default for Attributes {
@@ -110,6 +125,9 @@ impl Default for Attributes {
             contexts: BTreeMap::new(),
             cache_from: Vec::new(),
             subrequest: None,
+            cmdline: None,
+            hostname: String::new(),
+            local_sessions: BTreeMap::new(),
         }
     }
 }
@@ -163,7 +181,14 @@ impl Attributes {
             "cache-imports" => self.cache_from = imports(value).ok_or_else(invalid)?,
             "cache-from" => self.cache_from = list(value),
             "requestid" => self.subrequest = Some(value.to_owned()),
-            _ if WITHOUT_EFFECT.contains(&name) => {}
+            "cmdline" => self.cmdline = Some(value.to_owned()),
+            "hostname" => value.clone_into(&mut self.hostname),
+            "frontend.caps" => capable(value)?,
+            "multi-platform" => match is_true(value) {
+                Some(false) => {}
+                Some(true) => return Err(AttributesError::Index),
+                None => return Err(invalid()),
+            },
             _ => {
                 return Err(AttributesError::Unknown {
                     name: name.to_owned(),
@@ -184,8 +209,10 @@ impl Attributes {
             }
             // Where the sources come from, for attestations.
             "vcs" => {}
-            // The session of the build is the only one there is.
-            "local-sessionid" => {}
+            "local-sessionid" => {
+                let value = value.to_owned();
+                self.local_sessions.insert(key.to_owned(), value);
+            }
             "attest" if value == "disabled=true" => {}
             _ => {
                 return Err(AttributesError::Unknown {
@@ -197,10 +224,12 @@ impl Attributes {
         Ok(())
     }
 
-    /// The frontend that the build asks for in words, if any.
+    /// A directory that comes from another session than the build's, if there is one.
     #[must_use]
-    pub fn syntax(&self) -> Option<&str> {
-        self.build_args.get("BUILDKIT_SYNTAX").map(String::as_str)
+    pub fn foreign(&self, session: &str) -> Option<&str> {
+        let mut named = self.local_sessions.iter();
+        let foreign = named.find(|(_, id)| id.as_str() != session);
+        foreign.map(|(name, _)| name.as_str())
     }
 
     /// What the language needs to know.
@@ -215,10 +244,36 @@ impl Attributes {
             options.target_platform = parsed.map_err(invalid)?;
         }
         options.build_args.clone_from(&self.build_args);
+        if let Some(cmdline) = &self.cmdline {
+            let frontend = cmdline.split_whitespace().next().unwrap_or_default();
+            let syntax = options.build_args.entry("BUILDKIT_SYNTAX".to_owned());
+            syntax.or_insert_with(|| frontend.to_owned());
+        }
         options.labels.clone_from(&self.labels);
         options.target.clone_from(&self.target);
         Ok(options)
     }
+}
+
+/// Go's words for yes and no; neither for anything else.
+fn is_true(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether everything in a list of capabilities can be done. `+forward` asks another frontend to be
+/// told too, and there is none.
+fn capable(text: &str) -> Result<(), AttributesError> {
+    for name in text.split(',').filter(|name| !name.is_empty()) {
+        let plain = name.strip_suffix("+forward").unwrap_or(name);
+        if !CAPABILITIES.contains(&plain) {
+            return Err(AttributesError::Capability(plain.to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// Comma-separated words.
@@ -284,88 +339,4 @@ fn imports(text: &str) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(pairs: &[(&str, &str)]) -> Result<Attributes, AttributesError> {
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Attributes::read(&pairs.iter().map(own).collect())
-    }
-
-    #[test]
-    fn recorded_attributes_are_read() {
-        let attributes = read(&[
-            ("ulimit", "nofile=10:20"),
-            ("shm-size", "67108864"),
-            ("platform", "linux/amd64"),
-            ("label:l", "m"),
-            ("add-hosts", "h=1.2.3.4"),
-            ("build-arg:A", "b"),
-            ("force-network-mode", "none"),
-            ("no-cache", "one"),
-            ("target", "one"),
-            ("image-resolve-mode", "pull"),
-            ("filename", "D.warn"),
-            ("context:nn", "local:nn"),
-            ("context:alpine", "docker-image://alpine:3"),
-            ("frontend.caps", "moby.buildkit.frontend.contexts+forward"),
-        ])
-        .unwrap();
-        assert_eq!(attributes.filename, "D.warn");
-        assert_eq!(attributes.limits.shm_bytes, 64 << 20);
-        let limit = &attributes.limits.ulimits[0];
-        assert_eq!(
-            (limit.name.as_str(), limit.soft, limit.hard),
-            ("nofile", 10, 20)
-        );
-        assert_eq!(attributes.extra_hosts, ["h:1.2.3.4"]);
-        assert_eq!(attributes.network, "none");
-        assert_eq!(attributes.reuse, Reuse::AllBut(vec!["one".to_owned()]));
-        assert_eq!(attributes.pull, Pull::Always);
-        assert_eq!(attributes.contexts["nn"], Place::Session("nn".to_owned()));
-        let image = Place::Image("alpine:3".to_owned());
-        assert_eq!(attributes.contexts["alpine"], image);
-        let host = Platform::new("linux", "arm64", "");
-        let language = attributes.language(&host).unwrap();
-        assert_eq!(language.target_platform.architecture, "amd64");
-        assert_eq!(language.build_platform, host);
-    }
-
-    #[test]
-    fn what_is_not_known_is_refused_by_name() {
-        for (name, value, said) in [
-            (
-                "nonsense",
-                "1",
-                "the option nonsense=\"1\" of the build is not supported",
-            ),
-            (
-                "attest:sbom",
-                "",
-                "the option attest:sbom=\"\" of the build is not supported",
-            ),
-            (
-                "shm-size",
-                "big",
-                "invalid value \"big\" of the option shm-size of the build",
-            ),
-            (
-                "ulimit",
-                "nofile",
-                "invalid value \"nofile\" of the option ulimit of the build",
-            ),
-            (
-                "platform",
-                "a,b",
-                "multi-platform builds are not supported yet: a,b",
-            ),
-            (
-                "context",
-                "https://example.com/a.git",
-                "the build context context=\"https://example.com/a.git\" is not supported yet",
-            ),
-        ] {
-            assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), said);
-        }
-    }
-}
+mod tests;

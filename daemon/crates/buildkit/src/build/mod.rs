@@ -15,7 +15,7 @@ mod request;
 mod run;
 mod task;
 
-pub use attributes::{Attributes, AttributesError, WITHOUT_EFFECT};
+pub use attributes::{Attributes, AttributesError};
 pub use failure::CANCELLED;
 pub use journal::Journal;
 pub use places::{Place, Places};

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gantry_build::{
-    BuildError, Cancel, Client, Context, Fault, NamedContext, Outcome, Progress, Refusal, Registry,
-    Request,
+    BuildError, Cancel, Client, Context, Fault, HostNetwork, NamedContext, Outcome, Progress,
+    Refusal, Registry, Request,
 };
 use gantry_dockerfile::{Patterns, Platform};
 use tokio::runtime::Handle;
@@ -79,6 +79,10 @@ pub struct Job {
     pub attributes: Attributes,
     /// What is made of it.
     pub exporters: Vec<Exporter>,
+    /// Whether the image carries the keys of its steps.
+    pub inline_cache: bool,
+    /// Whether the client has allowed the host's network.
+    pub host_network: HostNetwork,
     /// Where it is told.
     pub journal: Arc<Journal>,
     /// Its end before its time.
@@ -139,11 +143,18 @@ impl Job {
     fn request(&self, loaded: Loaded) -> Result<Request, Status> {
         let language = self.language(&loaded.ignore)?;
         let attributes = &self.attributes;
+        if let Some(name) = attributes.foreign(&self.session.offer().id) {
+            let text = format!("the directory {name} of another session is not supported");
+            return Err(Status::unimplemented(text));
+        }
         let mut request = Request::new(loaded.dockerfile, language);
         request.ignore = loaded.ignore;
         request.network.clone_from(&attributes.network);
         request.extra_hosts.clone_from(&attributes.extra_hosts);
         request.limits = attributes.limits.clone();
+        request.hostname.clone_from(&attributes.hostname);
+        request.host_network = self.host_network;
+        request.inline_cache = self.inline_cache;
         request.reuse = attributes.reuse.clone();
         request.pull = attributes.pull;
         request.cache_from.clone_from(&attributes.cache_from);

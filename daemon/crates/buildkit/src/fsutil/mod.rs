@@ -17,12 +17,13 @@
 mod disk;
 mod entry;
 mod mode;
+mod path;
 mod receive;
 mod send;
 
 pub use disk::DiskError;
 pub use mode::Kind;
-pub use receive::{ENTRIES_MAX, ReceiveError, Received, Receiver};
+pub use receive::{CONTENT_BYTES_MAX, ENTRIES_MAX, ReceiveError, Received, Receiver};
 pub use send::{SendError, Sender};
 
 pub use crate::wire::fsutil::types::packet::PacketType;

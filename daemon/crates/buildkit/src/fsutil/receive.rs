@@ -14,19 +14,17 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat as KernelStat};
 use super::disk::{self, DiskError};
 use super::entry;
 use super::mode::{self, Kind};
+use super::path::check;
 use super::{Packet, PacketType, Stat};
 
 /// How many entries a tree may have.
 pub const ENTRIES_MAX: u32 = 4_000_000;
 
+/// How many bytes of files a transfer may bring: more is no build context, but a full disk.
+pub const CONTENT_BYTES_MAX: u64 = 256 << 30;
+
 /// How many files may be half received at once. Senders serve four at a time.
 const OPEN_FILES_MAX: usize = 64;
-
-/// The longest path, in bytes (`PATH_MAX`).
-const PATH_BYTES_MAX: usize = 4096;
-
-/// The longest name, in bytes (`NAME_MAX`).
-const NAME_BYTES_MAX: usize = 255;
 
 /// Why a tree was not received.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +43,9 @@ pub enum ReceiveError {
     /// There is no end of entries.
     #[error("the client sent more than {ENTRIES_MAX} entries")]
     Entries,
+    /// There is no end of contents.
+    #[error("the client sent more than {0} bytes of files")]
+    Contents(u64),
     /// Devices are not received.
     #[error("the client sent the device {0:?}: devices cannot be part of a build context")]
     Device(String),
@@ -106,6 +107,9 @@ pub struct Receiver {
     is_told: bool,
     is_finished: bool,
     received: Received,
+    /// Bytes of files that are on their way, or may be.
+    content_bytes: u64,
+    content_bytes_max: u64,
 }
 
 /// A directory whose entries are being told.
@@ -141,7 +145,25 @@ impl Receiver {
             is_told: false,
             is_finished: false,
             received: Received::default(),
+            content_bytes: 0,
+            content_bytes_max: CONTENT_BYTES_MAX,
         })
+    }
+
+    /// Takes so many bytes of files at most.
+    #[must_use]
+    pub const fn limited_to(mut self, content_bytes_max: u64) -> Self {
+        self.content_bytes_max = content_bytes_max;
+        self
+    }
+
+    /// Counts bytes of files.
+    fn count(&mut self, bytes: u64) -> Result<(), ReceiveError> {
+        self.content_bytes = self.content_bytes.saturating_add(bytes);
+        if self.content_bytes > self.content_bytes_max {
+            return Err(ReceiveError::Contents(self.content_bytes_max));
+        }
+        Ok(())
     }
 
     /// How far it is.
@@ -221,6 +243,8 @@ impl Receiver {
             Kind::File if entry::keeps(there.as_ref(), &stat) => {}
             Kind::File => {
                 disk::remove(directory, name.as_bytes())?;
+                // What is told counts before anything of it is written; what comes beyond it, then.
+                self.count(u64::try_from(stat.size).unwrap_or(0))?;
                 self.received.asked += 1;
                 self.asked.insert(number, stat);
                 answer(packet_of(PacketType::PacketReq, number));
@@ -313,7 +337,12 @@ impl Receiver {
         file.write_all(data).map_err(|error| ReceiveError::Write {
             path: stat.path.clone(),
             error,
-        })
+        })?;
+        // A file that grew while it was sent.
+        let length = i64::try_from(data.len()).unwrap_or(i64::MAX);
+        let beyond = u64::try_from(length.saturating_sub(stat.size.max(0))).unwrap_or(0);
+        stat.size = stat.size.saturating_sub(length).max(0);
+        self.count(beyond)
     }
 
     /// All contents are there: further names of files, then modes and times of directories, the
@@ -355,18 +384,6 @@ fn packet_of(kind: PacketType, number: u32) -> Packet {
         id: number,
         ..Packet::default()
     }
-}
-
-/// A path is made of plain names.
-fn check(path: &str) -> Result<(), ReceiveError> {
-    let is_plain = |name: &str| {
-        !matches!(name, "" | "." | "..") && name.len() <= NAME_BYTES_MAX && !name.contains('\0')
-    };
-    if path.len() > PATH_BYTES_MAX || !path.split('/').all(is_plain) {
-        let shown: String = path.chars().take(256).collect();
-        return Err(ReceiveError::Path(shown));
-    }
-    Ok(())
 }
 
 /// Removes what this transfer did not tell.

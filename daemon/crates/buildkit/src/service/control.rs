@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
+use gantry_build::HostNetwork;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
@@ -38,13 +39,17 @@ impl Control for Service {
         request: Request<SolveRequest>,
     ) -> Result<Response<SolveResponse>, Status> {
         let request = request.into_inner();
-        let exporters = read(&request)?;
+        let wanted = Wanted {
+            exporters: read(&request)?,
+            inline_cache: inline_cache(&request)?,
+            host_network: entitled(&request.entitlements)?,
+        };
         let session = self.session(&request.session).await?;
         let (registration, returned) = self.jobs.begin(&request.r#ref, session.clone())?;
         let solved = async {
             let attributes = asked(&request, returned).await?;
             match attributes {
-                Some(attributes) => self.build(&registration, attributes, exporters).await,
+                Some(attributes) => self.build(&registration, attributes, wanted).await,
                 None => Ok(Finished::new()),
             }
         };
@@ -130,6 +135,51 @@ impl Control for Service {
     }
 }
 
+/// What a client asks of a build beside the frontend's attributes.
+struct Wanted {
+    exporters: Vec<Exporter>,
+    inline_cache: bool,
+    host_network: HostNetwork,
+}
+
+/// Whether the cache goes into the image; other exports of it are refused.
+fn inline_cache(request: &SolveRequest) -> Result<bool, Status> {
+    let exports = request.cache.iter().flat_map(|cache| &cache.exports);
+    let mut is_inline = false;
+    for export in exports {
+        if export.r#type != "inline" {
+            let text = format!("cache export {:?} is not supported yet", export.r#type);
+            return Err(Status::unimplemented(text));
+        }
+        // How much goes in: a stage's own steps are all there is to tell either way.
+        if let Some((name, value)) = export.attrs.iter().find(|(name, _)| *name != "mode") {
+            let text = format!("the option {name}={value:?} of the cache export is not supported");
+            return Err(Status::unimplemented(text));
+        }
+        is_inline = true;
+    }
+    Ok(is_inline)
+}
+
+/// What the client allows (`--allow`), in BuildKit's words.
+fn entitled(names: &[String]) -> Result<HostNetwork, Status> {
+    let mut network = HostNetwork::Refused;
+    for name in names {
+        if name == "network.host" {
+            network = HostNetwork::Granted;
+            continue;
+        }
+        let plain = name.split_once('=').map_or(name.as_str(), |(kind, _)| kind);
+        return Err(match plain {
+            "security.insecure" | "device" => Status::unknown(format!(
+                "granting entitlement {plain} is not allowed by build daemon configuration"
+            )),
+            _ => Status::invalid_argument(format!("unknown entitlement {name}")),
+        });
+    }
+    Ok(network)
+}
+
 impl Service {
     async fn session(&self, name: &str) -> Result<Session, Status> {
         let found = self.sessions.get(name, PATIENCE).await;
@@ -140,14 +190,16 @@ impl Service {
         &self,
         registration: &Registration,
         attributes: Attributes,
-        exporters: Vec<Exporter>,
+        wanted: Wanted,
     ) -> Result<Finished, Status> {
         let entry = &registration.entry;
         let job = Job {
             host: self.host.clone(),
             session: entry.session.clone(),
             attributes,
-            exporters,
+            exporters: wanted.exporters,
+            inline_cache: wanted.inline_cache,
+            host_network: wanted.host_network,
             journal: entry.journal.clone(),
             cancel: entry.cancel.clone(),
             places: self.places.clone(),
@@ -168,12 +220,6 @@ fn read(request: &SolveRequest) -> Result<Vec<Exporter>, Status> {
     }
     if request.source_policy.is_some() {
         return Err(Status::unimplemented("source policies are not supported"));
-    }
-    if let Some(cache) = &request.cache
-        && let Some(export) = cache.exports.first()
-    {
-        let text = format!("cache export {:?} is not supported yet", export.r#type);
-        return Err(Status::unimplemented(text));
     }
     let invalid = |error: crate::build::ExporterError| Status::invalid_argument(error.to_string());
     if request.exporters.is_empty() && !request.exporter_deprecated.is_empty() {

@@ -50,6 +50,8 @@ impl LlbBridge for Service {
                 session: entry.session.clone(),
                 attributes,
                 exporters: Vec::new(),
+                inline_cache: false,
+                host_network: gantry_build::HostNetwork::Refused,
                 journal: entry.journal.clone(),
                 cancel: entry.cancel.clone(),
                 places: self.places.clone(),

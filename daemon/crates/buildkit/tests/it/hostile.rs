@@ -156,3 +156,35 @@ proptest! {
         prop_assert_eq!(fs::read(outside.join("file")).unwrap(), b"mine");
     }
 }
+
+#[test]
+fn contents_have_an_end() {
+    use gantry_buildkit::fsutil::{ReceiveError, Receiver};
+    let receive = |packets: Vec<Packet>| {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let file = fs::File::open(root.path()).expect("a directory");
+        let mut receiver = Receiver::new(file.into())
+            .expect("it can be read")
+            .limited_to(10);
+        let mut packets = packets.into_iter();
+        packets.try_for_each(|packet| receiver.take(packet, &mut |_| ()).map(drop))
+    };
+    let sized = |path: &str, size| {
+        told(Stat {
+            size,
+            ..stat(path, 0o644)
+        })
+    };
+    // Told beforehand, and by files that are longer than they were said to be.
+    let refused = receive(vec![sized("a", 6), sized("b", 6)]);
+    assert!(
+        matches!(refused, Err(ReceiveError::Contents(10))),
+        "{refused:?}"
+    );
+    let refused = receive(vec![sized("a", 6), data(0, b"123456789"), data(0, b"12")]);
+    assert!(
+        matches!(refused, Err(ReceiveError::Contents(10))),
+        "{refused:?}"
+    );
+    receive(vec![sized("a", 6), data(0, b"123456"), data(0, b"")]).expect("they fit");
+}

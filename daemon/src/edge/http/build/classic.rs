@@ -1,12 +1,16 @@
 //! `POST /build`: a tar in, a stream of the classic builder out, with the whole modern language.
 
 use std::collections::HashMap;
+use std::io::{BufWriter, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use gantry_build::{BuildError, Cancel, Client, Fault, LocalContext, NoKeys, Outcome};
+use gantry_build::{BuildError, Cancel, Client, Fault, LocalContext, Outcome, Request as Build};
+use gantry_engine_api::build::BuildEvent;
 use gantry_engine_api::progress::{ErrorDetail, ProgressMessage};
 use gantry_errors::{Classify, ErrorKind, chain};
 use gantry_ids::ImageId;
@@ -15,9 +19,11 @@ use gantry_registry::Credentials;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::context;
+use super::events::{Events, Pieces};
 use super::params::Asked;
+use super::secrets::Secrets;
 use super::stream::Classic;
+use super::{context, events};
 use crate::build::CredentialsOf;
 use crate::edge::http::blocking::{BodyReader, Progress, progress};
 use crate::edge::http::client::Client as Connection;
@@ -29,9 +35,8 @@ use crate::engine::Engine;
 /// Docker's own registry, as its clients call it and as references do.
 const DOCKER_HUB: (&str, &str) = ("https://index.docker.io/v1/", "docker.io");
 
-/// Said to those who ask for `--cache-from`, which never fails a build.
-const CACHE_FROM: &str =
-    "[Warning] --cache-from is not built yet in Gantry: only the engine's own cache is used\n";
+/// How much of the target's files goes into an event, bytes.
+const PIECE_BYTES: usize = 192 << 10;
 
 pub(super) async fn build(
     State(engine): State<Arc<Engine>>,
@@ -40,6 +45,7 @@ pub(super) async fn build(
     request: Request,
 ) -> ApiResult {
     let asked = Asked::read(&params)?;
+    let secrets = Arc::new(Secrets::read(request.headers())?);
     let registries = engine.builds.registries(credentials(request.headers()));
     let body = BodyReader::new(request.into_body());
     let cancel = Cancel::new();
@@ -64,24 +70,25 @@ pub(super) async fn build(
         context::unpack(directory.path(), body)?;
         let client = Client {
             context: Some(Arc::new(LocalContext::new(directory.path().to_owned()))),
-            keys: Arc::new(NoKeys),
+            keys: secrets,
             registry: Arc::new(registries),
         };
         let found = context::find(directory.path(), &asked.dockerfile)?;
         let request = asked.request(found.dockerfile, found.ignore);
-        if asked.wants_cache_from && !asked.is_quiet {
-            progress.tell(ProgressMessage::stream(CACHE_FROM));
-        }
         let _registered = engine.builds.register(&asked.id, &cancel);
-        let classic = Classic::new(progress, (asked.is_quiet, asked.removes));
         let solver = &engine.builds.solver;
+        if asked.wants_events {
+            let outcome = solver.build(&request, &client, &Events(progress), &cancel);
+            return match outcome {
+                Ok(outcome) => done(&engine, &asked, &outcome, progress),
+                Err(error) => Err(failed_events(&error, &request, progress)),
+            };
+        }
+        let classic = Classic::new(progress, (asked.is_quiet, asked.removes));
         let outcome = solver.build(&request, &client, &classic, &cancel);
         classic.finish();
         match outcome {
-            Ok(outcome) => {
-                done(&engine, &asked, &outcome, progress);
-                Ok(())
-            }
+            Ok(outcome) => done(&engine, &asked, &outcome, progress),
             Err(error) => failed(&error, progress),
         }
     })
@@ -98,9 +105,17 @@ impl Drop for AbortOnDrop {
 }
 
 /// Tells what was built, to the client and to whoever follows events.
-fn done(engine: &Engine, asked: &Asked, outcome: &Outcome, progress: &Progress) {
+fn done(
+    engine: &Engine,
+    asked: &Asked,
+    outcome: &Outcome,
+    progress: &Progress,
+) -> Result<(), ApiError> {
+    if let Some(files) = &outcome.files {
+        send(files, progress)?;
+    }
     let Some(id): Option<ImageId> = outcome.image else {
-        return;
+        return Ok(());
     };
     if let Some(image) = engine.images.get(&id) {
         for name in &asked.names {
@@ -111,9 +126,12 @@ fn done(engine: &Engine, asked: &Asked, outcome: &Outcome, progress: &Progress) 
         aux: Some(json!({ "ID": id.to_string() })),
         ..ProgressMessage::default()
     });
+    if asked.wants_events {
+        return Ok(());
+    }
     if asked.is_quiet {
         progress.tell(ProgressMessage::stream(format!("{id}\n")));
-        return;
+        return Ok(());
     }
     let built = format!("Successfully built {}\n", id.short());
     progress.tell(ProgressMessage::stream(built));
@@ -121,6 +139,26 @@ fn done(engine: &Engine, asked: &Asked, outcome: &Outcome, progress: &Progress) 
         let tagged = format!("Successfully tagged {}\n", name.familiar());
         progress.tell(ProgressMessage::stream(tagged));
     }
+    Ok(())
+}
+
+/// Sends the target's files as a tar, in events.
+fn send(files: &OwnedFd, progress: &Progress) -> Result<(), ApiError> {
+    let path = format!("/proc/self/fd/{}/.", files.as_raw_fd());
+    let mut pieces = BufWriter::with_capacity(PIECE_BYTES, Pieces(progress));
+    let sent = gantry_layer::write_diff(Path::new(&path), &mut pieces);
+    sent.map(drop)
+        .and_then(|()| pieces.flush())
+        .map_err(|error| ApiError::new(ErrorKind::Internal, format!("send the files: {error}")))
+}
+
+/// The end of a stream of events that failed: where, then why.
+fn failed_events(error: &BuildError, request: &Build, progress: &Progress) -> ApiError {
+    let text = error.excerpt(&request.dockerfile);
+    if !text.is_empty() {
+        progress.tell(events::message(&BuildEvent::Excerpt { text }));
+    }
+    ApiError::new(error.kind(), chain(error).to_string())
 }
 
 /// The end of a stream that failed, or the answer if nothing was told before.

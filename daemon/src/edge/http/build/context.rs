@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use gantry_build::Tree;
+use gantry_buildkit::fsutil::CONTENT_BYTES_MAX;
 use gantry_dockerfile::{FILE_MAX_BYTES, Source};
 
 use crate::container::archive::{UnpackOptions, unpack_into};
@@ -27,6 +28,7 @@ pub(super) fn unpack(directory: &Path, body: impl Read + Send) -> Result<(), Api
     let (_, mut tar) = gantry_layer::decompress(body).map_err(|error| invalid(&error))?;
     let options = UnpackOptions {
         owner: Some((0, 0)),
+        content_bytes_max: Some(CONTENT_BYTES_MAX),
         ..UnpackOptions::default()
     };
     unpack_into(directory, &mut tar, options).map_err(|error| invalid(&error))?;

@@ -4,7 +4,9 @@ mod buildkit;
 mod cache;
 mod classic;
 mod context;
+mod events;
 mod params;
+mod secrets;
 mod stream;
 
 use std::sync::Arc;

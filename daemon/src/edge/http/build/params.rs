@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use gantry_build::{Export, Limits, Pull, Request, Reuse, Ulimit};
+use gantry_build::{Export, Limits, NamedContext, Pull, Request, Reuse, Ulimit};
 use gantry_dockerfile::{Options, Platform, Source};
 use gantry_errors::chain;
 use gantry_ids::ImageRef;
@@ -14,9 +14,8 @@ use crate::edge::http::error::ApiError;
 use crate::edge::http::extract::Params;
 
 /// Parameters that change what is built and that this engine does not know.
-const REFUSED: [(&str, &str); 4] = [
+const REFUSED: [(&str, &str); 3] = [
     ("squash", "squashing an image's layers"),
-    ("outputs", "outputs of a build without BuildKit"),
     ("securityopt", "security options of a build"),
     ("isolation", "isolation of a build"),
 ];
@@ -30,8 +29,10 @@ pub(super) struct Asked {
     pub(super) is_quiet: bool,
     /// Whether the client is told of containers that are taken away.
     pub(super) removes: bool,
-    /// Whether the client named images whose layers may stand for steps.
-    pub(super) wants_cache_from: bool,
+    /// Whether the client is told events instead of the classic text.
+    pub(super) wants_events: bool,
+    /// Whether the client wants the target's files as a tar; it is told events then.
+    pub(super) wants_files: bool,
     /// What the client calls the build, to cancel it.
     pub(super) id: String,
     language: Options,
@@ -40,6 +41,8 @@ pub(super) struct Asked {
     limits: Limits,
     reuse: Reuse,
     pull: Pull,
+    contexts: BTreeMap<String, NamedContext>,
+    cache_from: Vec<String>,
 }
 
 impl Asked {
@@ -60,7 +63,7 @@ impl Asked {
             .collect();
         language.labels = json(params, "labels")?;
         language.target = Some(params.text("target").to_owned()).filter(|name| !name.is_empty());
-        let is_fresh = params.flag("nocache");
+        let wants_events = params.flag("events");
         Ok(Self {
             dockerfile: match params.text("dockerfile") {
                 "" => "Dockerfile".to_owned(),
@@ -69,13 +72,16 @@ impl Asked {
             names: names(params.all("t"))?,
             is_quiet: params.flag("q"),
             removes: params.flag_or("rm", true),
-            wants_cache_from: !json::<Vec<String>>(params, "cachefrom")?.is_empty(),
+            cache_from: json(params, "cachefrom")?,
+            wants_events,
+            wants_files: wants_files(params, wants_events)?,
             id: params.text("buildid").to_owned(),
             language,
             network: network(params.text("networkmode")),
             extra_hosts: params.all("extrahosts").to_vec(),
             limits: limits(params)?,
-            reuse: if is_fresh { Reuse::Nothing } else { Reuse::All },
+            reuse: reuse(params)?,
+            contexts: contexts(params)?,
             pull: if params.flag("pull") {
                 Pull::Always
             } else {
@@ -93,11 +99,48 @@ impl Asked {
         request.limits = self.limits.clone();
         request.reuse = self.reuse.clone();
         request.pull = self.pull;
-        request.exports = vec![Export::Image {
-            names: self.names.clone(),
-        }];
+        request.contexts.clone_from(&self.contexts);
+        request.cache_from.clone_from(&self.cache_from);
+        request.exports = if self.wants_files {
+            vec![Export::Files]
+        } else {
+            vec![Export::Image {
+                names: self.names.clone(),
+            }]
+        };
         request
     }
+}
+
+/// `outputs`: the target's files, which travel as events. Other outputs need BuildKit's doors.
+fn wants_files(params: &Params, wants_events: bool) -> Result<bool, ApiError> {
+    match params.text("outputs") {
+        "" | "[]" | "null" => Ok(false),
+        "tar" if wants_events => Ok(true),
+        _ => Err(ApiError::not_built("outputs of a build without BuildKit")),
+    }
+}
+
+/// `nocache`, and `nocachefilter` with the stages that are built anew.
+fn reuse(params: &Params) -> Result<Reuse, ApiError> {
+    let stages: Vec<String> = json(params, "nocachefilter")?;
+    Ok(match (params.flag("nocache"), stages.is_empty()) {
+        (true, _) => Reuse::Nothing,
+        (false, true) => Reuse::All,
+        (false, false) => Reuse::AllBut(stages),
+    })
+}
+
+/// `buildcontexts`: images that stand for names.
+fn contexts(params: &Params) -> Result<BTreeMap<String, NamedContext>, ApiError> {
+    let all: BTreeMap<String, String> = json(params, "buildcontexts")?;
+    let each = all.into_iter().map(|(name, place)| {
+        let image = place.strip_prefix("docker-image://").ok_or_else(|| {
+            ApiError::not_built("a named build context that is no image, without BuildKit")
+        })?;
+        Ok((name, NamedContext::Image(image.to_owned())))
+    });
+    each.collect()
 }
 
 /// The platform that builds.

@@ -3,13 +3,20 @@
 //! Stages that do not need each other are built at once, but a reader expects one instruction after
 //! the other: what comes early is put aside until its turn.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use gantry_build::{Event, Instruction, Progress as Told, Stream, What};
-use gantry_engine_api::progress::ProgressMessage;
+use gantry_build::{Ending, Event, Instruction, Progress as Told, Status, Stream, What};
+use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
+use gantry_ids::Digest;
 
 use crate::edge::http::blocking::Progress;
+
+/// What the solver calls the work of finding a base image.
+const METADATA: &str = "[internal] load metadata for ";
+
+/// What the solver calls the work of reading an image's cache.
+const IMPORT: &str = "importing cache manifest from ";
 
 /// Draws a build's events.
 pub(super) struct Classic<'a> {
@@ -28,6 +35,10 @@ struct State {
     total: usize,
     /// The program that runs, by instruction.
     programs: BTreeMap<usize, String>,
+    /// Pieces of work that fetch base images.
+    pulls: BTreeSet<Digest>,
+    /// Pieces of work that fetch caches: a failure of theirs is a warning.
+    imports: BTreeSet<Digest>,
 }
 
 impl<'a> Classic<'a> {
@@ -105,10 +116,46 @@ impl<'a> Classic<'a> {
     }
 }
 
+impl Classic<'_> {
+    /// How far a layer of a base image is, as `docker pull` is told.
+    fn pull(&self, status: &Status) {
+        if self.is_quiet || !self.lock().pulls.contains(&status.vertex) {
+            return;
+        }
+        let (text, detail) = match (status.current, status.total) {
+            (_, 0) => ("Pulling fs layer", ProgressDetail::default()),
+            (1, 1) => ("Pull complete", ProgressDetail::default()),
+            (current, total) => {
+                let count = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+                let (current, total) = (count(current), count(total));
+                ("Downloading", ProgressDetail { current, total })
+            }
+        };
+        let message = ProgressMessage::layer(status.id.clone(), text, detail);
+        self.progress.tell(message);
+    }
+}
+
 impl Told for Classic<'_> {
     fn tell(&self, event: Event) {
-        if let Event::Instruction(instruction) = event {
-            self.instruction(instruction);
+        match event {
+            Event::Instruction(instruction) => self.instruction(instruction),
+            Event::Vertex(vertex) if vertex.name.starts_with(METADATA) => {
+                self.lock().pulls.insert(vertex.digest);
+            }
+            Event::Vertex(vertex) if vertex.name.starts_with(IMPORT) => {
+                self.lock().imports.insert(vertex.digest);
+            }
+            Event::Ended {
+                vertex,
+                how: Ending::Failed(text),
+                ..
+            } if !self.is_quiet && self.lock().imports.contains(&vertex) => {
+                let text = format!("[Warning] {text}\n");
+                self.progress.tell(ProgressMessage::stream(text));
+            }
+            Event::Status(status) => self.pull(&status),
+            _ => {}
         }
     }
 }

@@ -94,6 +94,7 @@ pub(super) async fn put(
         keep_kinds: params.flag("noOverwriteDirNonDir"),
         own_root: false,
         owner,
+        content_bytes_max: None,
     };
     let body = BodyReader::new(request.into_body());
     blocking(move || {

@@ -1,0 +1,373 @@
+//! The flags of `gantry build`, docker's with their names, and the request they make.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use gantry_engine_api::build::SECRETS_HEADER_BYTES_MAX;
+use http::HeaderValue;
+use serde_json::{Value, json};
+
+use super::output::Output;
+use crate::client::Call;
+use crate::flags::{Bytes, SwapBytes, UlimitFlag, csv, extra_host, key_values};
+
+/// Build an image from a Dockerfile
+#[derive(Debug, clap::Args)]
+pub(crate) struct Build {
+    /// Add a line to /etc/hosts (host:ip)
+    #[arg(long, value_name = "list", value_parser = extra_host)]
+    add_host: Vec<String>,
+    /// Set a build argument (NAME=VALUE, or NAME to take it from the environment)
+    #[arg(long, value_name = "list")]
+    build_arg: Vec<String>,
+    /// Let a name stand for an image (NAME=docker-image://IMAGE)
+    #[arg(long, value_name = "list")]
+    build_context: Vec<String>,
+    /// Images whose layers may stand for steps
+    #[arg(long, value_name = "strings", value_delimiter = ',')]
+    cache_from: Vec<String>,
+    /// Set the control group above the build's
+    #[arg(long, value_name = "string")]
+    cgroup_parent: Option<String>,
+    /// Check the Dockerfile and build nothing
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Compress the context (it is not: the engine is near)
+    #[arg(long, hide = true)]
+    compress: bool,
+    /// Limit the CPU's CFS period (microseconds)
+    #[arg(long, value_name = "int")]
+    cpu_period: Option<i64>,
+    /// Limit the CPU's CFS quota (microseconds)
+    #[arg(long, value_name = "int")]
+    cpu_quota: Option<i64>,
+    /// CPU shares (relative weight)
+    #[arg(short, long, value_name = "int")]
+    cpu_shares: Option<i64>,
+    /// CPUs that RUN may use (0-3, 0,1)
+    #[arg(long, value_name = "string")]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes that RUN may use (0-3, 0,1)
+    #[arg(long, value_name = "string")]
+    cpuset_mems: Option<String>,
+    /// Skip image verification (it is not done)
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+    /// The Dockerfile (default PATH/Dockerfile; - for STDIN)
+    #[arg(short, long, value_name = "string")]
+    pub(super) file: Option<String>,
+    /// Remove what a failed step leaves (always done)
+    #[arg(long, hide = true)]
+    force_rm: bool,
+    /// Draw the stages and what they need instead of building: text or dot
+    #[arg(long, value_name = "form", num_args = 0..=1, default_missing_value = "text", require_equals = true)]
+    pub(super) graph: Option<String>,
+    /// Write the image's id to a file
+    #[arg(long, value_name = "string")]
+    pub(super) iidfile: Option<String>,
+    /// Isolation (Windows)
+    #[arg(long, value_name = "string", hide = true)]
+    isolation: Option<String>,
+    /// Set a label of the image
+    #[arg(long, value_name = "list")]
+    label: Vec<String>,
+    /// Keep the image in the engine (always done unless --output says otherwise)
+    #[arg(long)]
+    load: bool,
+    /// Memory limit of RUN
+    #[arg(short, long, value_name = "bytes")]
+    memory: Option<Bytes>,
+    /// Limit of memory and swap together: -1 for unlimited swap
+    #[arg(long, value_name = "bytes")]
+    memory_swap: Option<SwapBytes>,
+    /// The network of RUN
+    #[arg(long, value_name = "string", default_value = "default")]
+    network: String,
+    /// Use no result of earlier builds
+    #[arg(long)]
+    no_cache: bool,
+    /// Build these stages anew
+    #[arg(long, value_name = "strings", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// What becomes of the result (type=local|tar|docker,dest=PATH; PATH; - for a tar on STDOUT)
+    #[arg(short, long, value_name = "list")]
+    output: Vec<String>,
+    /// Build for this platform (linux/amd64)
+    #[arg(long, value_name = "string")]
+    pub(super) platform: Option<String>,
+    /// How progress is shown: auto, plain, tty, json, quiet
+    #[arg(long, value_name = "string", default_value = "auto")]
+    pub(super) progress: String,
+    /// Ask for base images at their registries although they are here
+    #[arg(long)]
+    pull: bool,
+    /// Push the image by its names
+    #[arg(long)]
+    pub(super) push: bool,
+    /// Print the image's id alone
+    #[arg(short, long)]
+    quiet: bool,
+    /// Tell of steps' containers as they go (always done)
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    rm: Option<bool>,
+    /// Let RUN --mount=type=secret see a secret (id=NAME[,src=FILE|env=VARIABLE])
+    #[arg(long, value_name = "list")]
+    secret: Vec<String>,
+    /// Security options
+    #[arg(long, value_name = "strings", value_delimiter = ',')]
+    security_opt: Vec<String>,
+    /// Size of /dev/shm
+    #[arg(long, value_name = "bytes")]
+    shm_size: Option<Bytes>,
+    /// Squash the image's layers
+    #[arg(long, hide = true)]
+    squash: bool,
+    /// Let RUN --mount=type=ssh reach an agent
+    #[arg(long, value_name = "list", hide = true)]
+    ssh: Vec<String>,
+    /// Name the image (NAME[:TAG])
+    #[arg(short, long, value_name = "list")]
+    pub(super) tag: Vec<String>,
+    /// Build up to this stage
+    #[arg(long, value_name = "string")]
+    target: Option<String>,
+    /// Limit what a process may use (nofile=1024:2048)
+    #[arg(long, value_name = "ulimit")]
+    ulimit: Vec<UlimitFlag>,
+    #[arg(value_name = "PATH")]
+    pub(super) args: Vec<String>,
+}
+
+impl Build {
+    /// Refuses what is not built, by name.
+    pub(super) fn refuse(&self) -> Result<()> {
+        if !matches!(
+            self.progress.as_str(),
+            "auto" | "plain" | "tty" | "json" | "rawjson" | "quiet"
+        ) {
+            bail!("invalid progress mode {}", self.progress);
+        }
+        if !self.ssh.is_empty() {
+            bail!("--ssh is not built yet: docker buildx build has it");
+        }
+        if self.squash {
+            bail!("--squash is not built yet");
+        }
+        if self
+            .platform
+            .as_deref()
+            .is_some_and(|text| text.contains(','))
+        {
+            bail!("multi-platform builds are not built yet");
+        }
+        if self.push && self.tag.is_empty() {
+            bail!("tag is needed when pushing to registry");
+        }
+        for tag in &self.tag {
+            if tag.parse::<gantry_ids::ImageRef>().is_err() {
+                bail!(
+                    "invalid argument \"{tag}\" for \"-t, --tag\" flag: invalid reference format"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet || self.progress == "quiet"
+    }
+
+    /// Whether something is asked for that other engines would pass over.
+    pub(super) fn needs_gantry(&self) -> bool {
+        !self.secret.is_empty()
+            || !self.build_context.is_empty()
+            || !self.no_cache_filter.is_empty()
+    }
+
+    /// What becomes of the result; at most one thing beside the image.
+    pub(super) fn outputs(&self) -> Result<Vec<Output>> {
+        if self.output.len() > 1 {
+            bail!("multiple outputs are not built yet");
+        }
+        self.output.iter().map(|text| Output::parse(text)).collect()
+    }
+
+    /// `--build-arg`; a name without a value that is not set here is none.
+    pub(super) fn arguments(&self) -> BTreeMap<String, Option<String>> {
+        let pairs = self
+            .build_arg
+            .iter()
+            .map(|pair| match pair.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (pair.clone(), std::env::var(pair).ok()),
+            });
+        pairs.collect()
+    }
+
+    /// The language's options, for questions that are answered here.
+    pub(super) fn language(&self) -> Result<gantry_dockerfile::Options> {
+        use gantry_dockerfile::Platform;
+        let machine = gantry_ids::Platform::of_this_machine();
+        let host = Platform::new(&machine.os, &machine.architecture, &machine.variant).normalized();
+        let mut options = gantry_dockerfile::Options::new(host.clone());
+        if let Some(text) = &self.platform {
+            options.target_platform = Platform::parse(text, &host).map_err(anyhow::Error::msg)?;
+        }
+        let given = self.arguments().into_iter();
+        options.build_args = given
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect();
+        options.labels = key_values(&self.label).into_iter().collect();
+        options.target.clone_from(&self.target);
+        Ok(options)
+    }
+
+    /// The parameters of the call.
+    pub(super) fn query<'a>(&self, call: Call<'a>) -> Result<Call<'a>> {
+        let number = |number: Option<i64>| number.filter(|n| *n != 0).map(|n| n.to_string());
+        let labels: BTreeMap<String, String> = key_values(&self.label).into_iter().collect();
+        let contexts = self.contexts()?;
+        let some = |value: Value| {
+            let is_empty = value.as_array().is_some_and(Vec::is_empty)
+                || value.as_object().is_some_and(serde_json::Map::is_empty);
+            (!is_empty).then(|| value.to_string())
+        };
+        let ulimits = self
+            .ulimit
+            .iter()
+            .map(|UlimitFlag(one)| json!({ "Name": one.name, "Hard": one.hard, "Soft": one.soft }));
+        let mut call = call
+            .maybe("buildargs", some(json!(self.arguments())))
+            .maybe("labels", some(json!(labels)))
+            .maybe("cachefrom", some(json!(self.cache_from)))
+            .maybe("nocachefilter", some(json!(self.no_cache_filter)))
+            .maybe("buildcontexts", some(json!(contexts)))
+            .maybe("ulimits", some(ulimits.collect()))
+            .maybe("securityopt", some(json!(self.security_opt)))
+            .maybe("cgroupparent", self.cgroup_parent.as_ref())
+            .maybe("cpuperiod", number(self.cpu_period))
+            .maybe("cpuquota", number(self.cpu_quota))
+            .maybe("cpushares", number(self.cpu_shares))
+            .maybe("cpusetcpus", self.cpuset_cpus.as_ref())
+            .maybe("cpusetmems", self.cpuset_mems.as_ref())
+            .maybe("isolation", self.isolation.as_ref())
+            .maybe("memory", number(self.memory.map(|size| size.0)))
+            .maybe("memswap", number(self.memory_swap.map(|size| size.0)))
+            .maybe("shmsize", number(self.shm_size.map(|size| size.0)))
+            .maybe("platform", self.platform.as_ref())
+            .maybe("target", self.target.as_ref())
+            .query("networkmode", self.network.as_str())
+            .query("rm", "1")
+            .flag("nocache", self.no_cache)
+            .flag("pull", self.pull);
+        for tag in &self.tag {
+            call = call.query("t", tag.as_str());
+        }
+        for host in &self.add_host {
+            call = call.query("extrahosts", host.as_str());
+        }
+        Ok(call)
+    }
+
+    fn contexts(&self) -> Result<BTreeMap<&str, &str>> {
+        let each = self.build_context.iter().map(|text| {
+            let split = text.split_once('=');
+            let (name, place) = split.with_context(|| format!("invalid context value: {text}, expected key=value"))?;
+            if !place.starts_with("docker-image://") {
+                bail!("--build-context {name}: only docker-image:// is built yet; docker buildx build has the others");
+            }
+            Ok((name, place))
+        });
+        each.collect()
+    }
+
+    /// The header with all secrets, if there are any.
+    pub(super) fn secrets(&self) -> Result<Option<HeaderValue>> {
+        if self.secret.is_empty() {
+            return Ok(None);
+        }
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for text in &self.secret {
+            let (id, bytes) = secret(text)?;
+            all.insert(id, STANDARD.encode(bytes));
+        }
+        let header = STANDARD.encode(serde_json::to_vec(&all)?);
+        if header.len() > SECRETS_HEADER_BYTES_MAX {
+            bail!(
+                "the secrets are too long: {SECRETS_HEADER_BYTES_MAX} bytes are taken once they are encoded twice"
+            );
+        }
+        let mut header = HeaderValue::try_from(header)?;
+        header.set_sensitive(true);
+        Ok(Some(header))
+    }
+}
+
+/// `id=NAME[,src=FILE|env=VARIABLE][,type=file|env]`; without a place it is a variable of that name, or
+/// a file.
+fn secret(text: &str) -> Result<(String, Vec<u8>)> {
+    let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
+    for field in csv(text)? {
+        let split = field.split_once('=');
+        let (key, value) =
+            split.with_context(|| format!("invalid field '{field}' must be a key=value pair"))?;
+        match key.to_ascii_lowercase().as_str() {
+            "id" => id = Some(value.to_owned()),
+            "source" | "src" => file = Some(value.to_owned()),
+            "env" => variable = Some(value.to_owned()),
+            "type" if matches!(value, "file" | "env") => kind = Some(value.to_owned()),
+            "type" => bail!("unsupported secret type {value:?}"),
+            _ => bail!("unexpected key '{key}' in '{field}'"),
+        }
+    }
+    let name = id.or_else(|| file.clone()).or_else(|| variable.clone());
+    let id = name.with_context(|| format!("invalid secret {text}: it has no id"))?;
+    if kind.as_deref() == Some("env") && variable.is_none() {
+        variable = file.take().or_else(|| Some(id.clone()));
+    }
+    if variable.is_none() && file.is_none() && std::env::var_os(&id).is_some() {
+        variable = Some(id.clone());
+    }
+    let bytes = match variable {
+        Some(variable) => std::env::var(&variable)
+            .with_context(|| format!("secret {id}: the variable {variable}"))?
+            .into_bytes(),
+        None => {
+            let path = file.unwrap_or_else(|| id.clone());
+            fs::read(&path).with_context(|| format!("secret {id}: open {path}"))?
+        }
+    };
+    Ok((id, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_come_from_files_and_variables() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "hidden").unwrap();
+        let path = file.path().display();
+        let (id, bytes) = secret(&format!("id=token,src={path}")).unwrap();
+        assert_eq!((id.as_str(), bytes.as_slice()), ("token", &b"hidden"[..]));
+        let home = std::env::var("PATH").unwrap().into_bytes();
+        assert_eq!(secret("id=PATH").unwrap().1, home);
+        assert_eq!(
+            secret("id=x,env=PATH").unwrap(),
+            ("x".to_owned(), home.clone())
+        );
+        assert_eq!(secret("type=env,id=PATH").unwrap().1, home);
+        for (text, said) in [
+            ("token", "invalid field 'token' must be a key=value pair"),
+            ("id=a,colour=red", "unexpected key 'colour' in 'colour=red'"),
+            ("id=a,type=tape", "unsupported secret type \"tape\""),
+        ] {
+            assert_eq!(secret(text).unwrap_err().to_string(), said);
+        }
+        assert!(secret("id=a,src=/nowhere/at/all").is_err());
+    }
+}
