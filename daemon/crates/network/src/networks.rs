@@ -123,6 +123,16 @@ impl Networks {
         Ok(self.describe(&state, network))
     }
 
+    /// The identifier of a network, named as for [`Self::inspect`].
+    pub fn id(&self, network: &str) -> Result<NetworkId, NetworkError> {
+        Ok(self.state().find(network)?.record.id.clone())
+    }
+
+    /// The driver of a network, named as for [`Self::inspect`].
+    pub fn driver(&self, network: &str) -> Result<String, NetworkError> {
+        Ok(self.state().find(network)?.record.driver.clone())
+    }
+
     /// Makes a network namespace with its loopback up, kept by a bind mount. Takes about a
     /// millisecond; the first thing to do for a container. Makes it anew if the container had one.
     pub fn create_sandbox(&self, container: &ContainerId) -> Result<Sandbox, NetworkError> {
@@ -170,6 +180,22 @@ impl Networks {
             .map(|c| c.endpoints.as_slice())
             .unwrap_or_default();
         held.iter().map(|h| h.endpoint.clone()).collect()
+    }
+
+    /// Reads a container's endpoints in their place, in the order they were made. The books are held
+    /// meanwhile: `read` asks the networks for nothing else.
+    pub fn with_endpoints<T>(
+        &self,
+        container: &ContainerId,
+        read: impl FnOnce(&[&Endpoint]) -> T,
+    ) -> T {
+        let state = self.state();
+        let held = state.containers.get(container).into_iter();
+        let endpoints: Vec<&Endpoint> = held
+            .flat_map(|c| &c.endpoints)
+            .map(|h| &h.endpoint)
+            .collect();
+        read(&endpoints)
     }
 
     /// The container has a new name, for `network inspect`. No error if it has nothing.
