@@ -319,8 +319,39 @@ pub(crate) fn told(error: &RuntimeError) -> &str {
     text.strip_suffix(": unknown").unwrap_or(text)
 }
 
-/// Files, accounts, devices, the root file system's mounts, the network namespace.
+/// Files, accounts, devices, the root file system's mounts; beside them the network namespace.
 fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
+    std::thread::scope(|scope| {
+        let sandbox = scope.spawn(|| sandbox(parts, record));
+        let prepared = prepare_files(parts, record);
+        let sandbox = match sandbox.join() {
+            Ok(sandbox) => sandbox,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let prepared = prepared?;
+        Ok(Prepared {
+            sandbox: sandbox?,
+            ..prepared
+        })
+    })
+}
+
+/// The container's own network namespace, where it has one.
+fn sandbox(parts: &Parts, record: &Record) -> Result<Option<String>, ContainerError> {
+    match mode(&record.host.network_mode) {
+        Mode::Host | Mode::Container(_) => Ok(None),
+        Mode::Default | Mode::Word(_) => {
+            for name in record.endpoints.keys() {
+                parts.networks.id(name).map_err(ContainerError::Connect)?;
+            }
+            let sandbox = parts.networks.create_sandbox(&record.id)?;
+            Ok(Some(sandbox.path.display().to_string()))
+        }
+    }
+}
+
+/// All but the network namespace.
+fn prepare_files(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
     for mount in &record.mounts {
         match &mount.source {
             Source::Bind { path, create, .. } => bind_source(Path::new(path), *create)?,
@@ -336,22 +367,11 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
             .adopt_rootfs(&record.id, record.chain.as_ref(), &parts.rw(&record.id))?;
     let (passwd, group) = super::accounts::read(parts, record, &rootfs.upper)?;
     let devices = devices::grant(&record.host).map_err(spec::SpecError::from)?;
-    let network = mode(&record.host.network_mode);
-    let files = (!matches!(network, Mode::Container(_))).then(|| {
+    let own = !matches!(mode(&record.host.network_mode), Mode::Container(_));
+    let files = own.then(|| {
         let files = Files::beneath(&parts.dir(&record.id));
         files.write_first(record, parts).map(|()| files)
     });
-    let sandbox = match network {
-        Mode::Host | Mode::Container(_) => None,
-        Mode::Default | Mode::Word(_) => {
-            for name in record.endpoints.keys() {
-                let found = parts.networks.inspect(name);
-                found.map_err(ContainerError::Connect)?;
-            }
-            let sandbox = parts.networks.create_sandbox(&record.id)?;
-            Some(sandbox.path.display().to_string())
-        }
-    };
     Ok(Prepared {
         files: files.transpose()?,
         shm: super::shm::provide(parts, record)?,
@@ -359,6 +379,6 @@ fn prepare(parts: &Parts, record: &Record) -> Result<Prepared, ContainerError> {
         group,
         devices,
         rootfs,
-        sandbox,
+        sandbox: None,
     })
 }
