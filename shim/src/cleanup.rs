@@ -15,7 +15,7 @@ use crate::bootstrap::socket_path;
 use crate::exits::{Exit, Exits};
 use crate::reaper::Reaper;
 use crate::rootfs;
-use crate::runtime::Runtime;
+use crate::runtime::{Program, Runtime};
 
 const VERSION: u32 = 1;
 
@@ -46,7 +46,7 @@ struct Record {
 pub(crate) fn keep(runtime: &Runtime) -> io::Result<()> {
     let record = Record {
         v: VERSION,
-        binary: runtime.binary.clone(),
+        binary: runtime.program.path().to_owned(),
         root: runtime.root.clone(),
         systemd_cgroup: runtime.systemd_cgroup,
     };
@@ -60,7 +60,7 @@ fn recall(bundle: &Path, id: &str) -> Option<Runtime> {
     let record: Record =
         serde_json::from_slice(&std::fs::read(bundle.join("shim.json")).ok()?).ok()?;
     (record.v == VERSION).then(|| Runtime {
-        binary: record.binary,
+        program: Program::new(record.binary),
         root: record.root,
         bundle: bundle.to_owned(),
         systemd_cgroup: record.systemd_cgroup,

@@ -5,6 +5,7 @@
 //! The runtime's own words about a failure are the last line of level `error` in its log.
 
 mod child;
+mod program;
 mod report;
 
 use std::ffi::{OsStr, OsString};
@@ -24,6 +25,7 @@ use crate::reaper::Reaper;
 use crate::stdio::ChildEnds;
 
 use child::{Io, collect, spawn};
+pub(crate) use program::Program;
 
 /// Verbs that build something may run hooks and wait for a slow disk.
 const BUILD_DEADLINE: Duration = Duration::from_secs(120);
@@ -73,7 +75,7 @@ impl Classify for RuntimeError {
 /// One container's runtime.
 #[derive(Debug, Clone)]
 pub(crate) struct Runtime {
-    pub(crate) binary: PathBuf,
+    pub(crate) program: Program,
     /// The runtime's `--root`, the namespace included.
     pub(crate) root: PathBuf,
     pub(crate) bundle: PathBuf,
@@ -193,6 +195,13 @@ impl Runtime {
         result.map(drop).map_err(gone)
     }
 
+    /// Whether `kill` of one running process is a plain signal, which needs no runtime to be run: so it
+    /// is with our own. Another may mean more by it, as one that keeps a container in a machine of its
+    /// own does.
+    pub(crate) fn kills_by_signal(&self) -> bool {
+        self.program.is_own()
+    }
+
     /// `delete`.
     pub(crate) async fn delete(&self, reaper: &Arc<Reaper>) -> Result<(), RuntimeError> {
         self.simple(reaper, "delete", &[]).await.map_err(gone)
@@ -252,7 +261,7 @@ impl Runtime {
         let log_start = std::fs::metadata(&log).map_or(0, |meta| meta.len());
         let spawn_error = |source| RuntimeError::Spawn {
             verb,
-            binary: self.binary.clone(),
+            binary: self.program.path().to_owned(),
             source,
         };
         let expectation = reaper.expect();
@@ -293,7 +302,10 @@ impl Runtime {
     }
 
     fn command(&self, log: &Path, verb: &str, arguments: &[&OsStr]) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match verb {
+            "create" | "exec" => self.program.command_that_enters(),
+            _ => self.program.command(),
+        };
         command.arg("--root").arg(&self.root).arg("--log").arg(log);
         command.args(["--log-format", "json"]);
         if self.systemd_cgroup {
@@ -353,9 +365,11 @@ fn gone(error: RuntimeError) -> RuntimeError {
     }
 }
 
+/// The runtime that is asked for by no name.
+const DEFAULT: &str = "runc-lite";
+
 /// Finds the runtime: a path as it is, a name in `PATH`, none beside our own executable.
 pub(crate) fn find_binary(name: &str) -> PathBuf {
-    const DEFAULT: &str = "runc-lite";
     if name.contains('/') {
         return PathBuf::from(name);
     }
@@ -366,10 +380,7 @@ pub(crate) fn find_binary(name: &str) -> PathBuf {
             .find(|file| file.is_file())
     };
     if name.is_empty() {
-        let beside = std::env::current_exe()
-            .ok()
-            .map(|own| own.with_file_name(DEFAULT));
-        return beside
+        return program::own()
             .filter(|file| file.is_file())
             .or_else(|| in_path(DEFAULT))
             .unwrap_or_else(|| PathBuf::from(DEFAULT));

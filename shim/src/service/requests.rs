@@ -11,7 +11,7 @@ use gantry_proto::convert::{any, time};
 use rustix::process::Pid;
 
 use crate::rootfs::Mount;
-use crate::runtime::{Runtime, find_binary};
+use crate::runtime::{Program, Runtime, find_binary};
 use crate::stdio::Owner;
 use crate::task::{NewContainer, NewExec, Process, State, StdioNames, Task, TaskError, number};
 
@@ -46,7 +46,7 @@ pub(super) fn container(
     });
     Ok(NewContainer {
         runtime: Runtime {
-            binary: find_binary(&options.binary_name),
+            program: Program::new(find_binary(&options.binary_name)),
             root: PathBuf::from(root).join(namespace),
             bundle: task.bundle.clone(),
             systemd_cgroup: options.systemd_cgroup,

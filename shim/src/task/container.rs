@@ -16,6 +16,7 @@ use rustix::process::Pid;
 
 use super::error::TaskError;
 use super::follow::{follow, follow_oom};
+use super::held::HeldMounts;
 use super::process::{Process, State, StdioNames};
 use super::{NewContainer, Task};
 use crate::cleanup;
@@ -35,6 +36,7 @@ pub(crate) struct Container {
     pub(crate) cgroup: Option<Cgroup>,
     pub(super) owner: Owner,
     pub(super) oom: OomCount,
+    pub(super) mounts: HeldMounts,
     execs: Mutex<HashMap<String, Arc<Process>>>,
     root: PathBuf,
 }
@@ -119,6 +121,7 @@ async fn create_process(
             .ok(),
         owner: new.owner,
         oom: OomCount::default(),
+        mounts: HeldMounts::of(pid),
         execs: Mutex::default(),
         root,
     });
@@ -279,8 +282,16 @@ impl Container {
 
     /// Sends a signal to the container's process, or to all of its processes.
     pub(crate) async fn kill(&self, task: &Task, signal: u32, all: bool) -> Result<(), TaskError> {
-        if !all && !self.init.state().is_alive() {
+        let state = self.init.state();
+        if !all && !state.is_alive() {
             return Err(TaskError::Finished);
+        }
+        if let State::Running { pid } = state
+            && !all
+            && self.runtime.kills_by_signal()
+            && ends_with_its_first(pid)
+        {
+            return super::exec::signal(pid, signal);
         }
         Ok(self.runtime.kill(&task.reaper, signal, all).await?)
     }
@@ -330,6 +341,7 @@ impl Container {
         }
         let _ = failpoint("shim.delete.runtime");
         let unmounting = trace::phase("unmount rootfs");
+        self.mounts.gone().await;
         rootfs::unmount_all(&self.root);
         drop(unmounting);
         let _ = failpoint("shim.delete.unmounted");
@@ -342,6 +354,14 @@ impl Container {
         task.events.publish(topic::TASK_DELETE, &event);
         Ok((pid, exit))
     }
+}
+
+/// Whether the kernel ends all of a container's processes with the first one, which is so in a pid
+/// namespace of its own; elsewhere a kill has to find them.
+fn ends_with_its_first(pid: Pid) -> bool {
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let theirs = namespace(&pid.as_raw_nonzero().to_string());
+    theirs.is_some() && theirs != namespace("self")
 }
 
 pub(super) fn deleted(task: &Task, exec_id: &str, pid: Option<Pid>, exit: Exit) -> TaskDelete {

@@ -178,7 +178,7 @@ impl Container {
 }
 
 /// Signals a child that has not been reaped, so that the pid is still its own.
-fn signal(pid: Pid, number: u32) -> Result<(), TaskError> {
+pub(super) fn signal(pid: Pid, number: u32) -> Result<(), TaskError> {
     let signal = i32::try_from(number).map_err(|_| TaskError::Signal(number))?;
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())
         .map_err(|errno| TaskError::Kill(errno.into()))?;

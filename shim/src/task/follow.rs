@@ -66,6 +66,9 @@ pub(super) fn follow(
         let _ = failpoint("shim.exit.told");
         drop(announcing);
         process.announce_end(exit);
+        if is_init {
+            container.mounts.let_go();
+        }
     });
 }
 

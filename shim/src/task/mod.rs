@@ -5,6 +5,7 @@ mod container;
 mod error;
 mod exec;
 mod follow;
+mod held;
 mod process;
 
 use std::path::PathBuf;
