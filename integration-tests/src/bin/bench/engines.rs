@@ -7,12 +7,11 @@ use integration_tests::http::Http;
 use integration_tests::image::BUSYBOX;
 use integration_tests::{Client, Engine, Kind, eventually};
 
-use crate::figure::{Contender, Figure, Pace, Target, interleaved};
+use crate::figure::{Contender, Figure, Pace, REST, Target, interleaved};
 
-/// An engine that has answered goes on: what it takes down is not to be another's time.
 const PACE: Pace = Pace {
     runs: 15,
-    rest: Duration::from_millis(250),
+    rest: REST,
 };
 
 /// The same work on both engines.

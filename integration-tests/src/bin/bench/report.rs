@@ -65,7 +65,7 @@ fn preface() -> String {
         .unwrap_or_default();
     format!(
         "Written by `cargo xtask bench` at commit {}. Medians; contenders interleaved in a shuffled\n\
-         order, with a rest of 60 ms (engines 250) before each run. Machine: {} processors{model}, kernel {}.\n\n\
+         order, with a rest of 60 ms before each run. Machine: {} processors{model}, kernel {}.\n\n\
          Peers: {}; {}; {}; {}.\n",
         output("git", &["rev-parse", "--short", "HEAD"]),
         std::thread::available_parallelism().map_or(0, usize::from),
