@@ -264,7 +264,7 @@ fn what_is_saved_is_read_by_skopeo() {
 /// How often a pull is cut, and how much of the image may be fetched again.
 const CUTS: usize = 20;
 const AGAIN_PERCENT: u64 = 5;
-const NOISE_BYTES: u64 = 96 << 20;
+const NOISE_BYTES: u64 = 64 << 20;
 
 /// A pull whose engine is killed again and again fetches hardly a byte twice.
 #[test]
@@ -296,7 +296,7 @@ fn a_pull_that_is_cut_goes_on_where_it_was() {
     docker.run(&["rmi", "-f", &direct, BUSYBOX]).ok();
     let log = engine.dir().join("slow.log");
     let script = include_str!("registry_ways/slow.py");
-    let words = ["5020", &log.to_string_lossy(), "5000", "12000000"];
+    let words = ["5020", &log.to_string_lossy(), "5000", "8000000"];
     let line = Beside::python(&engine, script, &words);
     let name = "127.0.0.1:5020/noise:1";
     let mut chance = Chance::from_environment();

@@ -189,7 +189,8 @@ fn filled() -> Engine {
     docker.run(&[&run[..], &["sh", "-c", script]].concat()).ok();
     let step = "dd if=/dev/urandom of=/y bs=1M count=5";
     let dockerfile = format!("FROM {BUSYBOX}\nRUN {step}\n");
-    let mut build = docker.command(&["build", "-q", "-"]);
+    let stock = engine.stock_docker();
+    let mut build = stock.command(&["build", "-q", "-"]);
     let built = feed(build.env("DOCKER_BUILDKIT", "0"), dockerfile.as_bytes());
     docker.run(&["rmi", built.trim()]).ok();
     engine

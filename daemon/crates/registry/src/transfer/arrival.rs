@@ -111,17 +111,19 @@ impl Keeper {
 }
 
 impl io::Read for Arriving {
-    /// What is there; waits where nothing is and more may come.
+    /// What is there; waits where nothing is and more may come. What was cut off is not read on: it ends
+    /// nowhere.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut progress = self.shared.lock();
-        while progress.length <= self.at {
+        loop {
             match progress.ended {
-                Some(Ok(())) => return Ok(0),
                 Some(Err(io::ErrorKind::ConnectionAborted)) => {
                     let cut = "the download was cut off";
                     return Err(io::Error::new(io::ErrorKind::ConnectionAborted, cut));
                 }
                 Some(Err(kind)) => return Err(kind.into()),
+                Some(Ok(())) | None if progress.length > self.at => break,
+                Some(Ok(())) => return Ok(0),
                 None => {
                     let waited = self.shared.grown.wait(progress);
                     progress = waited.unwrap_or_else(PoisonError::into_inner);
