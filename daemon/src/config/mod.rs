@@ -185,6 +185,8 @@ pub struct NetworkOptions {
     pub ip_masq: bool,
     /// `--iptables`.
     pub firewall: bool,
+    /// `--host-firewall`.
+    pub host_firewall: bool,
     /// `--ip`.
     pub default_binding: Option<IpAddr>,
     /// `--dns`.

@@ -43,6 +43,7 @@ pub(super) fn network(values: &Values) -> Result<NetworkOptions, ConfigError> {
         ip_forward: values.switch("ip-forward", true),
         ip_masq: values.switch("ip-masq", true),
         firewall: values.switch("iptables", true),
+        host_firewall: values.switch("host-firewall", false),
         default_binding: parsed(values, "ip")?,
         dns: addresses("dns")?,
         dns_options: values.list("dns-opt"),

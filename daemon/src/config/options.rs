@@ -119,6 +119,7 @@ pub const OPTIONS: &[Opt] = &[
     opt("fixed-cidr-v6", "fixed-cidr-v6", Text, H, "IPv6 range of addresses on the default bridge"),
     short('G', opt("group", "group", Text, H, "Group of the unix socket (default docker)")),
     short('H', opt("host", "hosts", List, H, "Where to listen: unix://PATH, tcp://HOST:PORT, fd://")),
+    opt("host-firewall", "host-firewall", Bool, H, "Let published ports obey the host's own input rules (Gantry's own)"),
     opt("host-gateway-ip", "host-gateway-ips", List, H, "What \"host-gateway\" in --add-host stands for"),
     opt("http-proxy", "http-proxy", Text, H, "HTTP proxy for registries"),
     opt("https-proxy", "https-proxy", Text, H, "HTTPS proxy for registries"),

@@ -218,6 +218,7 @@ fn network_config(config: &Config, engine: &EngineId) -> NetworkConfig {
     network.ip_forward = options.ip_forward;
     network.ip_masq = options.ip_masq;
     network.firewall = options.firewall;
+    network.host_firewall = options.host_firewall;
     network.default_binding = options.default_binding.unwrap_or(network.default_binding);
     network.dns = DnsConfig {
         servers: options.dns.clone(),

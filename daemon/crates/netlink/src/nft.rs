@@ -7,7 +7,9 @@
 mod batch;
 mod chain;
 mod changes;
+mod condition;
 mod expression;
+mod foreign;
 mod list;
 mod set;
 
@@ -17,5 +19,6 @@ pub use changes::Changes;
 pub use expression::{
     Comparison, CtKey, Expression, FibResult, MetaKey, PayloadBase, Register, Verdict,
 };
+pub use foreign::{ForeignRule, chain_exists, rules};
 pub use list::{ForeignChain, chains, table_exists};
 pub use set::{Data, DataType, Element, Set, Value};

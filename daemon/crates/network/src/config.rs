@@ -101,6 +101,8 @@ pub struct NetworkConfig {
     pub ip_masq: bool,
     /// `--iptables`: keep firewall and NAT rules (here: nftables). Off means no published ports.
     pub firewall: bool,
+    /// `--host-firewall`: do published ports obey the host's own rules for what comes in?
+    pub host_firewall: bool,
     /// `--ip`: host address for published ports that name none.
     pub default_binding: IpAddr,
     /// Name resolution defaults.
@@ -131,6 +133,7 @@ impl NetworkConfig {
             ip_forward: true,
             ip_masq: true,
             firewall: true,
+            host_firewall: false,
             default_binding: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             dns: DnsConfig::default(),
         }

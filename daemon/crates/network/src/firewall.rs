@@ -18,6 +18,7 @@ use crate::names;
 use crate::store::Family;
 
 mod chains;
+mod host_rules;
 mod published;
 pub(crate) mod redirect;
 mod terms;
@@ -43,6 +44,15 @@ const OUTBOUND: &str = "outbound";
 const PUBLISH: &str = "publish";
 
 const REGISTER: Register = Register(0);
+
+/// To whom ports are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// To whoever reaches the host.
+    ToEverybody,
+    /// To whom the host's own rules let in.
+    AsTheHostAllows,
+}
 
 /// What the firewall has to know of one family of a bridge network.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,12 +93,14 @@ fn nft_family(family: Family) -> nft::Family {
 /// The tables of both families, in place of what is there; that of IPv6 only while a network has it.
 pub(crate) fn table(
     engine: EngineId,
+    manner: Manner,
     networks: &[NetworkRules],
     published: &[Publication],
 ) -> Batch {
-    let mut batch = table_of(engine, Family::V4, networks, published);
+    let table_of = |family| table_of((engine, family), manner, networks, published);
+    let mut batch = table_of(Family::V4);
     if networks.iter().any(|n| n.family() == Family::V6) {
-        batch.join(table_of(engine, Family::V6, networks, published));
+        batch.join(table_of(Family::V6));
     } else if bridge::kernel_has_ipv6() {
         let mut none = Batch::new(nft::Family::Ipv6, &names::table(engine));
         none.add_table().delete_table();
@@ -98,17 +110,20 @@ pub(crate) fn table(
 }
 
 fn table_of(
-    engine: EngineId,
-    family: Family,
+    (engine, family): (EngineId, Family),
+    manner: Manner,
     networks: &[NetworkRules],
     published: &[Publication],
 ) -> Batch {
     let mut batch = Batch::new(nft_family(family), &names::table(engine));
     batch.add_table().delete_table().add_table();
     add_maps(&mut batch, family);
-    add_base_chains(&mut batch, family);
+    add_base_chains(&mut batch, family, manner);
     for network in networks.iter().filter(|n| n.family() == family) {
         add_network(&mut batch, network);
+        if manner == Manner::AsTheHostAllows {
+            host_rules::add_network(&mut batch, network);
+        }
     }
     published::add(&mut batch, family, published);
     batch
@@ -170,7 +185,7 @@ fn address_type(family: Family) -> DataType {
     }
 }
 
-fn add_base_chains(batch: &mut Batch, family: Family) {
+fn add_base_chains(batch: &mut Batch, family: Family, manner: Manner) {
     let filter = |hook, priority| BaseChain::Filter { hook, priority };
     let nat = |hook, priority| BaseChain::Nat { hook, priority };
     batch
@@ -210,8 +225,13 @@ fn add_base_chains(batch: &mut Batch, family: Family) {
         batch.add_rule("output_nat", &returns(&destination_in(loopback(family))));
         batch.add_rule("output_nat", &returns(&source_in(link_local())));
     }
-    for chain in ["prerouting_nat", "output_nat"] {
-        batch.add_rule(chain, &with(&destination_is_local(), jump(PUBLISH)));
+    let publish = with(&destination_is_local(), jump(PUBLISH));
+    batch.add_rule("output_nat", &publish);
+    match manner {
+        Manner::ToEverybody => {
+            batch.add_rule("prerouting_nat", &publish);
+        }
+        Manner::AsTheHostAllows => host_rules::add(batch, family),
     }
     for rule in published::rules(family) {
         batch.add_rule(PUBLISH, &rule);

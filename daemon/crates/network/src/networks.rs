@@ -33,6 +33,7 @@ mod default_route;
 mod defaults;
 mod define;
 mod describe;
+mod hooks;
 mod lease;
 mod links;
 mod live_ports;
@@ -277,9 +278,17 @@ impl Networks {
         let mut socket = lock(&self.netfilter);
         let batch = {
             let state = self.state();
-            firewall::table(self.config.engine, &state.rules(), &state.publications())
+            let published = state.publications();
+            let manner = match self.config.host_firewall {
+                true => firewall::Manner::AsTheHostAllows,
+                false => firewall::Manner::ToEverybody,
+            };
+            firewall::table(self.config.engine, manner, &state.rules(), &published)
         };
-        batch.commit(&mut socket).map_err(NetworkError::Firewall)
+        batch.commit(&mut socket).map_err(NetworkError::Firewall)?;
+        drop(socket);
+        self.settle_hooks();
+        Ok(())
     }
 }
 

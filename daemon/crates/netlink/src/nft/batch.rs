@@ -2,6 +2,7 @@
 
 use super::chain::BaseChain;
 use super::expression::Expression;
+use super::foreign::tagged;
 use super::set::{Element, Set};
 use crate::attribute::Attributes;
 use crate::error::Error;
@@ -27,6 +28,9 @@ const NFTA_CHAIN_TABLE: u16 = 1;
 const NFTA_CHAIN_NAME: u16 = 3;
 const NFTA_RULE_TABLE: u16 = 1;
 const NFTA_RULE_CHAIN: u16 = 2;
+const NFTA_RULE_HANDLE: u16 = 3;
+const NFTA_RULE_POSITION: u16 = 6;
+const NFTA_RULE_USERDATA: u16 = 7;
 const NFTA_RULE_EXPRESSIONS: u16 = 4;
 const NFTA_LIST_ELEM: u16 = 1;
 const NFTA_ELEMENTS_TABLE: u16 = 1;
@@ -176,6 +180,43 @@ impl Batch {
                     });
             },
         );
+        self
+    }
+
+    /// Puts a rule with a comment into somebody's chain: before a rule, or behind all.
+    pub fn put_tagged_rule(
+        &mut self,
+        chain: &str,
+        before: Option<u64>,
+        tag: &str,
+        expressions: &[Expression],
+    ) -> &mut Self {
+        let order = if before.is_some() { 0 } else { APPEND };
+        let what = format!("add rule {tag:?} to chain {chain}");
+        self.push(NEW_RULE, CREATE | order, what, |a, table| {
+            a.string(NFTA_RULE_TABLE, table)
+                .string(NFTA_RULE_CHAIN, chain)
+                .nest(NFTA_RULE_EXPRESSIONS, |list| {
+                    for expression in expressions {
+                        list.nest(NFTA_LIST_ELEM, |e| expression.encode(e));
+                    }
+                });
+            if let Some(handle) = before {
+                a.bytes(NFTA_RULE_POSITION, &handle.to_be_bytes());
+            }
+            a.bytes(NFTA_RULE_USERDATA, &tagged(tag));
+        });
+        self
+    }
+
+    /// Takes a rule away.
+    pub fn delete_rule(&mut self, chain: &str, handle: u64) -> &mut Self {
+        let what = format!("delete rule {handle} of chain {chain}");
+        self.push(DELETE_RULE, 0, what, |a, table| {
+            a.string(NFTA_RULE_TABLE, table)
+                .string(NFTA_RULE_CHAIN, chain)
+                .bytes(NFTA_RULE_HANDLE, &handle.to_be_bytes());
+        });
         self
     }
 

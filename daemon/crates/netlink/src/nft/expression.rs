@@ -13,6 +13,8 @@ const NFTA_VERDICT_CHAIN: u16 = 2;
 const VERDICT_REGISTER: u32 = 0;
 /// `NFT_REG32_00`.
 const FIRST_REGISTER: u32 = 8;
+/// `NFT_DYNSET_OP_UPDATE`: adds, or begins an element's time anew.
+const DYNSET_UPDATE: u32 = 1;
 const NFT_NAT_SNAT: u32 = 0;
 const NFT_NAT_DNAT: u32 = 1;
 
@@ -201,6 +203,21 @@ pub enum Expression {
         /// First register of the data.
         to: Register,
     },
+    /// Goes on only with a key that is in the set.
+    IsIn {
+        /// Set.
+        set: String,
+        /// First register of the key.
+        key: Register,
+    },
+    /// Puts a key into a dynamic set, for as long as the set's elements stay; ends the rule where the set is
+    /// full.
+    Note {
+        /// Set.
+        set: String,
+        /// First register of the key.
+        key: Register,
+    },
     /// Looks a key up in a verdict map and obeys.
     LookupVerdict {
         /// Map.
@@ -231,55 +248,6 @@ pub enum Expression {
 }
 
 impl Expression {
-    /// The input interface is this one.
-    #[must_use]
-    pub fn input_is(name: &str) -> [Self; 2] {
-        Self::interface(MetaKey::InputInterface, Comparison::Equal, name)
-    }
-
-    /// The input interface is not this one.
-    #[must_use]
-    pub fn input_is_not(name: &str) -> [Self; 2] {
-        Self::interface(MetaKey::InputInterface, Comparison::NotEqual, name)
-    }
-
-    /// The output interface is not this one.
-    #[must_use]
-    pub fn output_is_not(name: &str) -> [Self; 2] {
-        Self::interface(MetaKey::OutputInterface, Comparison::NotEqual, name)
-    }
-
-    fn interface(key: MetaKey, how: Comparison, name: &str) -> [Self; 2] {
-        let register = Register(0);
-        let value = super::set::interface_name(name).to_vec();
-        [
-            Self::Meta { key, to: register },
-            Self::Compare {
-                register,
-                how,
-                value,
-            },
-        ]
-    }
-
-    /// One of these bits of the connection is set.
-    #[must_use]
-    pub fn ct_has(key: CtKey, bits: u32) -> [Self; 3] {
-        let register = Register(0);
-        [
-            Self::Ct { key, to: register },
-            Self::Mask {
-                register,
-                mask: bits,
-            },
-            Self::Compare {
-                register,
-                how: Comparison::NotEqual,
-                value: vec![0; 4],
-            },
-        ]
-    }
-
     pub(super) fn encode(&self, expression: &mut Attributes) {
         expression
             .string(NFTA_EXPR_NAME, self.name())
@@ -294,7 +262,8 @@ impl Expression {
             Self::Fib { .. } => "fib",
             Self::Mask { .. } | Self::MaskBytes { .. } => "bitwise",
             Self::Compare { .. } => "cmp",
-            Self::Lookup { .. } | Self::LookupVerdict { .. } => "lookup",
+            Self::Lookup { .. } | Self::IsIn { .. } | Self::LookupVerdict { .. } => "lookup",
+            Self::Note { .. } => "dynset",
             Self::DestinationNat { .. } | Self::SourceNat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Value { .. } | Self::Decide(_) => "immediate",
@@ -347,6 +316,14 @@ impl Expression {
                 data.string(1, map)
                     .be32(2, key.number())
                     .be32(3, to.number());
+            }
+            Self::IsIn { set, key } => {
+                data.string(1, set).be32(2, key.number());
+            }
+            Self::Note { set, key } => {
+                data.string(1, set)
+                    .be32(3, DYNSET_UPDATE)
+                    .be32(4, key.number());
             }
             Self::LookupVerdict { map, key } => {
                 data.string(1, map)

@@ -13,6 +13,8 @@ const NFTA_SET_KEY_LEN: u16 = 5;
 const NFTA_SET_DATA_TYPE: u16 = 6;
 const NFTA_SET_DATA_LEN: u16 = 7;
 const NFTA_SET_DESC: u16 = 9;
+const NFTA_SET_TIMEOUT: u16 = 11;
+const NFTA_SET_DESC_SIZE: u16 = 1;
 const NFTA_SET_ID: u16 = 10;
 const NFTA_SET_USERDATA: u16 = 13;
 const NFTA_SET_DESC_CONCAT: u16 = 2;
@@ -27,9 +29,14 @@ const INTERVAL_END: u32 = 1;
 
 const FLAG_INTERVAL: u32 = 0x4;
 const FLAG_MAP: u32 = 0x8;
+const FLAG_TIMEOUT: u32 = 0x10;
+/// `NFT_SET_EVAL`.
+const FLAG_DYNAMIC: u32 = 0x20;
 const FLAG_CONCAT: u32 = 0x80;
 /// `NFT_DATA_VERDICT`.
 const VERDICT_DATA: u32 = 0xffff_ff00;
+/// More elements than this are not noted: whoever floods a host takes no more of its memory.
+const NOTED_MAX: u32 = 65536;
 /// Bits per type in the type number of a concatenation; only `nft` reads it, to print elements.
 const CONCAT_BITS: u32 = 6;
 
@@ -102,6 +109,11 @@ pub enum Data<'a> {
     Fields(&'a [DataType]),
     /// A verdict.
     Verdict,
+    /// Nothing: a set that rules put elements into, which stay for this many milliseconds.
+    Noted {
+        /// How long.
+        timeout_ms: u64,
+    },
 }
 
 /// Type number and length of a field or a concatenation of fields.
@@ -121,30 +133,44 @@ impl Set<'_> {
     pub(super) fn encode(&self, table: &str, id: u32, set: &mut Attributes) {
         let (key_type, key_length) = shape(self.key);
         let concatenated = self.key.len() > 1;
-        let mut flags = FLAG_MAP;
+        let mut flags = match self.data {
+            Data::Fields(_) | Data::Verdict => FLAG_MAP,
+            Data::Noted { .. } => FLAG_TIMEOUT | FLAG_DYNAMIC,
+        };
         if self.interval {
             flags |= FLAG_INTERVAL;
         }
         if concatenated {
             flags |= FLAG_CONCAT;
         }
-        let (data_type, data_length) = match self.data {
-            Data::Fields(fields) => shape(fields),
-            Data::Verdict => (VERDICT_DATA, 0),
-        };
         set.string(NFTA_SET_TABLE, table)
             .string(NFTA_SET_NAME, self.name)
             .be32(NFTA_SET_FLAGS, flags)
             .be32(NFTA_SET_KEY_TYPE, key_type)
             .be32(NFTA_SET_KEY_LEN, key_length)
-            .be32(NFTA_SET_DATA_TYPE, data_type)
-            .be32(NFTA_SET_DATA_LEN, data_length)
             .be32(NFTA_SET_ID, id);
+        match self.data {
+            Data::Fields(fields) => {
+                let (data_type, data_length) = shape(fields);
+                set.be32(NFTA_SET_DATA_TYPE, data_type)
+                    .be32(NFTA_SET_DATA_LEN, data_length);
+            }
+            Data::Verdict => {
+                set.be32(NFTA_SET_DATA_TYPE, VERDICT_DATA)
+                    .be32(NFTA_SET_DATA_LEN, 0);
+            }
+            Data::Noted { timeout_ms } => {
+                set.bytes(NFTA_SET_TIMEOUT, &timeout_ms.to_be_bytes());
+            }
+        }
         if self.key == [DataType::Interface] {
             set.bytes(NFTA_SET_USERDATA, &HOST_ORDER_KEY);
         }
         if concatenated {
             set.nest(NFTA_SET_DESC, |d| {
+                if let Data::Noted { .. } = self.data {
+                    d.be32(NFTA_SET_DESC_SIZE, NOTED_MAX);
+                }
                 d.nest(NFTA_SET_DESC_CONCAT, |c| {
                     for field in self.key {
                         c.nest(NFTA_LIST_ELEM, |f| {

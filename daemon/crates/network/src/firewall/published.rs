@@ -256,7 +256,7 @@ pub(super) fn add_maps(batch: &mut Batch, family: Family) {
 }
 
 /// Registers that an address takes.
-fn width(family: Family) -> u8 {
+pub(super) fn width(family: Family) -> u8 {
     match family {
         Family::V4 => 1,
         Family::V6 => 4,
@@ -264,7 +264,7 @@ fn width(family: Family) -> u8 {
 }
 
 /// Loads protocol and destination port into two registers.
-fn load_port(first: u8) -> [Expression; 2] {
+pub(super) fn load_port(first: u8) -> [Expression; 2] {
     [
         Expression::Meta {
             key: MetaKey::TransportProtocol,
@@ -283,6 +283,15 @@ fn load_port(first: u8) -> [Expression; 2] {
 pub(super) fn look_up_open(family: Family) -> Vec<Expression> {
     let [protocol, port] = load_port(width(family));
     vec![destination(family), protocol, port, verdict_of(OPEN)]
+}
+
+/// For each map: goes on only with what is published in it.
+pub(super) fn is_published(family: Family) -> [Vec<Expression>; 4] {
+    rules(family).map(|mut rule| {
+        // All but the change of the destination.
+        rule.pop();
+        rule
+    })
 }
 
 /// The look-ups: the key in the first registers, the target from the ninth on.

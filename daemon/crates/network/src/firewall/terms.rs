@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use gantry_netlink::nft::{
-    Comparison, CtKey, Expression, FibResult, MetaKey, PayloadBase, Verdict,
+    Comparison, CtKey, Expression, FibResult, MetaKey, PayloadBase, Register, Verdict,
 };
 use ipnet::IpNet;
 
@@ -93,6 +93,10 @@ pub(super) fn destination(family: Family) -> Expression {
 }
 
 pub(super) fn address_at(family: Family, offset: u32) -> Expression {
+    address_at_register(family, offset, REGISTER)
+}
+
+pub(super) fn address_at_register(family: Family, offset: u32, to: Register) -> Expression {
     Expression::Payload {
         base: PayloadBase::Network,
         offset,
@@ -100,7 +104,7 @@ pub(super) fn address_at(family: Family, offset: u32) -> Expression {
             Family::V4 => 4,
             Family::V6 => 16,
         },
-        to: REGISTER,
+        to,
     }
 }
 

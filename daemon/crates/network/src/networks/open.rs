@@ -7,7 +7,7 @@ use gantry_netlink::nft::{self, Family, Hook, Policy};
 use gantry_netlink::{Protocol, Socket, route};
 
 use super::settle::network_of;
-use super::{Attached, Held, Networks, State, defaults, lock};
+use super::{Attached, Held, Networks, State, defaults, hooks, lock};
 use crate::bridge;
 use crate::config::NetworkConfig;
 use crate::endpoint::Endpoint;
@@ -200,6 +200,9 @@ fn kernel_settings(
     Ok(warnings)
 }
 
+/// Its forward chain takes published ports, and rejects what it knows no zone for.
+const FIREWALLD: &str = "firewalld rejects what containers send to other networks, of all networks whose bridges are in no zone that forwards: `firewall-cmd --permanent --zone=trusted --add-interface=BRIDGE` and a reload let one through; published ports are reached";
+
 /// Chains of others that drop forwarded packets by policy: an accept of ours does not undo that.
 pub(super) fn foreign_drops(
     socket: &mut Socket,
@@ -213,10 +216,13 @@ pub(super) fn foreign_drops(
     ] {
         let chains = nft::chains(socket, family).map_err(NetworkError::Firewall)?;
         for chain in chains {
-            if chain.is_at(Hook::Forward)
-                && chain.policy == Policy::Drop
-                && chain.table != own_table
-            {
+            if !chain.is_at(Hook::Forward) || chain.table == own_table {
+                continue;
+            }
+            if chain.table == "firewalld" && chain.name == "filter_FORWARD" {
+                warnings.push(FIREWALLD.to_owned());
+            }
+            if chain.policy == Policy::Drop && !hooks::has_hook(socket, family, &chain.table) {
                 warnings.push(format!(
                     "chain {} of nftables table {word} {} drops forwarded packets by policy: containers reach the outside, and are reached through published ports, only as far as its rules allow",
                     chain.name, chain.table

@@ -79,6 +79,7 @@ impl Networks {
             };
             nft::table_exists(&mut lock(&self.netfilter), family, &table)
         };
+        self.settle_hooks();
         for family in wanted {
             if !there(family).map_err(NetworkError::Firewall)? {
                 self.rebuild_firewall()?;

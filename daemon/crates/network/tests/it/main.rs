@@ -5,6 +5,7 @@
 mod configuration;
 mod defined;
 mod firewall;
+mod host_rules;
 mod lab;
 mod lifecycle;
 mod live_ports;
