@@ -1,3 +1,5 @@
+use gantry_errors::{Classify, ErrorKind};
+
 use super::*;
 
 fn volumes(root: &Path) -> Volumes {

@@ -312,23 +312,13 @@ impl Expression {
                 data.be32(1, register.number()).be32(2, *how as u32);
                 value(data, 3, bytes);
             }
-            Self::Lookup { map, key, to } => {
-                data.string(1, map)
-                    .be32(2, key.number())
-                    .be32(3, to.number());
-            }
-            Self::IsIn { set, key } => {
-                data.string(1, set).be32(2, key.number());
-            }
+            Self::Lookup { map, key, to } => look_up(data, map, *key, Some(to.number())),
+            Self::IsIn { set, key } => look_up(data, set, *key, None),
+            Self::LookupVerdict { map, key } => look_up(data, map, *key, Some(VERDICT_REGISTER)),
             Self::Note { set, key } => {
                 data.string(1, set)
                     .be32(3, DYNSET_UPDATE)
                     .be32(4, key.number());
-            }
-            Self::LookupVerdict { map, key } => {
-                data.string(1, map)
-                    .be32(2, key.number())
-                    .be32(3, VERDICT_REGISTER);
             }
             Self::DestinationNat {
                 family,
@@ -344,6 +334,14 @@ impl Expression {
                     .nest(2, |d| verdict.encode(d));
             }
         }
+    }
+}
+
+/// `to`: the register that gets what the set holds beside the key.
+fn look_up(data: &mut Attributes, set: &str, key: Register, to: Option<u32>) {
+    data.string(1, set).be32(2, key.number());
+    if let Some(to) = to {
+        data.be32(3, to);
     }
 }
 
