@@ -2,6 +2,7 @@
 
 use std::fs::DirEntry;
 use std::path::Path;
+use std::sync::Arc;
 
 use gantry_engine_api::{
     container::ContainerSummary,
@@ -11,14 +12,14 @@ use gantry_ids::ImageId;
 use gantry_image::ContainerUse;
 use gantry_layer::disk_bytes;
 
-use super::{list::summarize, registry::Containers, state::Life};
+use super::{model::Record, registry::Containers, state::Life, summary::Summaries};
 use crate::census::{Census, Counts};
 
 impl Census for Containers {
     fn counts(&self) -> Counts {
         let mut counts = Counts::default();
-        for handle in self.handles() {
-            let life = &handle.record().life;
+        for record in self.records() {
+            let life = &record.life;
             if life.counts_as_running() {
                 counts.running += 1;
             } else {
@@ -34,8 +35,8 @@ impl Census for Containers {
     }
 
     fn disk_usage(&self) -> Vec<ContainerSummary> {
-        let measure = |handle: super::registry::Handle| {
-            let record = handle.record();
+        let mut summaries = Summaries::new(&self.parts);
+        let measure = |record: Arc<Record>| {
             let dir = self.parts.dir(&record.id);
             let image = self.parts.images.get(&record.image);
             let image = image.map_or(0, |image| image.size_bytes);
@@ -44,10 +45,10 @@ impl Census for Containers {
                 size_rw: signed(taken),
                 size_root_fs: signed(taken.saturating_add(image)),
                 size_log: Some(signed(log_bytes(&dir, &format!("{}-json.log", record.id)))),
-                ..summarize(&self.parts, &record)
+                ..summaries.of(&record)
             }
         };
-        self.handles().into_iter().map(measure).collect()
+        self.records().into_iter().map(measure).collect()
     }
 
     fn volumes_usage(&self) -> Vec<Volume> {

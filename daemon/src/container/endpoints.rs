@@ -24,7 +24,7 @@ impl Containers {
     /// Names and ids of networks that a container is to join, running or not.
     #[must_use]
     pub fn networks_in_use(&self) -> BTreeSet<String> {
-        let records = self.handles().into_iter().map(|handle| handle.record());
+        let records = self.records().into_iter();
         records
             .filter(|record| record.life.counts_as_running())
             .flat_map(|record| record.endpoints.keys().cloned().collect::<Vec<_>>())

@@ -1,6 +1,6 @@
 //! `inspect`: a record and what the networks know of it, in the API's shape.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{net::Ipv4Addr, path::Path, sync::Arc};
 
 use gantry_engine_api::{
     List, Map,
@@ -34,7 +34,7 @@ impl Containers {
         let handle = self.find(reference)?;
         let mut inspect = describe(&self.parts, &handle);
         if size {
-            let (rw, total) = self.sizes(&handle).await?;
+            let (rw, total) = self.sizes(handle.record()).await?;
             inspect.size_rw = Some(rw);
             inspect.size_root_fs = Some(total);
         }
@@ -45,8 +45,8 @@ impl Containers {
     ///
     /// # Errors
     /// The directories cannot be walked.
-    pub async fn sizes(&self, handle: &Handle) -> Result<(i64, i64), ContainerError> {
-        let (parts, record) = (self.parts.clone(), handle.record());
+    pub async fn sizes(&self, record: Arc<Record>) -> Result<(i64, i64), ContainerError> {
+        let parts = self.parts.clone();
         super::create::blocking(move || {
             let rw = parts.images.upper_bytes(&parts.rw(&record.id))?;
             let image = parts
@@ -153,19 +153,15 @@ fn graph_driver(parts: &Parts, record: &Record) -> GraphDriver {
 }
 
 /// What inspect tells of networks.
-pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSettings {
-    let running = record.life.has_process();
-    let endpoints = if running {
-        parts.networks.endpoints(&record.id)
-    } else {
-        Vec::new()
-    };
-    let sandbox = running
+fn network_settings(parts: &Parts, record: &Record) -> NetworkSettings {
+    let sandbox = record
+        .life
+        .has_process()
         .then(|| parts.networks.sandbox(&record.id))
         .flatten();
-    let networks = networks(parts, record, &endpoints);
+    let networks = networks(parts, record);
     let mut settings = NetworkSettings {
-        ports: ports(parts, record, &endpoints),
+        ports: ports(parts, record),
         ..NetworkSettings::default()
     };
     if let Some(sandbox) = sandbox {
@@ -188,31 +184,52 @@ pub(super) fn network_settings(parts: &Parts, record: &Record) -> NetworkSetting
     settings
 }
 
-/// What was asked for, with what there is now.
-fn networks(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> Map<EndpointSettings> {
+/// The container's networks: what was asked for, with what there is now.
+pub(super) fn networks(parts: &Parts, record: &Record) -> Map<EndpointSettings> {
     if let Mode::Container(_) = mode(&record.host.network_mode) {
         return Map::default();
     }
-    let all = record.endpoints.iter().map(|(name, settings)| {
-        let endpoint = endpoints.iter().find(|e| e.network_name == *name);
-        (
-            name.clone(),
-            described(parts, record, (name, settings), endpoint),
-        )
+    let mut without = Vec::new();
+    let mut all: Map<_> = with_endpoints(parts, record, |endpoints| {
+        let all = record.endpoints.iter().map(|(name, settings)| {
+            let endpoint = endpoints.iter().find(|e| e.network_name == *name);
+            if endpoint.is_none() {
+                without.push(name);
+            }
+            let settings = described(record, (name, settings), endpoint.copied());
+            (name.clone(), settings)
+        });
+        all.collect()
     });
-    let all: Map<_> = all.collect();
-    if all.is_empty() { Map::empty() } else { all }
+    if all.is_empty() {
+        return Map::empty();
+    }
+    if record.last.started.is_some() {
+        for name in without {
+            if let (Some(settings), Ok(id)) = (all.get_mut(name), parts.networks.id(name)) {
+                settings.network_id = id.to_string();
+            }
+        }
+    }
+    all
+}
+
+/// Reads the endpoints that a running container has. The networks' books are held meanwhile.
+fn with_endpoints<T>(parts: &Parts, record: &Record, read: impl FnOnce(&[&Endpoint]) -> T) -> T {
+    if record.life.has_process() {
+        parts.networks.with_endpoints(&record.id, read)
+    } else {
+        read(&[])
+    }
 }
 
 fn described(
-    parts: &Parts,
     record: &Record,
     (name, settings): (&str, &EndpointSettings),
     endpoint: Option<&Endpoint>,
 ) -> EndpointSettings {
     let mut settings = settings.clone();
     let address = |ip: Option<Ipv4Addr>| ip.map(|ip| ip.to_string()).unwrap_or_default();
-    let started = record.last.started.is_some();
     if let Some(endpoint) = endpoint {
         settings.network_id = endpoint.network.to_string();
         settings.endpoint_id = endpoint.id.to_string();
@@ -226,27 +243,28 @@ fn described(
         settings.global_ipv6_address = endpoint.ip6.map(|ip| ip.to_string()).unwrap_or_default();
         settings.global_ipv6_prefix_len = endpoint.prefix6;
         settings.mac_address = endpoint.mac.map(|mac| mac.to_string()).unwrap_or_default();
-    } else if let Ok(network) = parts.networks.inspect(name)
-        && started
-    {
-        settings.network_id = network.id.to_string();
     }
-    if started && !gantry_network::is_builtin(name) {
+    if record.last.started.is_some() && !gantry_network::is_builtin(name) {
         settings.dns_names = endpoints::names(record, &settings).into();
     }
     settings
 }
 
 /// Published ports with their host side; exposed ones without.
-fn ports(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> PortMap {
+pub(super) fn ports(parts: &Parts, record: &Record) -> PortMap {
     let mut map = PortMap::default();
     if !record.life.has_process() {
-        return Map::from(std::collections::BTreeMap::new());
+        return Map::empty();
     }
     for (port, _) in record.config.exposed_ports.iter() {
         map.insert(port.clone(), List::default());
     }
-    let published = endpoints.iter();
+    // Copied: the networks are asked again for each port.
+    let publishing: Vec<Endpoint> = with_endpoints(parts, record, |endpoints| {
+        let publishing = endpoints.iter().filter(|e| !e.ports.is_empty());
+        publishing.map(|e| Endpoint::clone(e)).collect()
+    });
+    let published = publishing.iter();
     let published = published.flat_map(|e| e.ports.iter().map(move |port| (e, port)));
     for (endpoint, port) in published {
         let key = format!("{}/{}", port.container_port, port.protocol);
@@ -260,9 +278,5 @@ fn ports(parts: &Parts, record: &Record, endpoints: &[Endpoint]) -> PortMap {
             reach: parts.networks.reach(endpoint, port).as_str().to_owned(),
         });
     }
-    if map.is_empty() {
-        Map::from(std::collections::BTreeMap::new())
-    } else {
-        map
-    }
+    if map.is_empty() { Map::empty() } else { map }
 }

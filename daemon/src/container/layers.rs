@@ -20,7 +20,7 @@ impl Containers {
             }
             false
         };
-        let records = self.handles().into_iter().map(|handle| handle.record());
+        let records = self.records().into_iter();
         records
             .filter(|record| record.life.counts_as_running() && stands(record.chain))
             .map(|record| record.name.to_string())
@@ -41,7 +41,7 @@ impl Containers {
             }
             None
         };
-        let records = self.handles().into_iter().map(|handle| handle.record());
+        let records = self.records().into_iter();
         records
             .filter_map(|record| Some((record.name.to_string(), missing(record.chain)?)))
             .collect()

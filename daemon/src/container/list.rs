@@ -2,22 +2,11 @@
 
 use std::sync::Arc;
 
-use gantry_engine_api::{
-    Filters, List,
-    container::{ContainerSummary, SummaryHostConfig, SummaryNetworkSettings},
-    filters::FilterError,
-    port::PortSummary,
-};
+use gantry_engine_api::{Filters, container::ContainerSummary, filters::FilterError};
 use jiff::Timestamp;
 use regex_lite::Regex;
 
-use super::{
-    error::ContainerError,
-    inspect::network_settings,
-    model::Record,
-    registry::{Containers, Handle, Parts},
-    state::Life,
-};
+use super::{error::ContainerError, model::Record, registry::Containers, summary::Summaries};
 
 /// The filters `ps` knows.
 const FILTERS: [&str; 16] = [
@@ -51,14 +40,16 @@ pub struct ListOptions {
 }
 
 impl Containers {
-    /// Containers, the newest first.
+    /// Tells `each` of the containers, the newest first. One at a time, so that a long list is never
+    /// held as a whole.
     ///
     /// # Errors
     /// A filter that cannot be used.
     pub async fn list(
         &self,
         options: ListOptions,
-    ) -> Result<Vec<ContainerSummary>, ContainerError> {
+        mut each: impl FnMut(&ContainerSummary) + Send,
+    ) -> Result<(), ContainerError> {
         let filters = &options.filters;
         let invalid = |error: FilterError| ContainerError::Invalid(error.to_string());
         filters.only(&FILTERS).map_err(invalid)?;
@@ -71,33 +62,27 @@ impl Containers {
             || filters.contains("since");
         let before = self.moment(filters, "before")?;
         let since = self.moment(filters, "since")?;
-        let mut found: Vec<(Handle, Arc<Record>)> = self
-            .handles()
+        let mut found: Vec<Arc<Record>> = self
+            .records()
             .into_iter()
-            .map(|handle| {
-                let record = handle.record();
-                (handle, record)
-            })
-            .filter(|(_, record)| all || record.life.counts_as_running())
-            .filter(|(_, record)| before.is_none_or(|before| record.created < before))
-            .filter(|(_, record)| since.is_none_or(|since| record.created > since))
-            .filter(|(_, record)| self.matches(record, filters))
+            .filter(|record| all || record.life.counts_as_running())
+            .filter(|record| before.is_none_or(|before| record.created < before))
+            .filter(|record| since.is_none_or(|since| record.created > since))
+            .filter(|record| self.matches(record, filters))
             .collect();
-        found.sort_by_key(|(_, record)| std::cmp::Reverse(record.created));
+        found.sort_by_key(|record| std::cmp::Reverse(record.created));
         if options.limit > 0 {
             found.truncate(options.limit);
         }
-        let mut summaries = Vec::with_capacity(found.len());
-        for (handle, record) in found {
-            let mut summary = summarize(&self.parts, &record);
+        let mut summaries = Summaries::new(&self.parts);
+        for record in found {
+            let mut summary = summaries.of(&record);
             if options.size {
-                let (rw, total) = self.sizes(&handle).await?;
-                summary.size_rw = rw;
-                summary.size_root_fs = total;
+                (summary.size_rw, summary.size_root_fs) = self.sizes(record).await?;
             }
-            summaries.push(summary);
+            each(&summary);
         }
-        Ok(summaries)
+        Ok(())
     }
 
     fn check_values(&self, filters: &Filters) -> Result<(), ContainerError> {
@@ -205,151 +190,4 @@ fn exposes(record: &Record, port: &str) -> bool {
         .config
         .exposed_ports
         .contains_key(&with_protocol(port))
-}
-
-/// One line of the list.
-pub(super) fn summarize(parts: &Parts, record: &Record) -> ContainerSummary {
-    let settings = network_settings(parts, record);
-    let mut ports: Vec<PortSummary> = Vec::new();
-    for (port, bindings) in settings.ports.iter() {
-        let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
-        let private_port = number.parse().unwrap_or(0);
-        let protocol = protocol.to_owned();
-        if bindings.is_empty() {
-            ports.push(PortSummary {
-                private_port,
-                protocol: protocol.clone(),
-                ..Default::default()
-            });
-        }
-        ports.extend(bindings.iter().map(|binding| PortSummary {
-            ip: binding.host_ip.clone(),
-            private_port,
-            public_port: binding.host_port.parse().unwrap_or(0),
-            protocol: protocol.clone(),
-            reach: binding.reach.clone(),
-        }));
-    }
-    ports.sort();
-    let image_is_known = parts
-        .images
-        .find(&record.config.image)
-        .is_ok_and(|image| image.id == record.image);
-    let annotations = record.host.annotations.clone();
-    ContainerSummary {
-        id: record.id.to_string(),
-        names: List::from(vec![record.name.with_slash()]),
-        image: if image_is_known {
-            record.config.image.clone()
-        } else {
-            record.image.to_string()
-        },
-        image_id: record.image.to_string(),
-        command: command(record),
-        created: record.created.as_second(),
-        ports: ports.into(),
-        labels: if record.config.labels.is_nil() {
-            std::collections::BTreeMap::new().into()
-        } else {
-            record.config.labels.clone()
-        },
-        state: record.life.word().to_owned(),
-        status: status(record, Timestamp::now()),
-        host_config: SummaryHostConfig {
-            network_mode: record.host.network_mode.clone(),
-            annotations,
-        },
-        network_settings: SummaryNetworkSettings {
-            networks: settings.networks,
-        },
-        mounts: record
-            .mounts
-            .iter()
-            .map(super::mounts::MountRecord::to_api)
-            .collect(),
-        ..ContainerSummary::default()
-    }
-}
-
-/// The command as a person would read it; arguments with spaces in quotes.
-fn command(record: &Record) -> String {
-    let quoted = |word: &String| {
-        if word.contains(' ') {
-            format!("'{word}'")
-        } else {
-            word.clone()
-        }
-    };
-    std::iter::once(&record.path)
-        .chain(&record.args)
-        .map(quoted)
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// `Up 2 minutes (Paused)`, `Exited (0) 3 hours ago`.
-fn status(record: &Record, now: Timestamp) -> String {
-    let ago = |at: Option<Timestamp>| at.map_or_else(String::new, |at| age(now, at));
-    match &record.life {
-        Life::Created => "Created".to_owned(),
-        Life::Running { started, .. } => format!("Up {}", age(now, *started)),
-        Life::Paused { started, .. } => format!("Up {} (Paused)", age(now, *started)),
-        Life::Restarting { exit } => {
-            format!("Restarting ({}) {} ago", exit.code, ago(exit.finished))
-        }
-        // One that never ran was created and could not be started.
-        Life::Exited { exit } if exit.finished.is_none() => "Created".to_owned(),
-        Life::Exited { exit } => format!("Exited ({}) {} ago", exit.code, ago(exit.finished)),
-        Life::Removing => "Removal In Progress".to_owned(),
-        Life::Dead => "Dead".to_owned(),
-    }
-}
-
-/// go-units' `HumanDuration`.
-fn age(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.duration_since(then).as_secs().max(0);
-    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
-    match seconds {
-        0 => "Less than a second".to_owned(),
-        1 => "1 second".to_owned(),
-        2..60 => format!("{seconds} seconds"),
-        60..120 => "About a minute".to_owned(),
-        _ if minutes < 46 => format!("{minutes} minutes"),
-        _ if hours == 1 => "About an hour".to_owned(),
-        _ if hours < 48 => format!("{hours} hours"),
-        _ if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
-        _ if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
-        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
-        _ => format!("{} years", seconds / (365 * 24 * 3600)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_read_as_dockers() {
-        let now = Timestamp::from_second(2_000_000_000).unwrap();
-        let ago = |seconds: i64| {
-            age(
-                now,
-                Timestamp::from_second(2_000_000_000 - seconds).unwrap(),
-            )
-        };
-        for (seconds, text) in [
-            (0, "Less than a second"),
-            (1, "1 second"),
-            (59, "59 seconds"),
-            (60, "About a minute"),
-            (120, "2 minutes"),
-            (3600, "About an hour"),
-            (7200, "2 hours"),
-            (172_800, "2 days"),
-            (1_209_600, "2 weeks"),
-            (5_184_000, "2 months"),
-        ] {
-            assert_eq!(ago(seconds), text);
-        }
-    }
 }

@@ -47,6 +47,7 @@ pub mod spec;
 pub(crate) mod start;
 pub mod state;
 mod stats;
+mod summary;
 mod take_over;
 mod task;
 mod top;

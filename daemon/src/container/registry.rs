@@ -165,14 +165,11 @@ impl Parts {
 
     /// Tells the world that a container has joined or left a network.
     pub fn announce_network(&self, action: &str, endpoint: &Endpoint) {
-        let driver = self.networks.inspect(&endpoint.network_name);
+        let driver = self.networks.driver(&endpoint.network_name);
         let attributes = [
             ("container", endpoint.container.to_string()),
             ("name", endpoint.network_name.clone()),
-            (
-                "type",
-                driver.map(|network| network.driver).unwrap_or_default(),
-            ),
+            ("type", driver.unwrap_or_default()),
         ];
         let attributes = attributes.map(|(key, value)| (key.to_owned(), value));
         let network = endpoint.network.as_str();
@@ -364,26 +361,32 @@ impl Containers {
             .collect()
     }
 
+    /// All containers as they are.
+    #[must_use]
+    pub fn records(&self) -> Vec<Arc<Record>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.values().map(Handle::record).collect()
+    }
+
     /// Full ids of the containers that mount a volume.
     #[must_use]
     pub fn users_of_volume(&self, name: &str) -> Vec<String> {
-        self.handles()
+        self.records()
             .into_iter()
-            .filter(|handle| {
-                handle.record().mounts.iter().any(|mount| {
+            .filter(|record| {
+                record.mounts.iter().any(|mount| {
                     matches!(&mount.source, Source::Volume { name: used, .. } if used == name)
                 })
             })
-            .map(|handle| handle.id.to_string())
+            .map(|record| record.id.to_string())
             .collect()
     }
 
     /// The containers of an image, for its removal.
     #[must_use]
     pub fn uses_of_image(&self, image: &ImageId) -> Vec<ContainerUse> {
-        self.handles()
+        self.records()
             .into_iter()
-            .map(|handle| handle.record())
             .filter(|record| record.image == *image || record.mounts_image(image))
             .map(|record| ContainerUse {
                 id: record.id.clone(),

@@ -46,7 +46,7 @@ use self::error::ApiError;
 use crate::engine::Engine;
 
 pub use not_built::OPERATIONS as OPERATIONS_NOT_BUILT;
-pub use reply::{json, json_lines, no_content};
+pub use reply::{JsonList, json, json_lines, no_content};
 
 /// The most bytes of a request's head: dockerd takes a megabyte, no client sends a hundredth.
 pub const HEAD_MAX_BYTES: usize = 64 << 10;

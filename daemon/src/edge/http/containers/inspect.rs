@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::response::Response;
-use gantry_engine_api::container::ContainerInspect;
+use axum::response::{IntoResponse, Response};
+use gantry_engine_api::container::{ContainerInspect, ContainerSummary};
 use http::StatusCode;
 
 use crate::container::list::ListOptions;
 use crate::edge::http::error::ApiResult;
 use crate::edge::http::extract::{Params, Version};
-use crate::edge::http::json;
+use crate::edge::http::{JsonList, json};
 use crate::engine::Engine;
 
 pub(super) async fn inspect(
@@ -43,8 +43,8 @@ pub(super) async fn list(State(engine): State<Arc<Engine>>, params: Params) -> A
         size: params.flag("size"),
         filters: params.filters()?,
     };
-    Ok(json(
-        StatusCode::OK,
-        &engine.containers.list(options).await?,
-    ))
+    let mut list = JsonList::default();
+    let each = |summary: &ContainerSummary| list.push(summary);
+    engine.containers.list(options, each).await?;
+    Ok(list.into_response())
 }

@@ -45,7 +45,7 @@ pub(super) async fn prune(
         }
         let bytes = engine
             .containers
-            .sizes(&handle)
+            .sizes(handle.record())
             .await
             .map_or(0, |(rw, _)| rw);
         // One that runs again in the meantime stays.
