@@ -31,9 +31,25 @@ struct Progress {
     /// Bytes in the file.
     length: u64,
     /// Whether there will be no more, and why, if something failed.
-    ended: Option<Result<(), io::ErrorKind>>,
+    ended: Option<Result<(), Failure>>,
     /// Nobody reads any more.
     given_up: bool,
+}
+
+/// Why no more comes: the kernel's number keeps its words.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    Kernel(i32),
+    Kind(io::ErrorKind),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(number) => Self::Kernel(number),
+            None => Self::Kind(error.kind()),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +104,7 @@ impl Keeper {
     /// Writes down what comes, until the end, a failure, or nobody reads any more.
     pub(super) fn keep(mut self) {
         let end = self.keep_all();
-        self.shared.lock().ended = Some(end.map_err(|error| error.kind()));
+        self.shared.lock().ended = Some(end.map_err(Failure::from));
         self.shared.grown.notify_all();
     }
 
@@ -117,11 +133,14 @@ impl io::Read for Arriving {
         let mut progress = self.shared.lock();
         loop {
             match progress.ended {
-                Some(Err(io::ErrorKind::ConnectionAborted)) => {
+                Some(Err(Failure::Kind(io::ErrorKind::ConnectionAborted))) => {
                     let cut = "the download was cut off";
                     return Err(io::Error::new(io::ErrorKind::ConnectionAborted, cut));
                 }
-                Some(Err(kind)) => return Err(kind.into()),
+                Some(Err(Failure::Kernel(number))) => {
+                    return Err(io::Error::from_raw_os_error(number));
+                }
+                Some(Err(Failure::Kind(kind))) => return Err(kind.into()),
                 Some(Ok(())) | None if progress.length > self.at => break,
                 Some(Ok(())) => return Ok(0),
                 None => {
