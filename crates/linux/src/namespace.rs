@@ -56,6 +56,15 @@ impl Namespaces {
     }
 }
 
+/// Whether a process is the first of its pid namespace, with which the kernel ends all others in it
+/// (pid_namespaces(7)). One that is gone is not.
+pub fn is_first_of_its_pid_namespace(pid: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    // From the reader's namespace down to the process's own.
+    numbers.and_then(|numbers| numbers.split_whitespace().last()) == Some("1")
+}
+
 /// Moves the calling process into new namespaces (`unshare(2)`); of a new pid namespace only its
 /// later children see anything.
 ///

@@ -1,8 +1,8 @@
 //! `kill`: a signal for the first process, or for all.
 
-use std::fs;
 use std::os::fd::AsFd;
 
+use gantry_linux::namespace::is_first_of_its_pid_namespace;
 use gantry_linux::signal;
 
 use crate::cli::{Flag, Global, Parsed};
@@ -51,18 +51,12 @@ fn kill(global: &Global, parsed: &Parsed) -> Result<(), RunError> {
 }
 
 fn send(record: &Record, number: i32, all: bool) -> Result<(), RunError> {
-    // Killing the first process of a pid namespace kills all; without one, they must be found.
-    if all || (number == SIGKILL && !has_own_pids(record)) {
+    // Without a pid namespace of their own, they must be found.
+    if all || (number == SIGKILL && !is_first_of_its_pid_namespace(record.pid)) {
         return Ok(record.cgroup().signal_all(number)?);
     }
     let process = open_process(record).ok_or(RunError::NotRunning)?;
     signal::send(process.as_fd(), number).map_err(RunError::Kill)
-}
-
-/// Whether the first process is in another pid namespace than ours.
-fn has_own_pids(record: &Record) -> bool {
-    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    namespace(&record.pid.to_string()) != namespace("self")
 }
 
 /// `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`.

@@ -137,6 +137,33 @@ on_both! {
 }
 
 on_both! {
+    fn a_container_in_anothers_pid_namespace_is_killed_whole(bundle: &mut Bundle) {
+        let mut other = std::process::Command::new("unshare")
+            .args(["--pid", "--fork", "--kill-child", "sleep", "1000"])
+            .spawn()
+            .unwrap();
+        let place = format!("/proc/{}/ns/pid_for_children", other.id());
+        wait_until("a namespace", || {
+            let namespace = |of: &str| fs::read_link(of).ok();
+            namespace(&place).is_some_and(|new| namespace("/proc/self/ns/pid") != Some(new))
+        });
+        let namespaces = bundle.config["linux"]["namespaces"].as_array_mut().unwrap();
+        let pids = namespaces.iter_mut().find(|namespace| namespace["type"] == "pid");
+        pids.unwrap()["path"] = json!(place);
+        bundle.script("sleep 1000 & sleep 1000 & echo both; wait");
+        bundle.create().ok();
+        bundle.verb("start").ok();
+        wait_until("output", || bundle.output() == "both\n");
+        bundle.call(&["kill", &bundle.id, "KILL"]).ok();
+        let group = bundle.cgroup("pids").join("cgroup.procs");
+        wait_until("the end of all", || fs::read_to_string(&group).is_ok_and(|pids| pids.is_empty()));
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+}
+
+on_both! {
     fn preserved_descriptors_reach_the_program(bundle: &mut Bundle) {
         bundle.script("echo hello >&3");
         bundle.write_config();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gantry_cgroup::{Cgroup, Layout, Stats};
+use gantry_linux::namespace::is_first_of_its_pid_namespace;
 use gantry_probe::{failpoint, trace};
 use gantry_proto::containerd::events::{
     TaskCreate, TaskDelete, TaskIo, TaskPaused, TaskResumed, TaskStart,
@@ -289,7 +290,7 @@ impl Container {
         if let State::Running { pid } = state
             && !all
             && self.runtime.kills_by_signal()
-            && ends_with_its_first(pid)
+            && is_first_of_its_pid_namespace(pid.as_raw_nonzero().get())
         {
             return super::exec::signal(pid, signal);
         }
@@ -354,14 +355,6 @@ impl Container {
         task.events.publish(topic::TASK_DELETE, &event);
         Ok((pid, exit))
     }
-}
-
-/// Whether the kernel ends all of a container's processes with the first one, which is so in a pid
-/// namespace of its own; elsewhere a kill has to find them.
-fn ends_with_its_first(pid: Pid) -> bool {
-    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-    let theirs = namespace(&pid.as_raw_nonzero().to_string());
-    theirs.is_some() && theirs != namespace("self")
 }
 
 pub(super) fn deleted(task: &Task, exec_id: &str, pid: Option<Pid>, exit: Exit) -> TaskDelete {

@@ -10,6 +10,7 @@ use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
 use crate::firewall::{self, Publication};
 use crate::names;
+use crate::port::Protocol;
 use crate::teardown::Job;
 
 impl Networks {
@@ -118,7 +119,9 @@ impl Networks {
 
     pub(super) fn unpublish(&self, endpoints: &[&Endpoint]) {
         let ports = endpoints.iter().flat_map(|e| &e.ports);
-        let hosts = ports.map(|port| SocketAddr::new(port.host_ip, port.host_port));
+        // A number of UDP's may be another container's of TCP.
+        let relayed = ports.filter(|port| port.protocol == Protocol::Tcp);
+        let hosts = relayed.map(|port| SocketAddr::new(port.host_ip, port.host_port));
         self.relay.forget(&hosts.collect::<Vec<_>>());
         let published: Vec<Publication> = {
             let state = self.state();

@@ -6,7 +6,7 @@ use gantry_ids::ContainerId;
 use gantry_network::{Endpoint, EndpointRequest, NetworkRequest, PortRequest, SubnetRequest};
 
 use crate::lab::{
-    Engine, HOST, HOST6, LAN6, Lab, Namespace, Server, ask, at, command, in_lab, tcp,
+    Engine, HOST, HOST6, LAN6, Lab, Namespace, Server, ask, at, command, in_lab, tcp, udp,
 };
 
 pub(crate) fn with_subnets(name: &str, subnets: &[&str]) -> NetworkRequest {
@@ -258,6 +258,9 @@ fn what_the_kernel_cannot_carry_is_relayed() {
         lab.lan
             .run(|| ask(HOST6, 8080))
             .expect("a container without IPv6, by IPv6");
+        let udp_alone = engine.container("udp", vec![udp(&tcp(8080, 80))]);
+        engine.networks.release(udp_alone.id()).unwrap();
+        ask(Ipv6Addr::LOCALHOST, 8080).expect("the same number of UDP was another's");
         // The daemon is away: refused at once, so that a client goes on to 127.0.0.1.
         let config = engine.config.clone();
         let store = std::sync::Arc::clone(&engine.store);
