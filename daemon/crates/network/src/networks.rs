@@ -34,6 +34,7 @@ mod defaults;
 mod define;
 mod describe;
 mod hooks;
+mod inside;
 mod lease;
 mod links;
 mod live_ports;

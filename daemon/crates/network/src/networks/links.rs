@@ -1,14 +1,13 @@
 //! The links of one endpoint: a veth pair, addresses and routes, both when made and when put back.
 
-use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gantry_netlink::{Protocol, Socket, route};
-use ipnet::IpNet;
 
 use super::default_route::route_through;
+use super::inside::{Inside, inside};
 use super::{Networks, defaults, lock, settings};
 use crate::bridge;
 use crate::definition::{self, DefinitionError};
@@ -18,29 +17,8 @@ use crate::names;
 use crate::namespace;
 use crate::store::{Family, NetworkRecord};
 
-/// Of 169.254.0.0/16.
-const LINK_LOCAL_PREFIX: u8 = 16;
-/// Of fe80::/64.
-const LINK_LOCAL_PREFIX_V6: u8 = 64;
 /// How long a container waits for its link at most.
 const CARRIER_DEADLINE: Duration = Duration::from_secs(2);
-
-/// The addresses of an endpoint on a bridge network, all of which such an endpoint has.
-struct Inside<'a> {
-    interface: &'a str,
-    mac: [u8; 6],
-    addresses: Vec<IpNet>,
-    link_local: &'a [IpAddr],
-}
-
-fn inside(endpoint: &Endpoint) -> Option<Inside<'_>> {
-    Some(Inside {
-        interface: endpoint.interface.as_deref()?,
-        mac: endpoint.mac?.0,
-        addresses: endpoint.addresses(),
-        link_local: &endpoint.link_local,
-    })
-}
 
 impl Networks {
     /// Makes the veth pair and configures its inner end. Nothing to do on networks without addresses.
@@ -57,7 +35,7 @@ impl Networks {
         let leaders = self.leaders(&endpoint.container);
         let configure = || {
             namespace::enter(namespace, &path, || {
-                configure_inside(&inside)?;
+                self.configure_inside(&inside)?;
                 route_through(&leaders)
             })
         };
@@ -348,53 +326,4 @@ fn make_lonely(socket: &mut Socket, name: &str) -> Result<(), NetworkError> {
         .into_iter()
         .collect();
     socket.request(&up).map_err(NetworkError::Links)
-}
-
-/// Runs in the container's namespace.
-fn configure_inside(inside: &Inside<'_>) -> Result<(), NetworkError> {
-    let mut socket = Socket::open(Protocol::Route).map_err(NetworkError::Links)?;
-    let found = route::link(&mut socket, inside.interface).map_err(NetworkError::Links)?;
-    let Some(link) = found.map(|l| l.index) else {
-        return Ok(());
-    };
-    let six = inside
-        .addresses
-        .iter()
-        .map(IpNet::addr)
-        .chain(inside.link_local.iter().copied());
-    switch_ipv6(inside.interface, six.into_iter().any(|ip| ip.is_ipv6()))?;
-    let link_local = inside.link_local.iter().map(|ip| match ip {
-        IpAddr::V4(_) => (*ip, LINK_LOCAL_PREFIX),
-        IpAddr::V6(_) => (*ip, LINK_LOCAL_PREFIX_V6),
-    });
-    let mut messages: Vec<_> = inside
-        .addresses
-        .iter()
-        .map(|net| (net.addr(), net.prefix_len()))
-        .chain(link_local)
-        .map(|(ip, prefix)| route::add_address(route::Address { link, ip, prefix }))
-        .collect();
-    messages.push(route::set_up(link));
-    socket.request(&messages).map_err(NetworkError::Links)?;
-    if inside.addresses.iter().any(|net| net.addr().is_ipv6()) {
-        // IPv6 waits for the link's carrier to be dealt with, which asking for the link does.
-        route::link(&mut socket, inside.interface).map_err(NetworkError::Links)?;
-    }
-    Ok(())
-}
-
-/// As dockerd does: on networks without IPv6 no link-local address appears. A kernel without IPv6 has no
-/// such setting.
-fn switch_ipv6(interface: &str, on: bool) -> Result<(), NetworkError> {
-    let path = Path::new("/proc/sys/net/ipv6/conf")
-        .join(interface)
-        .join("disable_ipv6");
-    match std::fs::write(&path, if on { "0" } else { "1" }) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(NetworkError::File {
-            step: "write",
-            path,
-            source,
-        }),
-        _ => Ok(()),
-    }
 }
