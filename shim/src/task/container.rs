@@ -38,6 +38,8 @@ pub(crate) struct Container {
     pub(super) owner: Owner,
     pub(super) oom: OomCount,
     pub(super) mounts: HeldMounts,
+    /// The kernel ends all of its processes with the first one: it has a pid namespace of its own.
+    pub(super) ends_with_its_first: bool,
     execs: Mutex<HashMap<String, Arc<Process>>>,
     root: PathBuf,
 }
@@ -123,6 +125,7 @@ async fn create_process(
         owner: new.owner,
         oom: OomCount::default(),
         mounts: HeldMounts::of(pid),
+        ends_with_its_first: is_first_of_its_pid_namespace(pid.as_raw_nonzero().get()),
         execs: Mutex::default(),
         root,
     });
@@ -290,7 +293,7 @@ impl Container {
         if let State::Running { pid } = state
             && !all
             && self.runtime.kills_by_signal()
-            && is_first_of_its_pid_namespace(pid.as_raw_nonzero().get())
+            && self.ends_with_its_first
         {
             return super::exec::signal(pid, signal);
         }

@@ -8,7 +8,6 @@ use gantry_probe::{failpoint, trace};
 use gantry_proto::containerd::events::{TaskExit, TaskOom};
 use gantry_proto::convert::time;
 use gantry_proto::topic;
-use serde::Deserialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -89,7 +88,7 @@ pub(super) fn follow_oom(task: Arc<Task>, container: Arc<Container>) {
 
 /// A container without a pid namespace of its own leaves its other processes behind.
 async fn kill_the_rest(task: &Task, container: &Container) {
-    if !has_own_pids(&task.bundle) {
+    if !container.ends_with_its_first {
         // There may be none left, which is an error to some runtimes.
         let _ = container.runtime.kill(&task.reaper, KILL, true).await;
     }
@@ -107,34 +106,4 @@ fn report_oom(task: &Task, container: &Container) {
         };
         task.events.publish(topic::TASK_OOM, &event);
     }
-}
-
-/// The part of `config.json` that says which namespaces are the container's own.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Config {
-    linux: Linux,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Linux {
-    namespaces: Vec<Namespace>,
-}
-
-#[derive(Deserialize)]
-struct Namespace {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    path: String,
-}
-
-fn has_own_pids(bundle: &std::path::Path) -> bool {
-    let config = std::fs::read(bundle.join("config.json")).ok();
-    let config: Option<Config> = config.and_then(|text| serde_json::from_slice(&text).ok());
-    config.is_some_and(|config| {
-        let mut namespaces = config.linux.namespaces.iter();
-        namespaces.any(|namespace| namespace.kind == "pid" && namespace.path.is_empty())
-    })
 }
