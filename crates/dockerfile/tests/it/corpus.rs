@@ -6,7 +6,7 @@ use gantry_dockerfile::{Options, Platform, Source, check};
 
 #[test]
 fn every_file_of_the_corpus_is_answered() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus/dockerfile");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/dockerfile");
     let options = Options::new(Platform::new("linux", "amd64", ""));
     let mut replayed = 0;
     for file in std::fs::read_dir(corpus).unwrap() {
