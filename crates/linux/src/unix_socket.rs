@@ -19,13 +19,43 @@ pub fn bound_file(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Whether the other end of a connected unix socket has taken all that was sent to it, or is gone
+/// (`SIOCOUTQ`, which counts the memory of what was sent and not read). Of a TCP socket it would say
+/// what the other machine has acknowledged.
+///
+/// # Errors
+/// `ENOTTY` for what is no socket.
+pub fn all_is_read(socket: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the request writes one integer, which lives as long as the call.
+    let told = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    crate::check(told.into())?;
+    Ok(bytes == 0)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::os::fd::AsFd;
     use std::os::unix::fs::MetadataExt;
-    use std::os::unix::net::{UnixDatagram, UnixListener};
+    use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 
-    use super::bound_file;
+    use super::{all_is_read, bound_file};
+
+    #[test]
+    fn what_was_sent_is_read_by_the_other_end_or_gone_with_it() {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        assert!(all_is_read(near.as_fd()).unwrap());
+        near.write_all(b"two").unwrap();
+        assert!(!all_is_read(near.as_fd()).unwrap());
+        far.read_exact(&mut [0; 3]).unwrap();
+        assert!(all_is_read(near.as_fd()).unwrap());
+        near.write_all(b"more").unwrap();
+        drop(far);
+        assert!(all_is_read(near.as_fd()).unwrap());
+        let file = std::fs::File::open("/dev/null").unwrap();
+        all_is_read(file.as_fd()).unwrap_err();
+    }
 
     #[test]
     fn the_file_is_found_after_it_was_renamed() {

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::Duration;
 
 use axum::Router;
 use axum::response::Response;
@@ -67,6 +68,27 @@ async fn an_upgrade_gives_the_socket_with_its_early_bytes_and_half_closes() {
     let mut text = String::new();
     soon(client.read_to_string(&mut text)).await.unwrap();
     assert_eq!(text, "HELLO WORLD");
+}
+
+#[tokio::test]
+async fn the_stream_begins_when_the_head_has_been_read() {
+    let (told, mut began) = tokio::sync::mpsc::unbounded_channel();
+    let tell = move |hijack: Hijack| async move {
+        let (response, stream) = hijack.accept("application/vnd.docker.raw-stream")?;
+        tokio::spawn(async move { told.send(stream.stream().await.is_ok()) });
+        Ok::<_, ApiError>(response)
+    };
+    let server = Server::start(Router::new().route("/tell", post(tell)), Limits::default());
+    let mut client = server.connect().await;
+    let request = "POST /tell HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+    client.write_all(request.as_bytes()).await.unwrap();
+    soon(client.readable()).await.unwrap();
+    // What docker-py would lose is what comes while the head lies there.
+    let early = tokio::time::timeout(Duration::from_millis(50), began.recv()).await;
+    assert!(early.is_err(), "nobody has read the head");
+    let mut head = [0; 4096];
+    assert!(client.read(&mut head).await.unwrap() > 0);
+    assert_eq!(soon(began.recv()).await, Some(true));
 }
 
 #[tokio::test]

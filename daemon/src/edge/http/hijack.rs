@@ -5,15 +5,20 @@
 //! the request: whoever serves the stream (the shim) gets the client's socket itself. A client that
 //! does not ask is answered 200, and the stream is one end of a socketpair whose other end is
 //! copied into the answer's body.
+//!
+//! Nothing follows the answer's head before the client has read it: docker-py reads the head through a
+//! buffer and the stream past it, and loses what comes with the head. Only a unix socket tells this.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::FromRequestParts;
 use axum::response::Response;
 use bytes::Bytes;
 use gantry_errors::ErrorKind;
+use gantry_linux::unix_socket;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use hyper::ext::ReasonPhrase;
@@ -23,6 +28,13 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::ReaderStream;
 
 use super::error::ApiError;
+
+/// How long a client may take to read the answer's head before the stream begins all the same.
+const HEAD_LIMIT: Duration = Duration::from_millis(500);
+/// A client that waits for the head has read it within this time, on an idle machine.
+const HEAD_AT_ONCE: Duration = Duration::from_micros(200);
+/// How often it is looked whether the head is read.
+const HEAD_AGAIN: Duration = Duration::from_millis(1);
 
 /// How the bytes of the stream are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +86,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Hijack {
     }
 }
 
-/// Waits for the stream; resolves once the answer's head has been sent.
+/// Waits for the stream; resolves once the client has the answer's head.
 #[derive(Debug)]
 pub struct PendingStream(Pending);
 
@@ -155,20 +167,20 @@ impl PendingStream {
     pub async fn stream(self) -> Result<ClientStream, HijackError> {
         match self.0 {
             Pending::Ready(stream) => Ok(stream),
-            Pending::Upgrade(upgrade) => release(upgrade.await.map_err(HijackError::Upgrade)?),
+            Pending::Upgrade(upgrade) => {
+                release(upgrade.await.map_err(HijackError::Upgrade)?).await
+            }
         }
     }
 }
 
 /// Takes the socket back out of the HTTP server's hands.
-fn release(upgraded: Upgraded) -> Result<ClientStream, HijackError> {
+async fn release(upgraded: Upgraded) -> Result<ClientStream, HijackError> {
     let upgraded = match upgraded.downcast::<TokioIo<UnixStream>>() {
         Ok(parts) => {
-            let socket = parts
-                .io
-                .into_inner()
-                .into_std()
-                .map_err(HijackError::Release)?;
+            let socket = parts.io.into_inner();
+            head_is_read(socket.as_fd()).await;
+            let socket = socket.into_std().map_err(HijackError::Release)?;
             return Ok(ClientStream {
                 socket: socket.into(),
                 prefix: parts.read_buf,
@@ -188,4 +200,17 @@ fn release(upgraded: Upgraded) -> Result<ClientStream, HijackError> {
         socket: socket.into(),
         prefix: parts.read_buf,
     })
+}
+
+/// Waits until a client by a unix socket has read all that was sent to it, or [`HEAD_LIMIT`].
+async fn head_is_read(socket: BorrowedFd<'_>) {
+    let began = Instant::now();
+    // A socket that does not tell is not waited for.
+    while !unix_socket::all_is_read(socket).unwrap_or(true) && began.elapsed() < HEAD_LIMIT {
+        if began.elapsed() < HEAD_AT_ONCE {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(HEAD_AGAIN).await;
+        }
+    }
 }
