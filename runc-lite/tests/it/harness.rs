@@ -111,8 +111,8 @@ impl Bundle {
     pub(crate) fn with(runtime: Runtime, test: impl FnOnce(&mut Self)) {
         let mut bundle = Self::new(runtime);
         test(&mut bundle);
-        bundle.call(&["delete", "--force", &bundle.id.clone()]);
-        bundle.check_leaks();
+        let deleted = bundle.call(&["delete", "--force", &bundle.id.clone()]);
+        bundle.check_leaks(&deleted);
     }
 
     fn new(runtime: Runtime) -> Self {
@@ -331,7 +331,7 @@ impl Bundle {
             .to_owned()
     }
 
-    fn check_leaks(&self) {
+    fn check_leaks(&self, deleted: &Output) {
         let controllers = if is_v2() {
             vec![""]
         } else {
@@ -342,7 +342,11 @@ impl Bundle {
             assert!(!path.exists(), "{} is left", path.display());
         }
         let state = self.path().join("state").join(&self.id);
-        assert!(!state.exists(), "{} is left", state.display());
+        assert!(
+            !state.exists(),
+            "{} is left by {deleted:?}",
+            state.display()
+        );
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let ours = self.path().to_string_lossy();
         let left: Vec<&str> = mounts

@@ -209,14 +209,27 @@ impl Unit {
         let mut body = Writer::default();
         body.string(&self.name);
         body.string("replace");
-        match bus.call(manager("StopUnit"), "ss", body) {
+        let job = match bus.call(manager("StopUnit"), "ss", body) {
             Err(error) if is_unknown_unit(&error) => return Ok(()),
-            reply => {
-                let job = reply?.body().string().ok_or(BusError::Malformed)?;
-                self.wait(&mut bus, "stop", &job)?;
-            }
+            reply => reply?.body().string().ok_or(BusError::Malformed)?,
+        };
+        let stopped = self.wait(&mut bus, "stop", &job);
+        self.reset_failed(&mut bus)?;
+        // A job may be called off or not be told of (a reload comes between): what counts is the unit.
+        match stopped {
+            Err(error) if self.is_there(&mut bus)? => Err(error),
+            _ => Ok(()),
         }
-        self.reset_failed(&mut bus)
+    }
+
+    /// Whether systemd still knows the unit; it forgets those that have ended.
+    fn is_there(&self, bus: &mut Bus) -> Result<bool, SystemdError> {
+        let mut body = Writer::default();
+        body.string(&self.name);
+        match bus.call(manager("GetUnit"), "s", body) {
+            Err(error) if is_unknown_unit(&error) => Ok(false),
+            other => Ok(other.map(|_| true)?),
+        }
     }
 
     /// Without this a failed unit keeps its name.
