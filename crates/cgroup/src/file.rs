@@ -2,36 +2,50 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::CgroupError;
 
 /// The whole file. Control files say nothing about their size, so none is asked for.
 pub(crate) fn read(path: &Path) -> Result<String, CgroupError> {
-    let text = || -> io::Result<String> {
-        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        let mut bytes = Vec::with_capacity(4096);
-        while rustix::io::read(&file, rustix::buffer::spare_capacity(&mut bytes))? > 0 {
-            bytes.reserve(4096);
-        }
-        String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
-    };
-    text().map_err(|source| CgroupError::Read {
-        path: path.to_owned(),
-        source,
-    })
+    open(path)
+        .and_then(|file| text(&file))
+        .map_err(|source| CgroupError::Read {
+            path: path.to_owned(),
+            source,
+        })
 }
 
-/// The whole file, or `None` where the kernel has no such file.
+fn open(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+fn text(file: &OwnedFd) -> io::Result<String> {
+    let mut bytes = Vec::with_capacity(4096);
+    while rustix::io::read(file, rustix::buffer::spare_capacity(&mut bytes))? > 0 {
+        bytes.reserve(4096);
+    }
+    String::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// The whole file, or `None` where the kernel has no such file, or has it no more.
 pub(crate) fn read_if_there(path: &Path) -> Result<Option<String>, CgroupError> {
     match read(path) {
-        Err(CgroupError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            Ok(None)
-        }
+        Err(CgroupError::Read { source, .. }) if is_gone(&source) => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// A group that another removes (systemd does) between opening its file and reading it is told of as no
+/// such device.
+fn is_gone(error: &io::Error) -> bool {
+    let no_device = Errno::NODEV.raw_os_error();
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(no_device)
 }
 
 /// A file with one number; `max` reads as `None`. A file that is not there is 0.
@@ -85,4 +99,27 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<(), CgroupError> {
             value: value.to_owned(),
             source,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_goes_while_its_file_is_open_is_gone() {
+        let v1 = Path::new("/sys/fs/cgroup/pids");
+        let root = if v1.is_dir() {
+            v1
+        } else {
+            Path::new("/sys/fs/cgroup")
+        };
+        let group = root.join(format!("gantry-file-{}", std::process::id()));
+        std::fs::create_dir(&group).expect("these tests run as root");
+        let path = group.join("cgroup.procs");
+        let file = open(&path).unwrap();
+        assert_eq!(text(&file).unwrap(), "");
+        std::fs::remove_dir(&group).unwrap();
+        assert!(is_gone(&text(&file).unwrap_err()));
+        assert_eq!(read_if_there(&path).unwrap(), None);
+    }
 }
