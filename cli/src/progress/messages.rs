@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use gantry_engine_api::progress::{ProgressDetail, ProgressMessage};
 
 use super::rate::Rate;
+use super::split::Messages;
 use crate::client::Reply;
 use crate::exit::Failure;
 use crate::format::decimal_size;
@@ -23,24 +24,9 @@ pub(crate) enum To {
 /// Reads messages until the stream ends and shows them; an error in them is this call's error.
 pub(crate) async fn show(mut reply: Reply, to: To) -> Result<()> {
     let mut screen = Screen::new(to);
-    let mut rest = Vec::new();
+    let mut messages = Messages::default();
     while let Some(chunk) = reply.chunk().await? {
-        rest.extend_from_slice(&chunk);
-        let used = {
-            let mut messages =
-                serde_json::Deserializer::from_slice(&rest).into_iter::<ProgressMessage>();
-            loop {
-                match messages.next() {
-                    Some(Ok(message)) => screen.take(&message)?,
-                    Some(Err(error)) if !error.is_eof() => {
-                        bail!("unexpected progress message: {error}")
-                    }
-                    // The rest of this message comes with the next chunk.
-                    Some(Err(_)) | None => break messages.byte_offset(),
-                }
-            }
-        };
-        rest.drain(..used);
+        messages.feed(&chunk, |message| screen.take(&message))?;
     }
     Ok(())
 }

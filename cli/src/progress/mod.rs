@@ -6,6 +6,8 @@
 mod messages;
 mod pull;
 mod rate;
+mod split;
 
 pub(crate) use messages::{To, show};
 pub(crate) use pull::pull;
+pub(crate) use split::Messages;

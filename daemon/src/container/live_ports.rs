@@ -1,6 +1,8 @@
 //! Which published ports a change by `update` takes away and adds: of the definition, and of what the
 //! container has now.
 
+use std::borrow::Cow;
+
 use gantry_engine_api::HostConfig;
 use gantry_engine_api::host_config::UpdateRequest;
 use gantry_engine_api::port::{PortBinding, PortMap};
@@ -68,6 +70,15 @@ pub(super) fn plan(
     Ok(plan)
 }
 
+/// A port without a binding is one on any address and number.
+fn at_least_one(bindings: &[PortBinding]) -> Cow<'_, [PortBinding]> {
+    if bindings.is_empty() {
+        Cow::Owned(vec![PortBinding::default()])
+    } else {
+        Cow::Borrowed(bindings)
+    }
+}
+
 /// Out of the bindings: the ports that go.
 fn take_away(
     bound: &mut Vec<Bound>,
@@ -76,13 +87,7 @@ fn take_away(
 ) -> Result<Vec<PublishedPort>, ContainerError> {
     let mut removed = Vec::new();
     for (key, wishes) in remove {
-        let any = [PortBinding::default()];
-        let wishes = if wishes.is_empty() {
-            &any[..]
-        } else {
-            wishes.as_slice()
-        };
-        for wish in wishes {
+        for wish in at_least_one(wishes).iter() {
             let wanted = PortRequest::parse(key, &wish.host_ip, &wish.host_port)
                 .map_err(|error| invalid(error.to_string()))?;
             let found = bound.extract_if(.., |bound| bound.is_meant_by(&wanted));
@@ -100,13 +105,7 @@ fn take_away(
 fn put(bound: &mut Vec<Bound>, add: &PortMap) -> Result<Vec<PortRequest>, ContainerError> {
     let mut added = Vec::new();
     for (key, bindings) in add {
-        let any = [PortBinding::default()];
-        let bindings = if bindings.is_empty() {
-            &any[..]
-        } else {
-            bindings.as_slice()
-        };
-        for binding in bindings {
+        for binding in at_least_one(bindings).iter() {
             let request = PortRequest::parse(key, &binding.host_ip, &binding.host_port)
                 .map_err(|error| invalid(error.to_string()))?;
             let is_fixed = matches!(request.host_port, HostPort::Exact(_));
@@ -146,13 +145,7 @@ fn bound(host: &HostConfig, published: &[PublishedPort]) -> Result<Vec<Bound>, C
     let mut left = published.to_vec();
     let mut all = Vec::new();
     for (key, bindings) in host.port_bindings.iter() {
-        let any = [PortBinding::default()];
-        let bindings = if bindings.is_empty() {
-            &any[..]
-        } else {
-            bindings.as_slice()
-        };
-        for binding in bindings {
+        for binding in at_least_one(bindings).iter() {
             let request = PortRequest::parse(key, &binding.host_ip, &binding.host_port)
                 .map_err(|error| invalid(error.to_string()))?;
             let first = left.iter().find(|port| was_given(&request, port));

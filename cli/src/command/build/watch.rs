@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gantry_engine_api::build::{BuildEvent, EVENT_ID};
@@ -12,6 +12,7 @@ use super::output::Files;
 use super::screen::Progress;
 use crate::client::Reply;
 use crate::exit::Failure;
+use crate::progress::Messages;
 
 /// How often a screen that shows running times is drawn anew.
 const BEAT: Duration = Duration::from_millis(200);
@@ -24,7 +25,7 @@ pub(super) async fn watch(
 ) -> Result<Option<String>> {
     let mut stream = Stream::default();
     let mut beat = tokio::time::interval(BEAT);
-    let mut rest = Vec::new();
+    let mut messages = Messages::default();
     let ended = loop {
         let chunk = tokio::select! {
             biased;
@@ -35,21 +36,7 @@ pub(super) async fn watch(
             }
         };
         let Some(chunk) = chunk? else { break Ok(()) };
-        rest.extend_from_slice(&chunk);
-        let used = {
-            let mut messages =
-                serde_json::Deserializer::from_slice(&rest).into_iter::<ProgressMessage>();
-            loop {
-                match messages.next() {
-                    Some(Ok(message)) => stream.take(message, screen, files)?,
-                    Some(Err(error)) if !error.is_eof() => {
-                        bail!("unexpected progress message: {error}")
-                    }
-                    Some(Err(_)) | None => break messages.byte_offset(),
-                }
-            }
-        };
-        rest.drain(..used);
+        messages.feed(&chunk, |message| stream.take(message, screen, files))?;
         if let Some(text) = stream.failure.take() {
             break Err(text);
         }
