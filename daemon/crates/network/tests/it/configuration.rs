@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use gantry_network::{BridgeChoice, MemoryStore, NetworkConfig, NetworkError, Networks, RedbStore};
 
-use crate::lab::{Engine, Server, ask, command, in_lab, tcp};
+use crate::lab::{Engine, command, in_lab, tcp};
+use crate::talk::{Server, ask};
 
 #[test]
 fn the_subnet_dodges_what_the_host_routes_and_is_kept() {

@@ -1,18 +1,14 @@
-//! The laboratory: namespaces, an engine in one of them, servers and clients in others.
+//! The laboratory: namespaces, an engine in one of them and containers of its.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{
-    IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use gantry_ids::{ContainerId, EngineId};
 use gantry_linux::namespace::{Namespaces, unshare};
@@ -20,7 +16,6 @@ use gantry_network::{
     Endpoint, EndpointRequest, HostPort, MemoryStore, NetworkConfig, NetworkError, NetworkStore,
     Networks, PortRequest, Protocol,
 };
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::thread::{LinkNameSpaceType, gettid, move_into_link_name_space};
 use tempfile::TempDir;
 
@@ -28,9 +23,6 @@ pub(crate) const HOST: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 pub(crate) const LAN: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 2);
 pub(crate) const HOST6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 1);
 pub(crate) const LAN6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 2);
-/// Long enough for an answer on a busy machine, short enough to wait for one that never comes.
-const PATIENCE: Duration = Duration::from_millis(700);
-
 /// A network namespace that threads can visit.
 #[derive(Debug)]
 pub(crate) struct Namespace(OwnedFd);
@@ -125,12 +117,9 @@ pub(crate) fn in_lab(test: impl FnOnce(&Lab) + Send) {
 
 /// Until then IPv6 does not use a link.
 fn wait_for_carrier(device: &str) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(10);
     while !command(&format!("ip -o link show dev {device}")).contains("state UP") {
-        assert!(
-            std::time::Instant::now() < deadline,
-            "{device} has no carrier"
-        );
+        assert!(Instant::now() < deadline, "{device} has no carrier");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -277,95 +266,4 @@ pub(crate) fn udp(port: &PortRequest) -> PortRequest {
         protocol: Protocol::Udp,
         ..port.clone()
     }
-}
-
-/// A server that tells each client under which address it sees it, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Server {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    pub(crate) fn tcp(namespace: &Namespace, port: u16) -> Self {
-        let listener = namespace.run(|| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
-        set_socket_timeout(&listener, Timeout::Recv, Some(Duration::from_millis(50))).unwrap();
-        Self::start(move || {
-            if let Ok((mut stream, peer)) = listener.accept() {
-                let _ = write!(stream, "{}", peer.ip());
-            }
-        })
-    }
-
-    /// As `tcp`, for both families.
-    pub(crate) fn tcp_of_both(namespace: &Namespace, port: u16) -> Self {
-        let listener = namespace.run(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap());
-        set_socket_timeout(&listener, Timeout::Recv, Some(Duration::from_millis(50))).unwrap();
-        Self::start(move || {
-            if let Ok((mut stream, peer)) = listener.accept() {
-                let _ = write!(stream, "{}", peer.ip().to_canonical());
-            }
-        })
-    }
-
-    pub(crate) fn udp(namespace: &Namespace, port: u16) -> Self {
-        let socket = namespace.run(|| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap());
-        socket
-            .set_read_timeout(Some(Duration::from_millis(50)))
-            .unwrap();
-        Self::start(move || {
-            if let Ok((_, peer)) = socket.recv_from(&mut [0; 64]) {
-                let _ = socket.send_to(peer.ip().to_string().as_bytes(), peer);
-            }
-        })
-    }
-
-    fn start(mut serve_one: impl FnMut() + Send + 'static) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let serve = move || {
-            while !stopped.load(Ordering::Relaxed) {
-                serve_one();
-            }
-        };
-        Self {
-            stop,
-            thread: Some(thread::spawn(serve)),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-/// Asks a TCP server how it sees the calling thread's namespace.
-pub(crate) fn ask(address: impl Into<IpAddr>, port: u16) -> io::Result<IpAddr> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address.into(), port), PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    text.parse().map_err(io::Error::other)
-}
-
-/// Asks a UDP server, from any local address.
-pub(crate) fn ask_udp(address: Ipv4Addr, port: u16) -> io::Result<IpAddr> {
-    ask_udp_from(Ipv4Addr::UNSPECIFIED, address, port)
-}
-
-pub(crate) fn ask_udp_from(source: Ipv4Addr, address: Ipv4Addr, port: u16) -> io::Result<IpAddr> {
-    let socket = UdpSocket::bind(SocketAddrV4::new(source, 0))?;
-    socket.connect((address, port))?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    socket.send(b"?")?;
-    let mut buffer = [0; 64];
-    let length = socket.recv(&mut buffer)?;
-    String::from_utf8_lossy(&buffer[..length])
-        .parse()
-        .map_err(io::Error::other)
 }

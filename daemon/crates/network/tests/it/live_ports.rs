@@ -1,12 +1,14 @@
 //! Published ports that change while the container runs.
 
 use std::net::{TcpListener, UdpSocket};
-use std::time::Duration;
 
 use gantry_errors::chain;
 use gantry_network::PublishedPort;
 
-use crate::lab::{Container, Engine, HOST, Server, ask, ask_udp, in_lab, tcp, udp};
+use crate::lab::{Container, Engine, HOST, in_lab, tcp, udp};
+use crate::talk::{
+    BRIEFLY, PATIENCE, Server, ask, ask_briefly, ask_udp, ask_udp_briefly, converse,
+};
 
 fn ports(engine: &Engine, container: &Container) -> Vec<PublishedPort> {
     let endpoints = engine.networks.endpoints(container.id());
@@ -49,7 +51,8 @@ fn ports_come_and_go_while_a_container_runs() {
         let _other = Server::tcp(&container.namespace, 81);
         let _names = Server::udp(&container.namespace, 53);
         let reached = |port: u16| lab.lan.run(|| ask(HOST, port)).is_ok();
-        assert!(reached(8080) && !reached(9090));
+        let closed = |port: u16| lab.lan.run(|| ask_briefly(HOST, port)).is_err();
+        assert!(reached(8080) && closed(9090));
 
         change(
             &engine,
@@ -62,8 +65,8 @@ fn ports_come_and_go_while_a_container_runs() {
         assert!(TcpListener::bind("0.0.0.0:9090").is_err(), "it is held");
 
         change(&engine, &container, &[8080, 5353], &[]);
-        assert!(!reached(8080) && reached(9090));
-        assert!(lab.lan.run(|| ask_udp(HOST, 5353)).is_err());
+        assert!(closed(8080) && reached(9090));
+        assert!(lab.lan.run(|| ask_udp_briefly(HOST, 5353)).is_err());
         let table = engine.table();
         assert!(
             !table.contains("8080") && !table.contains("5353"),
@@ -72,7 +75,7 @@ fn ports_come_and_go_while_a_container_runs() {
 
         let engine = engine.restarted();
         assert!(
-            !reached(8080) && reached(9090),
+            closed(8080) && reached(9090),
             "as it was before the restart"
         );
         assert_eq!(on(&ports(&engine, &container), 8080), []);
@@ -92,18 +95,14 @@ fn who_talks_by_a_port_that_is_taken_away_is_cut_off_and_nobody_else() {
         let client = |port: u16| {
             let socket = lab.lan.run(|| UdpSocket::bind("0.0.0.0:0").unwrap());
             socket.connect((HOST, port)).unwrap();
-            let patience = Some(Duration::from_millis(700));
-            socket.set_read_timeout(patience).unwrap();
             socket
         };
-        let answers = |client: &UdpSocket| {
-            let sent = client.send(b"?");
-            sent.is_ok() && client.recv(&mut [0; 64]).is_ok()
-        };
+        let answers = |client: &UdpSocket| converse(client, PATIENCE).is_ok();
+        let cut_off = |client: &UdpSocket| converse(client, BRIEFLY).is_err();
         let (one, other) = (client(5353), client(5454));
         assert!(answers(&one) && answers(&other));
         change(&engine, &container, &[5353], &[]);
-        assert!(!answers(&one) && answers(&other));
+        assert!(cut_off(&one) && answers(&other));
     });
 }
 
@@ -179,7 +178,7 @@ fn a_change_is_reverted_as_if_it_had_never_been() {
         assert_eq!(ports(&engine, &container), before.0);
         assert_eq!(elements(&engine), before.1);
         lab.lan.run(|| ask(HOST, 8080)).unwrap();
-        assert!(lab.lan.run(|| ask(HOST, 9090)).is_err());
+        assert!(lab.lan.run(|| ask_briefly(HOST, 9090)).is_err());
         engine.container("third", vec![tcp(9090, 80)]);
     });
 }

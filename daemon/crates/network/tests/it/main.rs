@@ -14,3 +14,4 @@ mod ports;
 mod reach;
 mod recovery;
 mod six;
+mod talk;

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use gantry_network::NetworkRequest;
 
-use crate::lab::{HOST, HOST6, LAN, LAN6, Server, ask, command, in_lab, tcp};
+use crate::lab::{HOST, HOST6, LAN, LAN6, command, in_lab, tcp};
 use crate::six::{Member, with_subnets};
+use crate::talk::{Server, ask, ask_briefly};
 
 fn with_options(name: &str, subnets: &[&str], options: &[(&str, &str)]) -> NetworkRequest {
     let option =
@@ -38,10 +39,10 @@ fn a_routed_network_is_reached_at_its_own_addresses_by_published_ports_alone() {
         lab.lan.run(|| {
             for address in addresses {
                 ask(address, 80).unwrap_or_else(|e| panic!("{address} {e}"));
-                ask(address, 81).expect_err("not published");
+                ask_briefly(address, 81).expect_err("not published");
             }
-            ask(HOST, 8080).expect_err("nothing is rewritten");
-            ask(HOST6, 8080).expect_err("nothing is rewritten");
+            ask_briefly(HOST, 8080).expect_err("nothing is rewritten");
+            ask_briefly(HOST6, 8080).expect_err("nothing is rewritten");
             command(&format!("busybox ping -c 1 -W 2 {}", addresses[0]));
         });
         let outside = Server::tcp_of_both(&lab.lan, 7000);
@@ -53,7 +54,9 @@ fn a_routed_network_is_reached_at_its_own_addresses_by_published_ports_alone() {
         }
         drop(outside);
         engine.networks.release(&web.endpoint.container).unwrap();
-        lab.lan.run(|| ask(addresses[0], 80)).expect_err("released");
+        lab.lan
+            .run(|| ask_briefly(addresses[0], 80))
+            .expect_err("released");
     });
 }
 
@@ -82,7 +85,7 @@ fn an_unprotected_network_and_trusted_devices_let_others_in() {
         lab.lan.run(|| {
             ask(one, 81).expect("every port");
             ask(two, 80).expect("a published port, by a trusted device");
-            ask(two, 81).expect_err("not published");
+            ask_briefly(two, 81).expect_err("not published");
             ask(HOST, 8080).expect("at the host's address as ever");
         });
     });
@@ -191,7 +194,7 @@ fn macvlan_without_a_parent_joins_containers_and_leads_nowhere() {
         members[1].inside.run(|| {
             ask(first, 80).expect("a sibling");
             ask(members[0].ip6(), 80).expect("a sibling by IPv6");
-            ask(HOST, 80).expect_err("nowhere");
+            ask_briefly(HOST, 80).expect_err("nowhere");
         });
         command(&format!("ip link del d{}", &device_name(&engine)));
         let live = members

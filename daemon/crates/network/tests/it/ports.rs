@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use gantry_errors::chain;
 use gantry_network::{HostPort, PortRequest};
 
-use crate::lab::{Server, ask, at, in_lab, tcp, udp};
+use crate::lab::{at, in_lab, tcp, udp};
+use crate::talk::{Server, ask};
 
 #[test]
 fn conflicts_are_told_in_dockerds_words() {

@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::lab::{
-    Engine, HOST, LAN, Lab, Server, ask, ask_udp, ask_udp_from, at, command, in_lab, tcp, udp,
-};
+use crate::lab::{Engine, HOST, LAN, Lab, at, command, in_lab, tcp, udp};
+use crate::talk::{Server, ask, ask_briefly, ask_udp, ask_udp_from, ask_udp_from_briefly};
 
 const BRIDGE: IpAddr = IpAddr::V4(Ipv4Addr::new(172, 17, 0, 1));
 
@@ -91,9 +90,9 @@ fn what_is_not_published_is_not_reached_from_outside() {
         );
         // The LAN routes through the host, as a neighbour on the same wire can.
         lab.lan.run(|| {
-            ask(web.ip(), 81).expect_err("not published");
-            ask(web.ip(), 80).expect_err("published on the host, not here");
-            ask(HOST, 81).expect_err("another port");
+            ask_briefly(web.ip(), 81).expect_err("not published");
+            ask_briefly(web.ip(), 80).expect_err("published on the host, not here");
+            ask_briefly(HOST, 81).expect_err("another port");
             ask(HOST, 8080).expect("published");
         });
     });
@@ -111,14 +110,14 @@ fn a_publication_on_localhost_is_for_the_host_alone() {
         );
         assert_eq!(ask(Ipv4Addr::LOCALHOST, 8080).unwrap(), BRIDGE);
         let sneak = |gateway: &str, device: &str| {
-            ask(HOST, 8080).expect_err("not on this address");
+            ask_briefly(HOST, 8080).expect_err("not on this address");
             // Send to 127.0.0.1 by way of the host, as whoever shares a wire with it can.
             command("ip address del 127.0.0.1/8 dev lo");
             command("sysctl -q -w net.ipv4.conf.all.route_localnet=1");
             command(&format!(
                 "ip route add 127.0.0.0/8 via {gateway} dev {device}"
             ));
-            ask(Ipv4Addr::LOCALHOST, 8080).expect_err("127.0.0.1 is the host's own");
+            ask_briefly(Ipv4Addr::LOCALHOST, 8080).expect_err("127.0.0.1 is the host's own");
         };
         lab.lan.run(|| sneak("10.99.0.1", "eth0"));
         other.namespace.run(|| sneak("172.17.0.1", "eth0"));
@@ -137,9 +136,9 @@ fn a_publication_on_one_address_is_not_on_another() {
                 ask(Ipv4Addr::new(10, 99, 0, 8), 8080).unwrap(),
                 IpAddr::V4(LAN)
             );
-            ask(HOST, 8080).expect_err("another address");
+            ask_briefly(HOST, 8080).expect_err("another address");
         });
-        ask(Ipv4Addr::LOCALHOST, 8080).expect_err("another address");
+        ask_briefly(Ipv4Addr::LOCALHOST, 8080).expect_err("another address");
     });
 }
 
@@ -153,7 +152,7 @@ fn a_forged_source_goes_nowhere_in_either_direction() {
         // The LAN could answer: it routes everything through the host, which routes this to the bridge.
         web.namespace.run(|| {
             command("ip address add 10.50.0.1/32 dev eth0");
-            ask_udp_from(forged, LAN, 7000)
+            ask_udp_from_briefly(forged, LAN, 7000)
                 .expect_err("the host does not route this source to the bridge");
         });
         command(&format!("ip route add 10.50.0.1 via {}", web.ip()));
@@ -164,7 +163,7 @@ fn a_forged_source_goes_nowhere_in_either_direction() {
         lab.lan.run(|| {
             command("ip address add 172.17.0.9/32 dev eth0");
             let inside = Ipv4Addr::new(172, 17, 0, 9);
-            ask_udp_from(inside, HOST, 5300).expect_err("an inner source from outside");
+            ask_udp_from_briefly(inside, HOST, 5300).expect_err("an inner source from outside");
         });
     });
 }
@@ -182,7 +181,7 @@ fn without_icc_containers_meet_only_by_published_ports() {
         let other = engine.container("other", vec![]);
         let _servers = (Server::tcp(&web.namespace, 80), Server::tcp(&lab.lan, 7000));
         other.namespace.run(|| {
-            ask(web.ip(), 80).expect_err("a sibling");
+            ask_briefly(web.ip(), 80).expect_err("a sibling");
             ask(LAN, 7000).expect("the outside");
             ask(HOST, 8080).expect("a published port");
         });

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use gantry_network::{HostPort, MemoryStore, NetworkStore, PortRequest, Recovery};
 
-use crate::lab::{Engine, HOST, LAN, Server, ask, ask_udp, command, config_at, in_lab, tcp, udp};
+use crate::lab::{Engine, HOST, LAN, command, config_at, in_lab, tcp, udp};
+use crate::talk::{Server, ask, ask_udp};
 
 #[test]
 fn published_ports_answer_while_the_daemon_is_away_and_nothing_is_given_twice() {

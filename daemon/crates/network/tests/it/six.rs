@@ -5,9 +5,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use gantry_ids::ContainerId;
 use gantry_network::{Endpoint, EndpointRequest, NetworkRequest, PortRequest, SubnetRequest};
 
-use crate::lab::{
-    Engine, HOST, HOST6, LAN6, Lab, Namespace, Server, ask, at, command, in_lab, tcp, udp,
-};
+use crate::lab::{Engine, HOST, HOST6, LAN6, Lab, Namespace, at, command, in_lab, tcp, udp};
+use crate::talk::{Server, ask, ask_briefly};
 
 pub(crate) fn with_subnets(name: &str, subnets: &[&str]) -> NetworkRequest {
     let pool = |subnet: &&str| SubnetRequest {
@@ -88,9 +87,9 @@ fn published_ports_are_reached_by_ipv6_and_nothing_else_is() {
                 );
             }
             ask(HOST, 8080).expect("by IPv4 too");
-            ask(HOST, 8081).expect_err("on the IPv6 address alone");
+            ask_briefly(HOST, 8081).expect_err("on the IPv6 address alone");
             for port in [80, 81] {
-                ask(six("2001:db8:17::2"), port).expect_err("routed past the host's ports");
+                ask_briefly(six("2001:db8:17::2"), port).expect_err("routed past the host's ports");
             }
         });
         assert_eq!(
@@ -111,7 +110,9 @@ fn published_ports_are_reached_by_ipv6_and_nothing_else_is() {
         drop(lan);
         engine.networks.release(web.id()).unwrap();
         engine.assert_clean();
-        lab.lan.run(|| ask(HOST6, 8080)).expect_err("released");
+        lab.lan
+            .run(|| ask_briefly(HOST6, 8080))
+            .expect_err("released");
     });
 }
 
@@ -139,21 +140,21 @@ fn networks_of_ipv6_are_apart_and_internal_ones_lead_nowhere() {
         let outside = Server::tcp_of_both(&lab.lan, 7000);
         for (from, to) in [(&one, &two), (&two, &one), (&one, &inner), (&two, &inner)] {
             from.inside
-                .run(|| ask(to.ip6(), 80))
+                .run(|| ask_briefly(to.ip6(), 80))
                 .expect_err("another network");
         }
         for member in [&one, &two, &inner] {
             ask(member.ip6(), 80).expect("by the host");
             lab.lan
-                .run(|| ask(member.ip6(), 80))
+                .run(|| ask_briefly(member.ip6(), 80))
                 .expect_err("by the LAN");
         }
         one.inside.run(|| ask(LAN6, 7000)).expect("the way out");
         inner.inside.run(|| {
-            ask(LAN6, 7000).expect_err("no way out");
+            ask_briefly(LAN6, 7000).expect_err("no way out");
             command("ip -6 route add default via 2001:db8:3::1");
-            ask(LAN6, 7000).expect_err("not by a route of its own making either");
-            ask(two.ip6(), 80).expect_err("nor to another network");
+            ask_briefly(LAN6, 7000).expect_err("not by a route of its own making either");
+            ask_briefly(two.ip6(), 80).expect_err("nor to another network");
         });
         lab.lan
             .run(|| ask(HOST6, 9080))
@@ -178,16 +179,16 @@ fn forged_sources_and_the_hosts_loopback_are_refused() {
         let _server = Server::tcp_of_both(&web.inside, 80);
         let outside = Server::tcp_of_both(&lab.lan, 7000);
         lab.lan.run(|| {
-            ask(HOST6, 8080).expect_err("published on ::1 alone");
+            ask_briefly(HOST6, 8080).expect_err("published on ::1 alone");
             command("ip -6 address del ::1/128 dev lo");
             command(&format!("ip -6 route add ::1/128 via {HOST6} dev eth0"));
-            ask(Ipv6Addr::LOCALHOST, 8080).expect_err("::1 is the host's own");
+            ask_briefly(Ipv6Addr::LOCALHOST, 8080).expect_err("::1 is the host's own");
         });
         web.inside.run(|| {
             ask(LAN6, 7000).expect("as itself");
             command("ip -6 address add 2001:db8:50::1/128 dev eth0 nodad");
             command("ip -6 route replace default via 2001:db8:2::1 src 2001:db8:50::1 dev eth0");
-            ask(LAN6, 7000).expect_err("under an address that the host routes elsewhere");
+            ask_briefly(LAN6, 7000).expect_err("under an address that the host routes elsewhere");
         });
         drop(outside);
     });
@@ -265,13 +266,13 @@ fn what_the_kernel_cannot_carry_is_relayed() {
         let config = engine.config.clone();
         let store = std::sync::Arc::clone(&engine.store);
         drop(engine.networks);
-        let refused = ask(Ipv6Addr::LOCALHOST, 8080).unwrap_err();
+        let refused = ask_briefly(Ipv6Addr::LOCALHOST, 8080).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
         let engine = Engine::start(config, store);
         ask(Ipv6Addr::LOCALHOST, 8080).expect("it is back");
         drop(server);
         engine.networks.release(old.id()).unwrap();
-        let refused = ask(Ipv6Addr::LOCALHOST, 8080).unwrap_err();
+        let refused = ask_briefly(Ipv6Addr::LOCALHOST, 8080).unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
         let next = engine.container("next", vec![tcp(8080, 81)]);
         let _server = Server::tcp_of_both(&next.namespace, 81);
