@@ -19,6 +19,7 @@ mod error;
 mod fault;
 mod local;
 mod owner;
+mod pivot;
 mod port;
 mod progress;
 mod request;

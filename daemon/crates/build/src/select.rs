@@ -61,7 +61,7 @@ fn step(
 }
 
 /// `*`, `?` and `[`, unless a backslash stands before them.
-fn has_wildcards(text: &str) -> bool {
+pub(crate) fn has_wildcards(text: &str) -> bool {
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
         match letter {

@@ -6,6 +6,7 @@
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
 use gantry_ids::Digest;
 use lzma_rust2::XzReader;
@@ -31,6 +32,8 @@ pub enum Compression {
     Zstd,
     /// xz, of one or many streams.
     Xz,
+    /// bzip2, of one or many streams.
+    Bzip2,
 }
 
 /// Why the source could not be read as a layer.
@@ -39,9 +42,6 @@ pub enum SourceError {
     /// The source failed, or the compressed data is broken.
     #[error("read the layer")]
     Read(#[source] io::Error),
-    /// Compressed by something this engine has no decoder for.
-    #[error("{0}-compressed layers are not supported: use gzip, zstd, xz or no compression")]
-    Unsupported(&'static str),
 }
 
 /// What the reading thread knows at the end.
@@ -57,15 +57,15 @@ pub(crate) struct SourceRead {
 
 impl Compression {
     /// Tells by the first bytes.
-    fn detect(start: &[u8]) -> Result<Self, SourceError> {
+    const fn detect(start: &[u8]) -> Self {
         match start {
-            [0x1f, 0x8b, ..] => Ok(Self::Gzip),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Self::Zstd),
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
             // A skippable frame: zstd:chunked puts them after the data, others may begin with one.
-            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Ok(Self::Zstd),
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Self::Xz),
-            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err(SourceError::Unsupported("bzip2")),
-            _ => Ok(Self::None),
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Self::Bzip2,
+            _ => Self::None,
         }
     }
 }
@@ -73,13 +73,13 @@ impl Compression {
 /// A reader that gives the uncompressed bytes of a layer.
 ///
 /// # Errors
-/// [`SourceError`] if the first bytes cannot be read or name an unsupported compression.
+/// [`SourceError`] if the first bytes cannot be read.
 pub fn decompress<'a>(
     source: impl Read + Send + 'a,
 ) -> Result<(Compression, Box<dyn Read + Send + 'a>), SourceError> {
     let mut source = BufReader::with_capacity(PIECE_BYTES, source);
     let start = source.fill_buf().map_err(SourceError::Read)?;
-    let compression = Compression::detect(start)?;
+    let compression = Compression::detect(start);
     let reader: Box<dyn Read + Send + 'a> = match compression {
         Compression::None => Box::new(source),
         Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
@@ -87,6 +87,8 @@ pub fn decompress<'a>(
             Box::new(zstd::Decoder::with_buffer(source).map_err(SourceError::Read)?)
         }
         Compression::Xz => Box::new(XzReader::new_mem_limit(source, true, XZ_MEMORY_KIB)),
+        // A block is at most 900 kB: what a stream asks for needs no limit.
+        Compression::Bzip2 => Box::new(MultiBzDecoder::new(source)),
     };
     Ok((compression, reader))
 }
@@ -228,6 +230,12 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn bzip2(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     #[test]
     fn every_compression_gives_the_same_bytes_and_digest() {
         let bytes = sample();
@@ -246,6 +254,8 @@ mod tests {
                 ]
                 .concat(),
             ),
+            (Compression::Bzip2, bzip2(&bytes)),
+            (Compression::Bzip2, [bzip2(head), bzip2(tail)].concat()),
         ];
         for (compression, source) in sources {
             let (read, out) = through(&source).unwrap();
@@ -274,13 +284,13 @@ mod tests {
             through(&frames[..frames.len() / 2]),
             Err(SourceError::Read(_))
         ));
-        let bzip2 = b"BZh9rest";
-        assert!(matches!(
-            through(bzip2),
-            Err(SourceError::Unsupported("bzip2"))
-        ));
-        let packed = xz(&bytes, "-1");
-        for broken in [&packed[..packed.len() / 2], b"\xfd7zXZ\0rest"] {
+        let (packed, blocks) = (xz(&bytes, "-1"), bzip2(&bytes));
+        for broken in [
+            &packed[..packed.len() / 2],
+            b"\xfd7zXZ\0rest",
+            &blocks[..blocks.len() / 2],
+            b"BZh9rest",
+        ] {
             assert!(matches!(through(broken), Err(SourceError::Read(_))));
         }
     }

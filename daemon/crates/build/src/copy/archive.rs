@@ -34,10 +34,6 @@ type Tar<'a> = TarReader<BufReader<Box<dyn io::Read + Send + 'a>>, ()>;
 impl Copier<'_> {
     /// Unpacks a file if it is an archive; answers whether it was one.
     pub(super) fn unpack(&self, file: File, path: &str) -> Result<bool, CopyError> {
-        let fault = |source: io::Error| CopyError::read(path, source);
-        if is_bzip2(&file).map_err(fault)? {
-            return Err(CopyError::NotBuilt("ADD of an archive compressed by bzip2"));
-        }
         let broken = |source| CopyError::Archive {
             path: path.to_owned(),
             source,
@@ -73,12 +69,6 @@ impl Copier<'_> {
         unpacked.finish()?;
         Ok(true)
     }
-}
-
-fn is_bzip2(file: &File) -> io::Result<bool> {
-    let mut head = [0; 4];
-    let length = std::os::unix::fs::FileExt::read_at(file, &mut head, 0)?;
-    Ok(matches!(&head[..length], [b'B', b'Z', b'h', b'1'..=b'9']))
 }
 
 /// An archive on its way.

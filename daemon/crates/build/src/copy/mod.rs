@@ -2,6 +2,7 @@
 
 mod archive;
 mod entry;
+mod parents;
 mod place;
 
 use std::collections::HashMap;
@@ -40,6 +41,10 @@ pub fn copy(step: &TransferStep, from: &Tree, to: &Tree) -> Result<(), CopyError
     refuse(step)?;
     let mut copier = Copier::new(step, to)?;
     for source in &step.sources {
+        if step.parents {
+            copier.with_parents(from, source)?;
+            continue;
+        }
         for path in select(from, source)? {
             copier.source(from, &path)?;
         }
@@ -70,9 +75,6 @@ pub(crate) fn contents(from: &Tree, path: &str, to: &Tree) -> Result<(), CopyErr
 
 /// Refuses what is not built yet, before anything is done.
 fn refuse(step: &TransferStep) -> Result<(), CopyError> {
-    if step.parents {
-        return Err(CopyError::NotBuilt("COPY --parents"));
-    }
     let remote = ["http://", "https://", "git://", "ssh://", "git@"];
     let is_remote = |source: &String| remote.iter().any(|start| source.starts_with(start));
     if step.is_add && step.sources.iter().any(is_remote) {

@@ -12,6 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, openat, readlinkat};
 use sha2::Digest as _;
 
 use super::key::Hasher;
+use crate::pivot::Pivot;
 use crate::select::select;
 use crate::tree::names;
 use crate::{CopyError, Tree};
@@ -29,7 +30,79 @@ pub(super) struct Reader<'a> {
     pub(super) owners: bool,
 }
 
+/// What `COPY --parents` takes, on its way through a tree.
+struct Taken<'a> {
+    pivot: &'a Pivot,
+    /// The directories above, with their paths; those that are in the digest already are gone.
+    above: Vec<Option<(String, OwnedFd)>>,
+    hasher: &'a mut Hasher,
+}
+
 impl Reader<'_> {
+    /// The digest of all sources of `COPY --parents`, paths included.
+    pub(super) fn with_parents(&self, sources: &[String]) -> Result<Digest, CopyError> {
+        let mut hasher = Hasher::new("parents");
+        for source in sources {
+            let pivot = Pivot::parse(source)?;
+            pivot.check(self.tree)?;
+            for root in select(self.tree, pivot.root())? {
+                let Ok(directory) = self.tree.directory(&root) else {
+                    self.source(&root, &mut hasher)?;
+                    continue;
+                };
+                let mut taken = Taken {
+                    pivot: &pivot,
+                    above: Vec::new(),
+                    hasher: &mut hasher,
+                };
+                self.taken(&directory, (&root, ""), &mut taken)?;
+            }
+            hasher.part("end");
+        }
+        Ok(hasher.finish())
+    }
+
+    fn taken(
+        &self,
+        directory: &OwnedFd,
+        (path, within): (&str, &str),
+        taken: &mut Taken<'_>,
+    ) -> Result<(), CopyError> {
+        let fault = |error| CopyError::read(path, error);
+        if taken.above.len() > DEPTH_MAX {
+            return Err(fault(rustix::io::Errno::NAMETOOLONG));
+        }
+        for name in names(directory.as_fd()).map_err(fault)? {
+            let shown = String::from_utf8_lossy(&name);
+            let inside = format!("{within}/{shown}");
+            let inside = inside.trim_start_matches('/');
+            let full = format!("{}/{shown}", path.trim_end_matches('/'));
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file_name = Path::new(std::ffi::OsStr::from_bytes(&name));
+            let file = openat(directory, file_name, flags, Mode::empty()).map_err(fault)?;
+            let stat = fstat(&file).map_err(fault)?;
+            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            let is_excluded = self.exclude.matches(inside);
+            if is_excluded && !(is_directory && self.exclude.has_exceptions()) {
+                continue;
+            }
+            taken.above.push(Some((inside.to_owned(), file)));
+            if taken.pivot.takes(inside) && !is_excluded {
+                for (inside, file) in taken.above.iter_mut().filter_map(Option::take) {
+                    taken.hasher.part(&inside);
+                    self.entry(&file, &full, taken.hasher)?;
+                }
+            }
+            if is_directory && taken.pivot.leads(inside)? {
+                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let inner = openat(directory, file_name, flags, Mode::empty()).map_err(fault)?;
+                self.taken(&inner, (&full, inside), taken)?;
+            }
+            taken.above.pop();
+        }
+        Ok(())
+    }
+
     /// The digest of all sources; those with wildcards may name nothing.
     pub(super) fn sources(&self, sources: &[String]) -> Result<Digest, CopyError> {
         let mut hasher = Hasher::new("files");

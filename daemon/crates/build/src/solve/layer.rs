@@ -38,7 +38,11 @@ impl Build<'_> {
                     exclude: Patterns::new(exclude)?,
                     owners,
                 };
-                reader.sources(&step.sources)?
+                if step.parents {
+                    reader.with_parents(&step.sources)?
+                } else {
+                    reader.sources(&step.sources)?
+                }
             }
             None => Digest::of(b""),
         };

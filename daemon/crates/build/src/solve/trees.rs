@@ -13,6 +13,7 @@ use super::stage::{Build, Running};
 use super::tell::Work;
 use crate::Tree;
 use crate::fault::Fault;
+use crate::pivot::Pivot;
 use crate::port::{Context, Wanted};
 use crate::progress::Ending;
 
@@ -101,7 +102,14 @@ impl Build<'_> {
             match &step.action {
                 Action::Transfer(transfer) if transfer.origin == origin => {
                     let local = |source: &&String| !crate::add::is_remote(source);
-                    paths.extend(transfer.sources.iter().filter(local).cloned());
+                    let sources = transfer.sources.iter().filter(local);
+                    paths.extend(sources.map(|source| {
+                        // A malformed pattern is told when the step is done.
+                        let pivot = transfer.parents.then(|| Pivot::parse(source).ok());
+                        pivot
+                            .flatten()
+                            .map_or_else(|| source.clone(), |pivot| pivot.wanted())
+                    }));
                 }
                 Action::Run(run) => {
                     let from = run

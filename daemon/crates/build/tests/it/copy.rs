@@ -52,7 +52,8 @@ fn faults_name_the_path() {
             "COPY a /x\nCOPY b /x/",
             "mkdir /x: Not a directory (os error 20)",
         ),
-        ("COPY --parents a /x", "COPY --parents is not supported yet"),
+        ("COPY --parents d/nope /x", "\"/d/nope\": not found"),
+        ("COPY --parents nope/./a /x", "\"/nope/a\": not found"),
         (
             "ADD https://example.com/a /x",
             "ADD of an address is not supported yet",
@@ -85,7 +86,7 @@ fn sections(text: &str) -> BTreeMap<String, String> {
 }
 
 /// Makes the build context.
-fn lay_out(root: &Path) {
+pub(crate) fn lay_out(root: &Path) {
     let mut modes = Vec::new();
     for line in include_str!("stock/context.txt").lines() {
         let (kind, rest) = line.split_once(' ').unwrap();
@@ -114,7 +115,7 @@ fn lay_out(root: &Path) {
 }
 
 /// Builds a Dockerfile of copies and lists the result.
-fn built(text: &str, context: &Path) -> String {
+pub(crate) fn built(text: &str, context: &Path) -> String {
     let source = Source::new("Dockerfile", text.as_bytes());
     let options = Options::new(Platform::new("linux", "amd64", ""));
     let planned = Dockerfile::parse(&source).and_then(|file| {

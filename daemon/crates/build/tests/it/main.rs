@@ -5,3 +5,4 @@
 mod archive;
 mod copy;
 mod hostile;
+mod parents;

@@ -305,7 +305,7 @@ fn is_layer(head: &[u8]) -> bool {
     is_tar || is_empty || is_compressed(head)
 }
 
-/// gzip, zstd, xz or bzip2; the last two are refused by whoever unpacks.
+/// gzip, zstd, xz or bzip2.
 fn is_compressed(head: &[u8]) -> bool {
     matches!(
         head,

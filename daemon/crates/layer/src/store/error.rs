@@ -67,7 +67,6 @@ pub enum LayerError {
 impl Classify for LayerError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Source(SourceError::Unsupported(_)) => ErrorKind::InvalidArgument,
             Self::Source(SourceError::Read(source)) => source_kind(source),
             Self::Extract(ExtractError::Tar { .. }) => ErrorKind::InvalidArgument,
             Self::Extract(ExtractError::Layer { source, .. }) => source.kind().into(),
