@@ -13,6 +13,8 @@ pub struct Limits {
     pub tar_bytes: u64,
     /// Apparent bytes of all files together, holes of sparse files included.
     pub content_bytes: u64,
+    /// Segments of one sparse file.
+    pub segments: usize,
     /// Bytes of one extended header (PAX records, GNU long names).
     pub extended_bytes: u64,
     /// Bytes kept in memory about directories, whose times are set at the end.
@@ -29,6 +31,7 @@ impl Limits {
         depth: 256,
         tar_bytes: 1 << 40,
         content_bytes: 1 << 40,
+        segments: 1 << 18,
         extended_bytes: 1 << 20,
         directory_bytes: 256 << 20,
         tree_bytes: 512 << 20,

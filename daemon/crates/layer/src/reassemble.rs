@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use gantry_ids::Digest;
@@ -26,6 +28,12 @@ pub(crate) fn write(directory: &Path, layer: &Layer, to: &mut dyn Write) -> Resu
             source,
         }
     };
+    let copied = |copied: Result<(), CopyError>, path: &str| {
+        copied.map_err(|error| match error {
+            CopyError::Read(error) => damaged(path)(error),
+            CopyError::Write(error) => LayerError::Write(error),
+        })
+    };
     let recipe = directory.join("recipe");
     let open = || File::open(&recipe).and_then(RecipeReader::new);
     let mut files = Files::open(directory).map_err(damaged("fs"))?;
@@ -44,10 +52,20 @@ pub(crate) fn write(directory: &Path, layer: &Layer, to: &mut dyn Write) -> Resu
             Record::Content { size, path } => {
                 let shown = String::from_utf8_lossy(&path);
                 let mut file = files.find(&path, position).map_err(damaged(&shown))?;
-                copy(&mut file, size, &mut buffer, &mut out).map_err(|error| match error {
-                    CopyError::Read(error) => damaged(&shown)(error),
-                    CopyError::Write(error) => LayerError::Write(error),
-                })?;
+                copied(copy(&mut file, size, &mut buffer, &mut out), &shown)?;
+            }
+            Record::Segments { path, segments } => {
+                let shown = String::from_utf8_lossy(&path);
+                let mut file = files.find(&path, position).map_err(damaged(&shown))?;
+                let mut end = 0;
+                for segment in segments {
+                    check_hole(&file, end..segment.offset, &mut buffer)
+                        .and_then(|()| file.seek(SeekFrom::Start(segment.offset)))
+                        .map_err(damaged(&shown))?;
+                    copied(copy(&mut file, segment.len, &mut buffer, &mut out), &shown)?;
+                    end = segment.end();
+                }
+                check_hole(&file, end..u64::MAX, &mut buffer).map_err(damaged(&shown))?;
             }
             Record::Moved { .. } => {}
             Record::End(_) => break,
@@ -76,7 +94,7 @@ fn read_moves(mut reader: RecipeReader) -> io::Result<Moves> {
                 moves.entry(path).or_default().push((position, number));
             }
             Record::End(_) => break,
-            Record::Raw(_) | Record::Content { .. } => {}
+            Record::Raw(_) | Record::Content { .. } | Record::Segments { .. } => {}
         }
     }
     Ok(moves)
@@ -171,6 +189,33 @@ impl Hashing<'_> {
 enum CopyError {
     Read(io::Error),
     Write(io::Error),
+}
+
+/// Sees that nothing but zeros lies in a hole: the tar does not say what is there, so that its digest
+/// would not tell.
+fn check_hole(file: &File, hole: Range<u64>, buffer: &mut [u8]) -> io::Result<()> {
+    let mut at = hole.start;
+    while at < hole.end {
+        at = match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(at)) {
+            Err(rustix::io::Errno::NXIO) => return Ok(()),
+            other => other?,
+        };
+        let left = usize::try_from(hole.end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let most = left.min(buffer.len());
+        // File systems keep whole blocks: content may begin before its segment, as zeros.
+        let len = file.read_at(&mut buffer[..most], at)?;
+        if buffer[..len].iter().any(|byte| *byte != 0) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it has content where the layer has a hole",
+            ));
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        at += len as u64;
+    }
+    Ok(())
 }
 
 /// Copies exactly `size` bytes; a shorter file is an error.

@@ -9,6 +9,8 @@
 //! 0x00    length, bytes            the next bytes of the tar, as they are
 //! 0x01    size, length, path       the content of the file at path, of that size
 //! 0x02    number, length, path     what lay at path until now was moved to kept/<number>
+//! 0x03    count, length, path,     parts of the file at path, one after the other: count times
+//!         (offset, size)…          where in the file, and how many bytes
 //! 0xff    32 bytes                 the end; the tar's SHA-256
 //! ```
 //!
@@ -21,7 +23,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 
 use gantry_ids::Digest;
 
-use crate::tar::Tape;
+use crate::tar::{Segment, Tape};
 
 const MAGIC: &[u8; 16] = b"gantry recipe 1\n";
 /// zstd's fastest level: headers shrink to a few per cent at any.
@@ -29,10 +31,12 @@ const LEVEL: i32 = 1;
 const RAW: u8 = 0x00;
 const CONTENT: u8 = 0x01;
 const MOVED: u8 = 0x02;
+const SEGMENTS: u8 = 0x03;
 const END: u8 = 0xff;
 /// Longer than any record the writer makes; what is longer is damage.
 const PATH_MAX_BYTES: u64 = 1 << 16;
 const RAW_MAX_BYTES: u64 = 1 << 24;
+const SEGMENTS_MAX: u64 = 1 << 24;
 
 /// Writes a recipe while a layer is applied.
 pub(crate) struct RecipeWriter {
@@ -54,6 +58,15 @@ impl RecipeWriter {
     /// The content of `path` stands here.
     pub(crate) fn content(&mut self, path: &[u8], size: u64) -> io::Result<()> {
         self.record(CONTENT, size, path)
+    }
+
+    /// The parts of `path` that are no holes stand here.
+    pub(crate) fn segments(&mut self, path: &[u8], segments: &[Segment]) -> io::Result<()> {
+        self.record(SEGMENTS, segments.len() as u64, path)?;
+        segments.iter().try_for_each(|segment| {
+            write_number(&mut self.encoder, segment.offset)?;
+            write_number(&mut self.encoder, segment.len)
+        })
     }
 
     /// What lay at `path` is in `kept/<number>` from now on.
@@ -116,8 +129,18 @@ impl Tape for RecipeWriter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Record {
     Raw(Vec<u8>),
-    Content { size: u64, path: Vec<u8> },
-    Moved { number: u64, path: Vec<u8> },
+    Content {
+        size: u64,
+        path: Vec<u8>,
+    },
+    Segments {
+        path: Vec<u8>,
+        segments: Vec<Segment>,
+    },
+    Moved {
+        number: u64,
+        path: Vec<u8>,
+    },
     End(Digest),
 }
 
@@ -158,6 +181,7 @@ impl RecipeReader {
                     path: self.bytes(PATH_MAX_BYTES)?,
                 })
             }
+            SEGMENTS => self.segments(),
             END => {
                 let mut digest = [0; 32];
                 self.decoder.read_exact(&mut digest)?;
@@ -165,6 +189,22 @@ impl RecipeReader {
             }
             _ => Err(damaged()),
         }
+    }
+
+    fn segments(&mut self) -> io::Result<Record> {
+        let count = read_number(&mut self.decoder)?;
+        if count > SEGMENTS_MAX {
+            return Err(damaged());
+        }
+        let path = self.bytes(PATH_MAX_BYTES)?;
+        let mut segments = Vec::new();
+        for _ in 0..count {
+            let offset = read_number(&mut self.decoder)?;
+            let len = read_number(&mut self.decoder)?;
+            offset.checked_add(len).ok_or_else(damaged)?;
+            segments.push(Segment { offset, len });
+        }
+        Ok(Record::Segments { path, segments })
     }
 
     fn bytes(&mut self, most: u64) -> io::Result<Vec<u8>> {
@@ -224,6 +264,17 @@ mod tests {
         writer.raw(&[1; 700]).unwrap();
         writer.raw(&[2; 100_000]).unwrap();
         writer.content(b"a/b", 1 << 40).unwrap();
+        let segments = vec![
+            Segment {
+                offset: 7,
+                len: 1 << 33,
+            },
+            Segment {
+                offset: 1 << 40,
+                len: 1,
+            },
+        ];
+        writer.segments(b"s", &segments).unwrap();
         writer.moved(b"a", 3).unwrap();
         let digest = Digest::of(b"tar");
         let mut file = writer.finish(&digest).unwrap();
@@ -243,6 +294,11 @@ mod tests {
                 size: 1 << 40,
                 path: b"a/b".to_vec()
             }
+        );
+        let path = b"s".to_vec();
+        assert_eq!(
+            reader.next_record().unwrap(),
+            Record::Segments { path, segments }
         );
         let moved = Record::Moved {
             number: 3,

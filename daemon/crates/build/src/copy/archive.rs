@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use gantry_layer::{Entry, Kind, Limits, TarError, TarReader};
@@ -49,7 +50,7 @@ impl Copier<'_> {
         let mut tar = TarReader::new(BufReader::new(reader), (), limits);
         let first = match tar.next_entry() {
             Ok(Some(first)) => first,
-            Err(error @ (TarError::Sparse | TarError::Type(_) | TarError::Limit { .. })) => {
+            Err(error @ (TarError::Sparse(_) | TarError::Type(_) | TarError::Limit { .. })) => {
                 return Err(broken(error));
             }
             // What does not begin as an archive does is a file like any other.
@@ -134,7 +135,7 @@ impl Unpacked<'_> {
         match entry.kind {
             Kind::File => {
                 let mut file = place.create()?;
-                content(tar, &mut file, &place)?;
+                content(entry, tar, &mut file, &place)?;
                 finish(&file, entry, owner).map_err(|error| place.fault(error))
             }
             Kind::Directory => {
@@ -222,9 +223,20 @@ fn remove(parent: &OwnedFd, name: &Path, depth: usize) -> Result<(), Errno> {
     unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
 
-/// The bytes of the current entry.
-fn content(tar: &mut Tar<'_>, file: &mut File, place: &Place) -> Result<(), CopyError> {
-    let written = tar.content(|piece| file.write_all(piece));
+/// The bytes of the current entry; what a sparse file lacks becomes holes.
+fn content(
+    entry: &Entry,
+    tar: &mut Tar<'_>,
+    file: &mut File,
+    place: &Place,
+) -> Result<(), CopyError> {
+    let written = if entry.segments.is_some() {
+        file.set_len(entry.size)
+            .map_err(|error| place.fault(error))?;
+        tar.pieces(|offset, piece| file.write_all_at(piece, offset))
+    } else {
+        tar.content(|piece| file.write_all(piece))
+    };
     match written {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(place.fault(error)),

@@ -3,6 +3,7 @@
 use rustix::io::Errno;
 
 use super::attributes;
+use super::chunks::{CHUNKS_MAX, Content};
 use super::outline::{Directory, Kind, Node, NodeId, Outline, Owner};
 use super::walk::Place;
 use crate::Limits;
@@ -27,6 +28,10 @@ pub(super) struct Applier {
     limits: Limits,
     pub(super) content_bytes: u64,
     pub(super) opaque_root: bool,
+    /// Whether all content lies where an index can point to.
+    pub(super) fits: bool,
+    /// Chunks of sparse files.
+    chunks: u64,
 }
 
 impl Applier {
@@ -41,6 +46,8 @@ impl Applier {
             limits,
             content_bytes: 0,
             opaque_root: false,
+            fits: true,
+            chunks: 0,
         }
     }
 
@@ -152,10 +159,16 @@ impl Applier {
                 limit: self.limits.content_bytes,
             });
         }
-        Ok(Kind::File {
-            size: entry.size,
-            offset,
-        })
+        let size = entry.size;
+        let content = Content::of(entry, offset);
+        self.fits &= content.is_some();
+        let content = content.unwrap_or(Content::Whole(offset));
+        if entry.segments.is_some() {
+            self.chunks = self.chunks.saturating_add(content.chunks(size));
+            self.fits &= self.chunks <= CHUNKS_MAX;
+        }
+        self.outline.account(content.bytes())?;
+        Ok(Kind::File { size, content })
     }
 
     fn symlink(&mut self, entry: &Entry) -> Result<Kind, EntryError> {

@@ -24,9 +24,11 @@ const BLOCK_BITS: u8 = 9;
 const FLAT_PLAIN: u16 = 1;
 const FLAT_INLINE: u16 = 1 | (2 << 1);
 const CHUNK_BASED: u16 = 1 | (4 << 1);
-const CHUNK_INDEXES: u16 = 0x20;
+const CHUNK_INDEXES: u32 = 0x20;
 /// The tar, as chunk indexes name it.
 const TAR_DEVICE: u16 = 1;
+/// The block of a hole (`EROFS_NULL_ADDR`).
+const NOWHERE: u32 = u32::MAX;
 
 /// Writes the file system that shows `outline`, whose contents lie in a tar of `tar_bytes`.
 ///
@@ -139,13 +141,16 @@ fn inode(node: &Node, spot: Spot, number: usize, to: &mut Vec<u8>) {
     }
     debug_assert_eq!(to.len() - start, 64 + body);
     match &node.kind {
-        Kind::File { size, offset } if *size > 0 => {
+        Kind::File { size, content } if *size > 0 => {
             // The inode stands at a multiple of 32.
             let unit = usize::try_from(CHUNK_INDEX_BYTES).expect("a constant");
             to.resize(start + (to.len() - start).next_multiple_of(unit), 0);
-            to.extend_from_slice(&[0; 2]);
-            to.extend_from_slice(&TAR_DEVICE.to_le_bytes());
-            to.extend_from_slice(&short(offset / BLOCK).to_le_bytes());
+            content.for_each_chunk(*size, |at| {
+                let (device, block) = at.map_or((0, NOWHERE), |at| (TAR_DEVICE, short(at / BLOCK)));
+                to.extend_from_slice(&[0; 2]);
+                to.extend_from_slice(&device.to_le_bytes());
+                to.extend_from_slice(&block.to_le_bytes());
+            });
         }
         Kind::Symlink(target) if spot.data_bytes == 0 => to.extend_from_slice(target),
         _ => {}
@@ -156,7 +161,7 @@ fn inode(node: &Node, spot: Spot, number: usize, to: &mut Vec<u8>) {
 fn shape(kind: &Kind, spot: Spot) -> (u16, u64, u32) {
     match kind {
         Kind::File { size: 0, .. } => (FLAT_PLAIN, 0, u32::MAX),
-        Kind::File { size, .. } => (CHUNK_BASED, *size, u32::from(chunk_format(*size))),
+        Kind::File { size, content } => (CHUNK_BASED, *size, CHUNK_INDEXES | content.bits(*size)),
         Kind::Directory(_) => (FLAT_PLAIN, spot.data_bytes, short(spot.data_block)),
         Kind::Symlink(target) if spot.data_bytes == 0 => (FLAT_INLINE, target.len() as u64, 0),
         Kind::Symlink(_) => (FLAT_PLAIN, spot.data_bytes, short(spot.data_block)),
@@ -165,13 +170,6 @@ fn shape(kind: &Kind, spot: Spot) -> (u16, u64, u32) {
             (FLAT_PLAIN, 0, device_number(*major, *minor))
         }
     }
-}
-
-/// One chunk is as large as the whole file: the power of two of blocks that holds it.
-fn chunk_format(size: u64) -> u16 {
-    let blocks = size.div_ceil(BLOCK).next_power_of_two();
-    let bits = u16::try_from(blocks.trailing_zeros()).expect("at most 63");
-    CHUNK_INDEXES | bits
 }
 
 /// The kernel's `new_encode_dev`.

@@ -97,8 +97,9 @@ impl Layout {
             let head = INODE_BYTES + xattr_bytes(node);
             end = spot.at + head;
             match &node.kind {
-                Kind::File { size, .. } if *size > 0 => {
-                    end = end.next_multiple_of(CHUNK_INDEX_BYTES) + CHUNK_INDEX_BYTES;
+                Kind::File { size, content } if *size > 0 => {
+                    let chunks = content.chunks(*size) * CHUNK_INDEX_BYTES;
+                    end = end.next_multiple_of(CHUNK_INDEX_BYTES) + chunks;
                 }
                 Kind::Directory(directory) => spot.data_bytes = directory_bytes(directory),
                 Kind::Symlink(target) => {

@@ -9,6 +9,7 @@
 //! The format is the kernel's (`Documentation/filesystems/erofs.rst`, `fs/erofs/erofs_fs.h`).
 
 mod attributes;
+mod chunks;
 mod compare;
 mod entries;
 mod image;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::chunks::Content;
 use crate::extract::error::EntryError;
 use crate::tar::Timestamp;
 
@@ -35,10 +36,10 @@ pub(super) struct Owner {
 #[derive(Debug)]
 pub(super) enum Kind {
     Directory(Directory),
-    /// Its content lies in the tar at this offset.
+    /// Its content lies in the tar.
     File {
         size: u64,
-        offset: u64,
+        content: Content,
     },
     Symlink(Box<[u8]>),
     Fifo,

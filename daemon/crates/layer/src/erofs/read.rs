@@ -18,6 +18,9 @@ pub(crate) struct Read {
     pub(crate) content_bytes: u64,
     /// Whether the whole layer hides those beneath it.
     pub(crate) opaque_root: bool,
+    /// Whether an index can show it: not where a sparse file's holes do not lie at blocks, or are very
+    /// many.
+    pub(crate) fits: bool,
 }
 
 /// Reads the layer's tar from `source` to its end.
@@ -46,6 +49,7 @@ pub(crate) fn read<R: BufRead>(source: R, limits: Limits) -> Result<Read, Extrac
         outline: applier.outline,
         content_bytes: applier.content_bytes,
         opaque_root: applier.opaque_root,
+        fits: applier.fits,
     })
 }
 

@@ -4,8 +4,8 @@ use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, linkat, makedev, mkdirat, mknodat, openat,
-    renameat, statat, symlinkat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, ftruncate, linkat, makedev, mkdirat,
+    mknodat, openat, renameat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -141,14 +141,15 @@ impl Extractor {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let flags = flags | OFlags::NOFOLLOW;
         let file = self.over(name, tar, |dir| openat(dir, name, flags, mode))?;
-        tar.content(|piece| write_all(&file, piece))
-            .map_err(EntryError::Content)?
-            .map_err(failed("write its content"))?;
         if entry.size > 0 {
+            write_content(&file, entry, tar)?;
             let path = join(self.cursor.path(), name);
-            tar.tape()
-                .content(&path, entry.size)
-                .map_err(failed("write the layer's recipe"))?;
+            let tape = tar.tape();
+            match &entry.segments {
+                None => tape.content(&path, entry.size),
+                Some(segments) => tape.segments(&path, segments),
+            }
+            .map_err(failed("write the layer's recipe"))?;
         }
         let inherits = self.set_group_seen
             && self
@@ -282,6 +283,37 @@ impl Extractor {
         }
         Ok(())
     }
+}
+
+/// Writes a file's content; what a sparse file lacks becomes holes.
+fn write_content<R: BufRead>(
+    file: &OwnedFd,
+    entry: &Entry,
+    tar: &mut Tar<R>,
+) -> Result<(), EntryError> {
+    let written = if entry.segments.is_some() {
+        ftruncate(file, entry.size).map_err(failed("set its size"))?;
+        tar.pieces(|offset, piece| write_all_at(file, piece, offset))
+    } else {
+        tar.content(|piece| write_all(file, piece))
+    };
+    written
+        .map_err(EntryError::Content)?
+        .map_err(failed("write its content"))
+}
+
+fn write_all_at(file: &OwnedFd, mut bytes: &[u8], mut offset: u64) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::pwrite(file, bytes, offset) {
+            Ok(len) => {
+                bytes = &bytes[len..];
+                offset += len as u64;
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {

@@ -31,12 +31,13 @@ pub(super) struct StagedFiles {
     pub(super) outline: Option<Box<Outline>>,
 }
 
-/// Writes a source's tar and the index over it to the directory `path`.
+/// Writes a source's tar and the index over it to the directory `path`. Where no index can show the
+/// tar (holes that do not lie at blocks), only the tar is written and nothing is answered.
 pub(super) fn stage(
     path: &Path,
     source: &mut (dyn Read + Send),
     limits: Limits,
-) -> Result<StagedFiles, LayerError> {
+) -> Result<Option<StagedFiles>, LayerError> {
     let place = path.join("tar");
     let mut file = File::create_new(&place).map_err(failed("create", &place))?;
     let (read, outcome) = pipeline::run(source, |pieces| {
@@ -50,16 +51,19 @@ pub(super) fn stage(
         Cut::Write(error) => failed("write", &place)(error),
         Cut::Layer(error) => LayerError::Extract(error),
     })?;
+    if !found.fits {
+        return Ok(None);
+    }
     let index = write_index(path, &found.outline, (read.diff_id, read.tar_bytes))?;
     let implied = found.outline.implied();
-    Ok(StagedFiles {
+    Ok(Some(StagedFiles {
         read,
         content_bytes: found.content_bytes,
         opaque: found.opaque_root,
         index,
         outline: (!implied.is_empty()).then(|| Box::new(found.outline)),
         implied,
-    })
+    }))
 }
 
 /// Writes (or writes anew) the index in the directory `path` and tells its digest.

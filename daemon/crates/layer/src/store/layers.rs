@@ -9,6 +9,7 @@
 //! A directory in `layers/` is a committed layer: it is renamed there when all of it is on the disk.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -72,6 +73,15 @@ impl Staged for StagedLayer {
 }
 
 impl StagedLayer {
+    /// Unpacks a tar: the layer is a directory.
+    fn unpack(&mut self, source: &mut (dyn Read + Send), limits: Limits) -> Result<(), LayerError> {
+        let (read, extracted) = unpacked::stage(&self.path, source, limits)?;
+        self.set(read, extracted.content_bytes, extracted.opaque_root);
+        self.implied = extracted.implied;
+        self.form = Form::Directory;
+        Ok(())
+    }
+
     const fn set(&mut self, read: pipeline::SourceRead, content_bytes: u64, opaque: bool) {
         self.diff_id = read.diff_id;
         self.tar_bytes = read.tar_bytes;
@@ -194,18 +204,21 @@ impl LayerStore for Layers {
             trash: Arc::clone(&self.trash),
         };
         match self.form {
-            Form::Directory => {
-                let (read, extracted) = unpacked::stage(&path, source, self.limits)?;
-                staged.set(read, extracted.content_bytes, extracted.opaque_root);
-                staged.implied = extracted.implied;
-            }
-            Form::Erofs => {
-                let files = files::stage(&path, source, self.limits)?;
-                staged.set(files.read, files.content_bytes, files.opaque);
-                staged.implied = files.implied;
-                staged.outline = files.outline;
-                staged.index = Some(files.index);
-            }
+            Form::Directory => staged.unpack(source, self.limits)?,
+            Form::Erofs => match files::stage(&path, source, self.limits)? {
+                Some(files) => {
+                    staged.set(files.read, files.content_bytes, files.opaque);
+                    staged.implied = files.implied;
+                    staged.outline = files.outline;
+                    staged.index = Some(files.index);
+                }
+                None => {
+                    let tar = path.join("tar");
+                    let mut source = File::open(&tar).map_err(failed("open", &tar))?;
+                    staged.unpack(&mut source, self.limits)?;
+                    std::fs::remove_file(&tar).map_err(failed("remove", tar))?;
+                }
+            },
         }
         Ok(staged)
     }

@@ -1,8 +1,10 @@
 //! One entry: its header fields and extended headers put together.
 
-use super::TarError;
+use std::sync::Arc;
+
 use super::field::Block;
 use super::pax::Extended;
+use super::{Segment, TarError};
 use crate::Limits;
 
 /// What an entry makes.
@@ -50,23 +52,23 @@ pub struct Entry {
     pub gid: u32,
     /// When it was modified.
     pub mtime: Timestamp,
-    /// Bytes of content that follow.
+    /// Bytes of the file, holes included.
     pub size: u64,
+    /// Of a sparse file the parts that are no holes, in order, none of them empty.
+    pub segments: Option<Arc<[Segment]>>,
     /// Major and minor number of a device.
     pub device: (u32, u32),
     /// Extended attributes.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// Puts a header block and what came before it together.
+/// Puts a header block and what came before it together. The size is what follows: what a sparse
+/// file's size is, and where its segments lie, is said elsewhere.
 pub(super) fn decode(
     block: &Block,
     extended: Extended,
     limits: &Limits,
 ) -> Result<Entry, TarError> {
-    if extended.sparse || block.type_flag() == b'S' {
-        return Err(TarError::Sparse);
-    }
     let path = extended.path.unwrap_or_else(|| block.path());
     let link = extended.link.unwrap_or_else(|| block.link());
     check_name(&path, "path", limits)?;
@@ -109,6 +111,7 @@ pub(super) fn decode(
         gid: owner(extended.gid.map_or_else(|| block.gid(), Ok)?, "gid")?,
         mtime,
         size,
+        segments: None,
         device,
         xattrs: extended.xattrs,
     })
@@ -117,7 +120,7 @@ pub(super) fn decode(
 fn kind(flag: u8, path: &[u8]) -> Result<Kind, TarError> {
     Ok(match flag {
         0 if path.ends_with(b"/") => Kind::Directory,
-        0 | b'0' | b'7' => Kind::File,
+        0 | b'0' | b'7' | b'S' => Kind::File,
         b'1' => Kind::HardLink,
         b'2' => Kind::Symlink,
         b'3' => Kind::CharDevice,

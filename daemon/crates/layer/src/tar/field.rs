@@ -44,6 +44,14 @@ impl Block {
         }
     }
 
+    pub(super) const fn bytes(&self) -> &[u8; BLOCK] {
+        &self.0
+    }
+
+    pub(super) fn is_gnu(&self) -> bool {
+        self.format() == Format::Gnu
+    }
+
     pub(super) const fn type_flag(&self) -> u8 {
         self.0[156]
     }
@@ -118,7 +126,7 @@ fn unsigned(field: &[u8], name: &'static str) -> Result<u64, TarError> {
 
 /// A numeric field: octal digits, or (GNU) big-endian two's complement when the first byte's top bit
 /// is set. An empty field is 0.
-fn number(field: &[u8]) -> Option<i64> {
+pub(super) fn number(field: &[u8]) -> Option<i64> {
     let first = *field.first()?;
     if first & 0x80 != 0 {
         return base_256(field);

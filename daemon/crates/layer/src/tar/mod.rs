@@ -1,18 +1,22 @@
 //! Reading tars without losing a byte.
 //!
-//! Owns the format: ustar, PAX (POSIX.1-2017 pax, "pax Interchange Format") and GNU tar's long
-//! names, with limits on everything that is read into memory. What is not the content of an entry is
+//! Owns the format: ustar, PAX (POSIX.1-2017 pax, "pax Interchange Format"), GNU tar's long
+//! names and all formats of its sparse files, with limits on everything that is read into memory. What is not the content of an entry is
 //! handed to a [`Tape`] byte by byte, so that a layer's exact tar can be made again. Deliberately
 //! not here: what an entry means on a file system (`extract`).
 
+mod content;
 mod entry;
 mod field;
 mod pax;
+mod sparse;
 
 use std::io::{self, BufRead};
 
+use content::Cursor;
 pub use entry::{Entry, Kind, Timestamp};
 use field::Block;
+pub use sparse::Segment;
 
 use crate::Limits;
 
@@ -45,9 +49,9 @@ pub enum TarError {
     /// An entry of a type that no layer has.
     #[error("unhandled tar header type {0:?}")]
     Type(char),
-    /// A sparse entry, in any of GNU tar's formats.
-    #[error("sparse entries are not supported: make the tar without --sparse")]
-    Sparse,
+    /// The map of a sparse entry is malformed.
+    #[error("invalid sparse entry: {0}")]
+    Sparse(&'static str),
     /// Too much.
     #[error("the {what} is over the limit of {limit}")]
     Limit {
@@ -82,6 +86,8 @@ pub struct TarReader<R, T> {
     limits: Limits,
     /// Content bytes of the current entry that were not read yet.
     content_left: u64,
+    /// Where in its file the next of them belongs.
+    cursor: Cursor,
     /// Bytes that fill up the current entry's last block.
     padding_left: usize,
     read_bytes: u64,
@@ -97,6 +103,7 @@ impl<R: BufRead, T: Tape> TarReader<R, T> {
             tape,
             limits,
             content_left: 0,
+            cursor: Cursor::NOWHERE,
             padding_left: 0,
             read_bytes: 0,
             entries: 0,
@@ -138,43 +145,69 @@ impl<R: BufRead, T: Tape> TarReader<R, T> {
                 b'g' => drop(self.read_extended(&block)?),
                 b'L' => extended.path = Some(field::until_nul(&self.read_extended(&block)?)),
                 b'K' => extended.link = Some(field::until_nul(&self.read_extended(&block)?)),
-                _ => {
-                    let entry = entry::decode(&block, extended, &self.limits)?;
-                    self.set_content(entry.size);
-                    return Ok(Some(entry));
-                }
+                _ => return self.begin(&block, extended).map(Some),
             }
         }
         self.drain()?;
         Ok(None)
     }
 
-    /// Hands the current entry's content to `sink` piece by piece, keeping none of it on the tape.
-    ///
-    /// # Errors
-    /// [`TarError`] as `Ok(Err(…))` of the sink's own: the outer error is the tar's.
-    pub fn content<E>(
-        &mut self,
-        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<Result<(), E>, TarError> {
-        while self.content_left > 0 {
-            let piece = fill(&mut self.source)?;
-            let most = usize::try_from(self.content_left).unwrap_or(usize::MAX);
-            let piece = &piece[..piece.len().min(most)];
-            if let Err(error) = sink(piece) {
-                return Ok(Err(error));
-            }
-            let len = piece.len();
-            self.source.consume(len);
-            self.content_left -= len as u64;
-            count(&mut self.read_bytes, len, &self.limits)?;
+    /// Begins an entry: its content comes next.
+    fn begin(&mut self, block: &Block, mut extended: pax::Extended) -> Result<Entry, TarError> {
+        let mut records = std::mem::take(&mut extended.sparse);
+        if let Some(name) = records.name.take() {
+            extended.path = Some(name);
         }
-        Ok(Ok(()))
+        let mut entry = entry::decode(block, extended, &self.limits)?;
+        let found = if block.type_flag() == b'S' {
+            Some(self.read_old_map(block)?)
+        } else {
+            records.find()?
+        };
+        self.set_content(entry.size);
+        if let Some(found) = found {
+            if entry.kind != Kind::File {
+                return Err(TarError::Sparse("it is no file"));
+            }
+            let (numbers, size) = match found {
+                sparse::Found::Whole(numbers, size) => (numbers, size),
+                sparse::Found::InContent(size) => (self.read_new_map()?, size),
+            };
+            let sizes = (size, self.content_left);
+            entry.segments = Some(sparse::segments(&numbers, sizes, self.limits.segments)?);
+            entry.size = size;
+        }
+        self.cursor = Cursor::of(&entry);
+        Ok(entry)
     }
 
-    /// The current entry's content as a reader; none of it goes on the tape.
-    pub const fn content_reader(&mut self) -> ContentReader<'_, R, T> {
-        ContentReader { tar: self }
+    /// A sparse file's map in the old format, which goes on in blocks that no size counts.
+    fn read_old_map(&mut self, block: &Block) -> Result<sparse::Found, TarError> {
+        if !block.is_gnu() {
+            return Err(TarError::Sparse("its header is not GNU tar's"));
+        }
+        let mut map = sparse::OldMap::of_header(block)?;
+        while map.goes_on {
+            if map.segments() > self.limits.segments {
+                return Err(sparse::too_many(self.limits.segments));
+            }
+            map.go_on(&self.read_block()?.ok_or(TarError::Truncated)?)?;
+        }
+        let size = map.size;
+        Ok(sparse::Found::Whole(map.into_numbers(), size))
+    }
+
+    /// A sparse file's map that stands in front of its content, in blocks of its own.
+    fn read_new_map(&mut self) -> Result<Vec<u64>, TarError> {
+        let mut map = sparse::NewMap::default();
+        loop {
+            let left = self.content_left.checked_sub(BLOCK as u64);
+            self.content_left = left.ok_or(TarError::Sparse("its map is cut off"))?;
+            let block = self.read_block()?.ok_or(TarError::Truncated)?;
+            if map.take(block.bytes(), self.limits.segments)? {
+                return Ok(map.into_numbers());
+            }
+        }
     }
 
     fn count_entry(&mut self) -> Result<(), TarError> {
@@ -315,32 +348,6 @@ fn count(read: &mut u64, len: usize, limits: &Limits) -> Result<(), TarError> {
         });
     }
     Ok(())
-}
-
-/// Reads one entry's content.
-#[derive(Debug)]
-pub struct ContentReader<'a, R, T> {
-    tar: &'a mut TarReader<R, T>,
-}
-
-impl<R: BufRead, T: Tape> io::Read for ContentReader<'_, R, T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.tar.content_left == 0 || buffer.is_empty() {
-            return Ok(0);
-        }
-        let most = usize::try_from(self.tar.content_left).unwrap_or(usize::MAX);
-        let most = most.min(buffer.len());
-        let len = self.tar.source.read(&mut buffer[..most])?;
-        if len == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                TarError::Truncated,
-            ));
-        }
-        self.tar.content_left -= len as u64;
-        count(&mut self.tar.read_bytes, len, &self.tar.limits).map_err(io::Error::other)?;
-        Ok(len)
-    }
 }
 
 #[cfg(test)]

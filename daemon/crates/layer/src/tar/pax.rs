@@ -1,6 +1,6 @@
 //! Extended headers: PAX records and what they override.
 
-use super::{TarError, Timestamp};
+use super::{TarError, Timestamp, sparse};
 
 /// What extended headers say about the entry after them.
 #[derive(Debug, Default)]
@@ -12,9 +12,10 @@ pub(super) struct Extended {
     pub(super) gid: Option<u64>,
     pub(super) mtime: Option<Timestamp>,
     pub(super) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    pub(super) sparse: bool,
+    pub(super) sparse: sparse::Records,
 }
 
+const SPARSE: &[u8] = b"GNU.sparse.";
 const XATTR: &[u8] = b"SCHILY.xattr.";
 /// More attributes than any file has; a bound on the work that one header can cause.
 const XATTRS_MAX: usize = 256;
@@ -56,8 +57,10 @@ fn apply(key: &[u8], value: &[u8], into: &mut Extended) -> Result<(), TarError> 
         b"uid" => into.uid = given.map(|text| decimal(text, "uid")).transpose()?,
         b"gid" => into.gid = given.map(|text| decimal(text, "gid")).transpose()?,
         b"mtime" => into.mtime = given.map(timestamp).transpose()?,
-        _ if key.starts_with(b"GNU.sparse.") => into.sparse = true,
         _ => {
+            if let Some(key) = key.strip_prefix(SPARSE) {
+                return into.sparse.take(key, given);
+            }
             if let Some(name) = key.strip_prefix(XATTR) {
                 if name.is_empty() || name.contains(&0) {
                     return Err(TarError::Pax);

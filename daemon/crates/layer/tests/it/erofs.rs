@@ -176,7 +176,7 @@ fn peer(name: &str) -> PathBuf {
 }
 
 /// What erofs-utils say of a layer's files.
-fn checked(directory: &Path) -> String {
+pub(crate) fn checked(directory: &Path) -> String {
     let mut device = std::ffi::OsString::from("--device=");
     device.push(directory.join("tar"));
     let out = Command::new(peer("fsck.erofs"))

@@ -13,5 +13,6 @@ mod hostile;
 mod layer_tar;
 mod meaning;
 mod roundtrip;
+mod sparse;
 mod stores;
 mod tree;
