@@ -6,19 +6,23 @@ use std::time::{Duration, Instant};
 /// How often a state is asked for.
 const EVERY: Duration = Duration::from_millis(10);
 
-/// A limit meant for an ordinary machine, on this one: `GANTRY_TEST_SLOWNESS` times as long. An
-/// emulated machine sets it; nothing is measured by it.
+/// How many times as long as on a machine with nothing else to do is waited by default: several engines
+/// and their clients run at once.
+const SLOWNESS: u32 = 5;
+
+/// A limit meant for a machine with nothing else to do, on this one: `GANTRY_TEST_SLOWNESS` times as
+/// long, or [`SLOWNESS`] times. An emulated machine sets it; nothing is measured by it.
 ///
 /// # Panics
 /// When the variable is not a whole number.
 #[must_use]
 pub fn patience(limit: Duration) -> Duration {
-    static SLOWNESS: OnceLock<u32> = OnceLock::new();
-    let slowness = SLOWNESS.get_or_init(|| match std::env::var("GANTRY_TEST_SLOWNESS") {
+    static FACTOR: OnceLock<u32> = OnceLock::new();
+    let factor = FACTOR.get_or_init(|| match std::env::var("GANTRY_TEST_SLOWNESS") {
         Ok(factor) => factor.parse().expect("GANTRY_TEST_SLOWNESS is a number"),
-        Err(_) => 1,
+        Err(_) => SLOWNESS,
     });
-    limit * *slowness
+    limit * *factor
 }
 
 /// Asks until `state` gives something, at most for `limit` (see [`patience`]).
