@@ -41,7 +41,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 }
 
 /// The command line, for people.
-fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy()];
     words.extend(command.get_args().map(|a| a.to_string_lossy()));
     format!("`{}`", words.join(" "))

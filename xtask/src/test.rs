@@ -4,9 +4,12 @@
 //! users get them, the tests of all crates and of the whole stack, the whole stack's again with runc,
 //! then crun, below it and gantry above it, and what needs a machine of its own in the virtual one.
 //!
+//! A test that fails among others is run again by itself, see [`again`].
+//!
 //! `--quick` leaves out the last two, builds the programs with the tests' profile, and tells tests
 //! that try many instants to try a few.
 
+mod again;
 mod built;
 mod guest;
 
@@ -77,11 +80,24 @@ impl Suite {
     }
 
     /// `cargo test` of these packages.
-    fn cargo_test(&self, packages: &[&str], word: Option<&str>) -> Result<Command> {
+    fn cargo_test(&self, packages: &[&str], more: &[String]) -> Result<Command> {
         let mut cargo = workspace::cargo();
         cargo.args(["test", "--no-fail-fast"]).args(packages);
-        cargo.args(word).envs(self.variables()).envs(clients()?);
+        cargo.args(more).envs(self.variables()).envs(clients()?);
+        if self.quick {
+            // The same as the programs were built with: nothing is built twice.
+            cargo.envs(build::debug_embedded()?);
+        }
         Ok(cargo)
+    }
+
+    /// Runs the tests of these packages whose name holds the word.
+    fn test(&self, packages: &[&str], word: Option<&str>) -> Result<()> {
+        let word: Vec<String> = word.map(str::to_owned).into_iter().collect();
+        again::run(|chosen| {
+            let more = if chosen.is_empty() { &word } else { chosen };
+            self.cargo_test(packages, more)
+        })
     }
 }
 
@@ -103,17 +119,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     if order.oracle {
         return step("the whole stack's tests on stock dockerd", || {
-            command::run(&mut suite.cargo_test(&["--package", "integration-tests"], word)?)
+            suite.test(&["--package", "integration-tests"], word)
         });
     }
-    step("tests", || {
-        let mut cargo = suite.cargo_test(&["--workspace"], word)?;
-        if order.quick {
-            // The same as the programs were built with: nothing is built twice.
-            cargo.envs(build::debug_embedded()?);
-        }
-        command::run(&mut cargo)
-    })?;
+    step("tests", || suite.test(&["--workspace"], word))?;
     if order.quick || word.is_some() {
         return Ok(());
     }
@@ -128,12 +137,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// The same tests with both ends changed: a stock runtime below, our command line above.
 fn with_other_parts(suite: &Suite, runtime: &str) -> Result<()> {
-    let it = Built::of(&["it"])?.binary("integration-tests", "it")?;
-    let mut it = Command::new(it);
-    it.current_dir(workspace::root().join("integration-tests"));
-    it.envs(suite.variables()).envs(clients()?);
-    it.env("GANTRY_TEST_RUNTIME", runtime);
-    command::run(it.env("GANTRY_TEST_CLIENT", "gantry"))
+    let program = Built::of(&["it"])?.binary("integration-tests", "it")?;
+    again::run(|chosen| {
+        let mut it = Command::new(&program);
+        it.current_dir(workspace::root().join("integration-tests"));
+        it.args(chosen).envs(suite.variables()).envs(clients()?);
+        it.env("GANTRY_TEST_RUNTIME", runtime);
+        it.env("GANTRY_TEST_CLIENT", "gantry");
+        Ok(it)
+    })
 }
 
 /// What the tests drive the engine with, besides command lines.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::built::Built;
-use super::{Suite, step};
+use super::{Suite, again, step};
 use crate::vm::{self, Order};
 
 /// Tests of runc-lite that look at cgroups, on the stock runtime too.
@@ -31,7 +31,7 @@ const MACHINE: &[&str] = &["privileged::"];
 const SYSTEMD: &str = "systemd";
 
 /// How many times longer an emulated machine may take for a thing.
-const SLOWNESS: u32 = 8;
+const SLOWNESS: u32 = 20;
 const TIMEOUT: Duration = Duration::from_secs(1200);
 /// The disk that lasts from one boot of the systemd tests to the next.
 const DISK: &str = SYSTEMD;
@@ -39,15 +39,22 @@ const DISK: &str = SYSTEMD;
 /// Runs them all, or those whose name holds the word; the word `systemd` leaves out the rest.
 pub(super) fn run(suite: &Suite, word: Option<&str>) -> Result<()> {
     let built = Built::of(&["it", "vm"])?;
-    let vm = built.binary("integration-tests", "vm")?;
     if word != Some(SYSTEMD) {
-        step("in the virtual machine: cgroup v2", || {
-            boot(suite, &without_systemd(suite, &built, word)?, Systemd::No)
+        again::whole("cgroup v2", || {
+            step("in the virtual machine: cgroup v2", || {
+                boot(suite, &without_systemd(suite, &built, word)?, Systemd::No)
+            })
         })?;
     }
     if word.is_some_and(|word| word != SYSTEMD) {
         return Ok(());
     }
+    again::whole("systemd", || with_systemd(suite, &built))
+}
+
+/// What needs systemd, and a reboot: two boots with one disk.
+fn with_systemd(suite: &Suite, built: &Built) -> Result<()> {
+    let vm = built.binary("integration-tests", "vm")?;
     vm::forget_disk(DISK)?;
     for (name, boot_of) in [
         ("in the virtual machine: systemd", "systemd::first_boot"),

@@ -1,0 +1,199 @@
+//! What failed among others is run once more by itself.
+//!
+//! A run takes most of an hour, much of it with several engines at once. A test that fails only in
+//! company, and passes alone, is a fault to be mended, in the test or in what it tests; but it says
+//! little of the commit at hand. So it is named at the end, and the run stands. A test that fails
+//! alone as well fails the run, and so does whatever else went wrong: a build, a crash.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command;
+
+/// What the output of a run tells about its failures.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Failures {
+    /// The tests' names.
+    tests: Vec<String>,
+    /// Test programs that ended by telling of failed tests.
+    told: usize,
+    /// How cargo names the test programs that failed, without their packages.
+    targets: Vec<Vec<String>>,
+}
+
+impl Failures {
+    /// Takes a line of what the test programs print, or of what cargo says.
+    fn line(&mut self, line: &str) {
+        if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            let name = name.strip_suffix(" - should panic").unwrap_or(name);
+            self.tests.push(name.to_owned());
+        } else if line.starts_with("test result: FAILED") {
+            self.told += 1;
+        } else if let Some(arguments) = line
+            .strip_prefix("error: test failed, to rerun pass `")
+            .and_then(|rest| rest.strip_suffix('`'))
+        {
+            // The package would change which features its dependencies are built with.
+            let words = arguments.split_whitespace().map(str::to_owned);
+            let words: Vec<_> = words.collect();
+            self.targets.push(match words.as_slice() {
+                [flag, _package, target @ ..] if flag == "-p" => target.to_vec(),
+                _ => words,
+            });
+        }
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.tests.extend(other.tests);
+        self.targets.extend(other.targets);
+        self.told += other.told;
+        self
+    }
+
+    /// The arguments of each further run; none when not only tests failed. A test program that runs
+    /// without cargo has no target.
+    fn selections(&self) -> Vec<Vec<String>> {
+        let programs = self.targets.len().max(1);
+        if self.tests.is_empty() || self.told != programs {
+            return Vec::new();
+        }
+        let mut filter = vec!["--exact".to_owned(), "--test-threads=1".to_owned()];
+        filter.extend(self.tests.iter().cloned());
+        if self.targets.is_empty() {
+            return vec![filter];
+        }
+        let mut targets = self.targets.clone();
+        targets.sort();
+        targets.dedup();
+        let with_filter = |target: Vec<String>| {
+            let separator = std::iter::once("--".to_owned());
+            target.into_iter().chain(separator).chain(filter.clone())
+        };
+        targets
+            .into_iter()
+            .map(|target| with_filter(target).collect())
+            .collect()
+    }
+}
+
+/// Runs tests by the command that `with` makes of further arguments, and once more, one after another,
+/// those that failed.
+pub(super) fn run(with: impl Fn(&[String]) -> Result<Command>) -> Result<()> {
+    let (failed, failures) = watched(&mut with(&[])?)?;
+    let Some(failed) = failed else {
+        return Ok(());
+    };
+    let selections = failures.selections();
+    if selections.is_empty() {
+        bail!("{failed}");
+    }
+    let names = failures.tests.join(", ");
+    command::say(&format!("== by themselves, once more: {names}"));
+    for selection in &selections {
+        command::run(&mut with(selection)?)?;
+    }
+    command::say(&format!(
+        "== UNSTEADY, to be mended: failed among others, passed by themselves: {names}"
+    ));
+    Ok(())
+}
+
+/// As `run`, of tests that cannot be told apart from here: those in the virtual machine.
+pub(super) fn whole(name: &str, tests: impl Fn() -> Result<()>) -> Result<()> {
+    let Err(error) = tests() else {
+        return Ok(());
+    };
+    command::say(&format!("== once more, all of {name}: {error:#}"));
+    tests()?;
+    command::say(&format!(
+        "== UNSTEADY, to be mended: {name} failed once and passed the second time"
+    ));
+    Ok(())
+}
+
+/// Runs a command and reads along; how it failed, if it did.
+fn watched(command: &mut Command) -> Result<(Option<String>, Failures)> {
+    let shown = command::shown(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {shown}"))?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let failures = thread::scope(|scope| {
+        let out = scope.spawn(|| pass_on(out, std::io::stdout()));
+        let err = scope.spawn(|| pass_on(err, std::io::stderr()));
+        let both = [out, err].map(|reader| reader.join().unwrap_or_default());
+        both.into_iter().fold(Failures::default(), Failures::and)
+    });
+    let status = child.wait().with_context(|| format!("wait for {shown}"))?;
+    let failed = (!status.success()).then(|| format!("{shown} ended with {status}"));
+    Ok((failed, failures))
+}
+
+fn pass_on(from: Option<impl Read>, mut to: impl Write) -> Failures {
+    let mut failures = Failures::default();
+    let Some(from) = from else {
+        return failures;
+    };
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        // Nobody reads it when ours is closed.
+        let _ = to.write_all(&line).and_then(|()| to.flush());
+        failures.line(String::from_utf8_lossy(&line).trim_end());
+        line.clear();
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failures;
+
+    fn read(output: &str) -> Vec<String> {
+        let mut failures = Failures::default();
+        output.lines().for_each(|line| failures.line(line));
+        let selections = failures.selections();
+        selections.into_iter().map(|s| s.join(" ")).collect()
+    }
+
+    #[test]
+    fn failed_tests_are_found_and_chosen() {
+        let output = "test a::b ... ok
+test a::c ... FAILED
+test d - should panic ... FAILED
+test result: FAILED. 1 passed; 2 failed
+error: test failed, to rerun pass `-p gantry-network --test it`
+test e ... FAILED
+test result: FAILED. 1 passed; 1 failed
+error: test failed, to rerun pass `-p gantry-ids --lib`
+error: 2 targets failed:";
+        let filter = "-- --exact --test-threads=1 a::c d e";
+        let expected = [format!("--lib {filter}"), format!("--test it {filter}")];
+        assert_eq!(read(output), expected);
+        assert_eq!(
+            read("test a ... FAILED\ntest result: FAILED. 0 passed"),
+            ["--exact --test-threads=1 a"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_tests_failure_is_not_tried_again() {
+        for output in [
+            "error: could not compile `x`",
+            "test a ... FAILED\nerror: test failed, to rerun pass `-p x --lib`",
+            "test a ... FAILED\ntest result: FAILED. 0 passed
+error: test failed, to rerun pass `-p x --lib`
+error: test failed, to rerun pass `-p y --lib`",
+        ] {
+            assert!(read(output).is_empty(), "{output}");
+        }
+    }
+}
