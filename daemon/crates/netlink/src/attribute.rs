@@ -1,7 +1,7 @@
 //! Netlink attributes (`struct nlattr`): a 4-byte header of length and kind, a payload, padding to 4.
 
 /// Set on attributes that hold attributes.
-const NESTED: u16 = 0x8000;
+pub(crate) const NESTED: u16 = 0x8000;
 /// Everything of the kind but its two flags (nested, network byte order).
 const KIND_MASK: u16 = 0x3fff;
 const HEADER: usize = 4;

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use gantry_ids::ContainerId;
-use gantry_netlink::conntrack;
+use gantry_netlink::conntrack::{self, Forgotten};
 
 use super::connect::{host_port, is_exact};
 use super::{Networks, lock};
@@ -191,7 +191,7 @@ impl Networks {
     /// Connections that came by these ports end. A kernel that cannot filter here refuses; then they end
     /// when their clients do.
     fn forget_led_to(&self, endpoint: &Endpoint, ports: &[&PublishedPort]) {
-        let messages: Vec<_> = ports
+        let gone: Vec<_> = ports
             .iter()
             .filter_map(|port| {
                 let address = endpoint.address(Family::of(port.host_ip))?;
@@ -200,11 +200,15 @@ impl Networks {
                     on_host => on_host,
                 };
                 let protocol = firewall::protocol_number(port.protocol);
-                Some(conntrack::forget_led_to(address, protocol, number))
+                Some(Forgotten::LedTo {
+                    address,
+                    protocol,
+                    host_port: number,
+                })
             })
             .collect();
-        if !messages.is_empty()
-            && let Err(error) = lock(&self.netfilter).request(&messages)
+        if !gone.is_empty()
+            && let Err(error) = conntrack::forget(&mut lock(&self.netfilter), &gone)
         {
             tracing::debug!(error = %gantry_errors::chain(&error), "connections end when their clients do");
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use gantry_ids::{ContainerId, NetworkId};
-use gantry_netlink::conntrack;
+use gantry_netlink::conntrack::{self, Forgotten};
 
 use super::{Held, Networks, lock};
 use crate::endpoint::Endpoint;
@@ -148,19 +148,14 @@ impl Networks {
     /// Connections of an address must not reach its next owner. A kernel that cannot filter here
     /// refuses; then entries end by their timeouts.
     pub(super) fn forget_connections(&self, endpoints: &[&Endpoint]) {
-        let messages: Vec<_> = endpoints
+        let gone: Vec<_> = endpoints
             .iter()
             .flat_map(|e| e.addresses())
             .map(|net| net.addr())
-            .flat_map(|ip| {
-                [
-                    conntrack::forget_opened_by(ip),
-                    conntrack::forget_answered_by(ip),
-                ]
-            })
+            .flat_map(|ip| [Forgotten::OpenedBy(ip), Forgotten::AnsweredBy(ip)])
             .collect();
-        if !messages.is_empty()
-            && let Err(error) = lock(&self.netfilter).request(&messages)
+        if !gone.is_empty()
+            && let Err(error) = conntrack::forget(&mut lock(&self.netfilter), &gone)
         {
             tracing::debug!(error = %gantry_errors::chain(&error), "connections end by their timeouts");
         }

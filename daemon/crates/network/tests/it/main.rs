@@ -5,7 +5,10 @@
 mod configuration;
 mod defined;
 mod firewall;
+mod first_packet;
 mod host_rules;
+mod host_rules_six;
+mod kept_connections;
 mod lab;
 mod lifecycle;
 mod live_ports;
