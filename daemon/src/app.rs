@@ -38,6 +38,8 @@ const MAPPED_FROM: u32 = 128 << 10;
 const QUIET: Duration = Duration::from_secs(1);
 /// How long one lasts at most until its memory is given back.
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
+/// How long an end waits for what removed containers left to be taken down.
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +127,7 @@ async fn serve(config: Config, flags: Flags) -> Result<(), AppError> {
     engine.closing.cancel();
     servers.close();
     servers.wait().await;
+    engine.containers.settle(SETTLE_LIMIT).await;
     if let Err(error) = engine.containers.sync().await {
         error!(error = %chain(&error), "what was answered last is not synced");
     }

@@ -311,6 +311,12 @@ impl Engine {
         );
     }
 
+    /// What is left at this moment of containers that were removed.
+    #[must_use]
+    pub fn left_of_containers(&self) -> String {
+        leaks::of_containers(&self.name, self.dir(), &self.exec_root())
+    }
+
     /// Removes all containers, stops the engine, and fails if anything is left.
     ///
     /// # Panics

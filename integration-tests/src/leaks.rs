@@ -74,7 +74,9 @@ pub fn eventually_clean(name: &str, dir: &Path, exec_root: &Path) -> String {
     }
 }
 
-fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
+/// What an engine without containers holds of one at this moment.
+#[must_use]
+pub fn of_containers(name: &str, dir: &Path, exec_root: &Path) -> String {
     let mut left = String::new();
     let exec = exec_root.to_string_lossy();
     for mount in mounts() {

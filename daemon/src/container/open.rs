@@ -14,6 +14,8 @@ use gantry_network::{
     AddressPool, BridgeChoice, DnsConfig, NetworkConfig, NetworkError, Networks, RedbStore,
 };
 
+use tokio_util::task::TaskTracker;
+
 use super::{
     registry::{Containers, Parts},
     spec::seccomp,
@@ -122,6 +124,7 @@ pub fn containers(with: With<'_>) -> Result<Containers, OpenError> {
         supervisor: Supervisor::new(&socket, &config.containerd_namespace),
         watermark: Watermark::default(),
         halting: false.into(),
+        teardowns: TaskTracker::new(),
         config: with.config,
         store,
         images: with.images,

@@ -14,6 +14,7 @@ use gantry_network::{Endpoint, Networks};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
 
 use super::{
     actor::{self, Command},
@@ -46,6 +47,8 @@ pub struct Parts {
     pub watermark: Watermark,
     /// The machine goes down: ends are its doing, and no policy restarts a container.
     pub halting: AtomicBool,
+    /// What is being taken down of removed containers.
+    pub teardowns: TaskTracker,
     pub images: Arc<ImageStore>,
     pub networks: Arc<Networks>,
     pub volumes: Volumes,

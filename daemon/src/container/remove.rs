@@ -166,7 +166,7 @@ impl Containers {
     /// Takes down what a removed container left, in a task of its own.
     pub(super) fn tear_down(&self, teardown: Teardown) {
         let all = self.clone();
-        tokio::spawn(async move {
+        self.parts.teardowns.spawn(async move {
             // An engine that ends its containers ends soon itself.
             if !all.parts.halting.load(Ordering::Acquire) {
                 tokio::time::sleep(AFTER_YOU).await;
@@ -183,6 +183,20 @@ impl Containers {
             }
             tracing::error!(container.id = %teardown.id, "teardown is left to the engine's next start");
         });
+    }
+
+    /// Waits until what removed containers left is taken down, so that an engine that ends leaves none of
+    /// it; at most for `limit`: the rest is the next start's.
+    pub async fn settle(&self, limit: Duration) {
+        let parts = Arc::clone(&self.parts);
+        let settled = async move {
+            parts.teardowns.close();
+            parts.teardowns.wait().await;
+            tokio::task::spawn_blocking(move || parts.networks.drain()).await
+        };
+        if tokio::time::timeout(limit, settled).await.is_err() {
+            tracing::warn!("what removed containers left is taken down at the engine's next start");
+        }
     }
 
     /// Each step is tried whatever became of the one before.

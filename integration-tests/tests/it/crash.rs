@@ -266,3 +266,25 @@ fn the_engines_socket_inside_a_container_answers_again() {
     assert_eq!(ask(&engine), "inside", "after the daemon was stopped");
     engine.finish();
 }
+
+#[test]
+fn a_daemon_that_is_stopped_takes_down_first_what_was_removed() {
+    let mut engine = Engine::start();
+    let before: Vec<_> = (0..4).map(|n| format!("gone{n}")).collect();
+    for name in &before {
+        let run = [
+            "run", "-d", "--name", name, "-p", "80", BUSYBOX, "sleep", "1000",
+        ];
+        engine.docker().run(&run).ok();
+    }
+    let names: Vec<&str> = before.iter().map(String::as_str).collect();
+    engine
+        .docker()
+        .run(&[&["rm", "-f"], &names[..]].concat())
+        .ok();
+    engine.stop_daemon();
+    let left = engine.left_of_containers();
+    assert!(left.is_empty(), "left until the next start:\n{left}");
+    engine.start_daemon();
+    engine.finish();
+}
