@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Bundle, Runtime, on_both};
+use crate::harness::{Bundle, Runtime, on_both, wait_until};
 
 on_both! {
     fn all_six_run_in_order_with_the_state(bundle: &mut Bundle) {
@@ -29,6 +29,10 @@ on_both! {
         });
         bundle.config["annotations"] = json!({"key": "value"});
         bundle.start_sleeping();
+        // `start` answers once the process is let go, which runs this hook before its program.
+        let inside = || fs::read_to_string(bundle.rootfs().join("tmp/inside")).unwrap_or_default();
+        wait_until("the hook in the container", || inside().ends_with('\n'));
+        assert!(inside().starts_with("startContainer {"), "{}", inside());
         bundle.call(&["delete", "--force", &bundle.id]).ok();
         let text = fs::read_to_string(&log).unwrap();
         let lines: Vec<(&str, Value)> = text
@@ -49,8 +53,6 @@ on_both! {
         // runc still says "created" where the specification wants "running".
         assert!(status[3] == "running" || bundle.runtime == Runtime::Runc, "{status:?}");
         assert_eq!(status[4], "stopped");
-        let inside = fs::read_to_string(bundle.rootfs().join("tmp/inside")).unwrap();
-        assert!(inside.starts_with("startContainer {"), "{inside}");
     }
 }
 
