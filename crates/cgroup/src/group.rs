@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Pid;
 
 use crate::layout::{self, Layout};
+use crate::make::{make_v1, make_v2};
 use crate::{CgroupError, file};
 
 /// How long `remove` waits for the kernel to let go of a group whose last process has just gone.
@@ -257,95 +258,6 @@ impl Cgroup {
             }
         }
         result
-    }
-}
-
-fn make_v1(path: &Path, mount: &Path, cpuset: bool) -> Result<(), CgroupError> {
-    match fs::create_dir(path) {
-        Ok(()) => {}
-        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(source) if source.kind() == io::ErrorKind::NotFound && path != mount => {
-            if let Some(parent) = path.parent() {
-                make_v1(parent, mount, cpuset)?;
-            }
-            match fs::create_dir(path) {
-                Err(source) if source.kind() == io::ErrorKind::AlreadyExists => {}
-                other => {
-                    other.map_err(|source| CgroupError::Create {
-                        path: path.to_owned(),
-                        source,
-                    })?;
-                }
-            }
-        }
-        Err(source) => {
-            return Err(CgroupError::Create {
-                path: path.to_owned(),
-                source,
-            });
-        }
-    }
-    if cpuset { inherit_cpuset(path) } else { Ok(()) }
-}
-
-/// A new v1 cpuset has no processors and no memory nodes: it takes those of its parent.
-fn inherit_cpuset(path: &Path) -> Result<(), CgroupError> {
-    let Some(parent) = path.parent() else {
-        return Ok(());
-    };
-    for name in ["cpuset.cpus", "cpuset.mems"] {
-        if file::read(&path.join(name))?.trim().is_empty() {
-            file::write(&path.join(name), file::read(&parent.join(name))?.trim())?;
-        }
-    }
-    Ok(())
-}
-
-fn make_v2(path: &Path, mount: &Path) -> Result<(), CgroupError> {
-    let create = |source| CgroupError::Create {
-        path: path.to_owned(),
-        source,
-    };
-    let Ok(inside) = path.strip_prefix(mount) else {
-        return Err(CgroupError::BadPath {
-            path: path.to_owned(),
-        });
-    };
-    let mut current = mount.to_owned();
-    for part in inside {
-        enable_controllers(&current);
-        current.push(part);
-        match fs::create_dir(&current) {
-            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(create(source));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Switches on for the children whatever the group itself has. What cannot be switched on (a group
-/// with processes of its own) is found out by the limit that needs it, which says so.
-fn enable_controllers(path: &Path) {
-    let Ok(available) = file::read(&path.join("cgroup.controllers")) else {
-        return;
-    };
-    let enabled = file::read(&path.join("cgroup.subtree_control")).unwrap_or_default();
-    let missing: Vec<String> = available
-        .split_whitespace()
-        .filter(|name| !enabled.split_whitespace().any(|have| have == *name))
-        .map(|name| format!("+{name}"))
-        .collect();
-    if missing.is_empty() {
-        return;
-    }
-    let control = path.join("cgroup.subtree_control");
-    if file::write(&control, &missing.join(" ")).is_err() {
-        for one in &missing {
-            // One that refuses (cpu with real-time processes about) must not keep the others out.
-            let _refused = file::write(&control, one);
-        }
     }
 }
 

@@ -20,6 +20,7 @@ mod kill;
 mod layout;
 mod limits_v1;
 mod limits_v2;
+mod make;
 mod stats;
 mod stats_v1;
 mod stats_v2;

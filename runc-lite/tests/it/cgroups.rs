@@ -1,6 +1,7 @@
 //! Control groups, of the version that the machine has.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -139,5 +140,31 @@ fn unified_keys_are_files() {
         output.ok();
         assert_eq!(bundle.control(("", ""), "pids.max"), "55");
         assert_eq!(bundle.control(("", ""), "memory.high"), "50331648");
+    });
+}
+
+#[test]
+fn a_parent_that_is_made_passes_its_processors_on() {
+    Bundle::with(Runtime::RuncLite, |bundle| {
+        let parent = format!("runc-lite-it-{}", bundle.id);
+        bundle.config["linux"]["cgroupsPath"] = json!(format!("/{parent}/inner"));
+        bundle.start_sleeping();
+        if !is_v2() {
+            let inner = bundle.cgroup("cpuset");
+            let above = inner.parent().unwrap();
+            let read = |folder: &Path, name: &str| fs::read_to_string(folder.join(name)).unwrap();
+            assert_eq!(read(above, "cgroup.clone_children"), "1\n");
+            for name in ["cpuset.cpus", "cpuset.mems"] {
+                assert_eq!(read(&inner, name), read(above, name));
+                assert_ne!(read(&inner, name), "\n");
+            }
+        }
+        bundle.call(&["delete", "--force", &bundle.id]).ok();
+        // Each hierarchy has one, on v2 the only one.
+        let hierarchies = fs::read_dir("/sys/fs/cgroup").unwrap();
+        let hierarchies = hierarchies.map(|entry| entry.unwrap().path());
+        for hierarchy in hierarchies.chain(["/sys/fs/cgroup".into()]) {
+            let _not_there = fs::remove_dir(hierarchy.join(&parent));
+        }
     });
 }
