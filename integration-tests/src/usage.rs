@@ -1,6 +1,7 @@
 //! What a process holds: memory and descriptors, from `/proc`.
 
 use std::fs;
+use std::time::Duration;
 
 /// Memory that would be free again without the process, in KiB: what one more of it costs.
 #[must_use]
@@ -18,6 +19,20 @@ pub fn proportional_kib(pid: u32) -> u64 {
 #[must_use]
 pub fn descriptors(pid: u32) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// How long its threads have run, in the kernel and outside, to the nanosecond (`/proc/<pid>/task/*/schedstat`).
+/// Threads that have ended are not counted.
+#[must_use]
+pub fn ran_for(pid: u32) -> Duration {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Duration::ZERO;
+    };
+    let nanoseconds = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split(' ').next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
 }
 
 /// The sum of these lines of `smaps_rollup`, in KiB.
