@@ -20,7 +20,7 @@ use crate::event::Journal;
 use crate::keeper;
 use crate::lock::Lock;
 use crate::recover::{recover, sweep_late};
-use crate::shim::{Binary, Launcher, Layout};
+use crate::shim::{Binary, LINE_REST, Launcher, Layout};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::task::{Context, Table};
@@ -33,8 +33,9 @@ const ARENAS: u16 = 2;
 const MAPPED_FROM: u32 = 128 << 10;
 /// The socket is for root and its group, as containerd's.
 const SOCKET_MODE: u32 = 0o660;
-/// How long nothing has to happen for a burst of work to be over.
-const QUIET: Duration = Duration::from_secs(1);
+/// How long nothing has to happen for a burst of work to be over: the shims' connections, most of what it
+/// took, are let go by then.
+const QUIET: Duration = LINE_REST.saturating_add(Duration::from_secs(1));
 /// How long one lasts at most until its memory is given back.
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
 /// How often expired leases are looked for.

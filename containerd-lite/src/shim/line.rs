@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use gantry_proto::uds;
+use tokio::time::Instant;
 use tonic::transport::{Channel, Error};
 
 /// How long a connection rests before it is let go.
-const REST: Duration = Duration::from_secs(2);
+pub(crate) const REST: Duration = Duration::from_secs(2);
 
 /// See the module.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub(super) struct Line {
 #[derive(Debug)]
 struct State {
     channel: Option<Channel>,
-    /// How often it was asked for.
-    uses: u64,
+    /// When it was last asked for.
+    used: Instant,
 }
 
 impl Line {
@@ -39,7 +40,7 @@ impl Line {
             path: path.to_owned(),
             state: Mutex::new(State {
                 channel: Some(channel),
-                uses: 0,
+                used: Instant::now(),
             }),
         });
         line.let_go_at_rest();
@@ -49,7 +50,7 @@ impl Line {
     /// A channel for one call, which holds it open until it ends.
     pub(super) fn channel(self: &Arc<Self>) -> Channel {
         let mut state = self.state();
-        state.uses += 1;
+        state.used = Instant::now();
         if let Some(channel) = &state.channel {
             return channel.clone();
         }
@@ -63,15 +64,15 @@ impl Line {
     fn let_go_at_rest(self: &Arc<Self>) {
         let line = Arc::clone(self);
         tokio::spawn(async move {
-            let mut seen = line.state().uses;
+            let mut until = Instant::now() + REST;
             loop {
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep_until(until).await;
                 let mut state = line.state();
-                if state.uses == seen {
+                until = state.used + REST;
+                if until <= Instant::now() {
                     state.channel = None;
                     return;
                 }
-                seen = state.uses;
             }
         });
     }

@@ -15,6 +15,7 @@ pub(crate) use bundle::{Bundle, BundleError, Layout};
 pub(crate) use client::{Client, CreateCall, dismiss};
 pub(crate) use error::ShimError;
 pub(crate) use launch::{Binary, LaunchError, Launcher, START_LIMIT, find};
+pub(crate) use line::REST as LINE_REST;
 pub(crate) use spool::drain;
 
 /// A shim that answered: where, and which process.

@@ -129,10 +129,13 @@ impl Actor {
         match message {
             Message::Work(work) => self.work(*work),
             Message::Saw(sight, shown) => {
-                self.take(Input::Saw(sight));
+                self.take(Input::Saw(*sight));
                 let _ = shown.send(());
             }
-            Message::Wait(process, reply) => self.waiters.push(Waiter { process, reply }),
+            Message::Wait(process, reply) => {
+                let process = *process;
+                self.waiters.push(Waiter { process, reply });
+            }
         }
     }
 

@@ -10,15 +10,15 @@ use crate::names::Key;
 use crate::shim::{Client, CreateCall};
 use crate::typed::Typed;
 
-/// What a client asks of an actor.
+/// What a client asks of an actor. Small: each inbox has room for 32 from its beginning on.
 #[derive(Debug)]
 pub(crate) enum Message {
     /// An operation that changes the state.
     Work(Box<Work>),
     /// An event of the shim, answered once the state shows it.
-    Saw(Sight, oneshot::Sender<()>),
+    Saw(Box<Sight>, oneshot::Sender<()>),
     /// Wants to know how a process ends.
-    Wait(ProcessId, oneshot::Sender<Result<Exit, TaskError>>),
+    Wait(Box<ProcessId>, oneshot::Sender<Result<Exit, TaskError>>),
 }
 
 /// An operation, what the shim needs for it besides, and who waits for the answer.
@@ -189,7 +189,8 @@ impl Handle {
     /// Shows the actor an event of its shim; the state shows it when this returns.
     pub(crate) async fn saw(&self, sight: Sight) {
         let (shown, seen) = oneshot::channel();
-        if self.inbox.send(Message::Saw(sight, shown)).await.is_ok() {
+        let message = Message::Saw(Box::new(sight), shown);
+        if self.inbox.send(message).await.is_ok() {
             // An actor that ended meanwhile has nothing to show it to.
             let _ = seen.await;
         }
@@ -201,7 +202,8 @@ impl Handle {
     /// There is no such task or process, or it was deleted before it ran.
     pub(crate) async fn wait(&self, id: ProcessId) -> Result<Exit, TaskError> {
         let (reply, answer) = oneshot::channel();
-        let sent = self.inbox.send(Message::Wait(id, reply)).await;
+        let message = Message::Wait(Box::new(id), reply);
+        let sent = self.inbox.send(message).await;
         sent.map_err(|_| self.no_task())?;
         answer.await.map_err(|_| self.no_task())?
     }

@@ -177,9 +177,11 @@ impl Actor {
         Arc::clone(&self.all.parts)
     }
 
-    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
+    /// Obeys until the container is removed. What a command does takes many times the memory of waiting
+    /// for the next one, so it has a place of its own, which goes when it is done.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Box<Command>>) {
         while let Some(command) = self.next(&mut inbox).await {
-            self.obey(command).await;
+            Box::pin(self.obey(*command)).await;
             if self.removed {
                 break;
             }
@@ -187,13 +189,13 @@ impl Actor {
     }
 
     /// The next command; an ended task is deleted when none comes.
-    async fn next(&mut self, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
+    async fn next(&mut self, inbox: &mut mpsc::Receiver<Box<Command>>) -> Option<Box<Command>> {
         while let Some(rest) = self.task_rests {
             if let Ok(command) = tokio::time::timeout(rest, inbox.recv()).await {
                 return command;
             }
             self.task_rests = None;
-            self.delete_ended().await;
+            Box::pin(self.delete_ended()).await;
         }
         inbox.recv().await
     }

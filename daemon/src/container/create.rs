@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use gantry_engine_api::network::{EndpointSettings, NetworkingConfig};
-use gantry_engine_api::{ContainerConfig, CreateRequest, HostConfig, Map};
+use gantry_engine_api::network::{Endpoints, NetworkingConfig};
+use gantry_engine_api::{ContainerConfig, CreateRequest, HostConfig};
 use gantry_ids::{ContainerId, ContainerName, Platform, random_name};
 use gantry_image::Image;
 use gantry_telemetry::failpoint;
@@ -282,7 +282,7 @@ impl Containers {
         config: &ContainerConfig,
         host: &HostConfig,
         asked: &NetworkingConfig,
-    ) -> Result<Map<EndpointSettings>, ContainerError> {
+    ) -> Result<Endpoints, ContainerError> {
         let main = &host.network_mode;
         let asked = &asked.endpoints_config;
         let own = asked.get(main).map_or("", |own| own.mac_address.as_str());

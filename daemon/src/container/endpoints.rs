@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use gantry_engine_api::network::EndpointSettings;
+use gantry_engine_api::network::{EndpointSettings, Endpoints};
 use gantry_engine_api::{HostConfig, Map};
 use gantry_network::{
     DnsConfig, Endpoint, EndpointRequest, Findings, MacAddr, NetworkInfo, PortRequest,
@@ -40,17 +40,17 @@ pub(super) fn requested(
     parts: &Parts,
     network_mode: &str,
     asked: &Map<EndpointSettings>,
-) -> Result<Map<EndpointSettings>, ContainerError> {
+) -> Result<Endpoints, ContainerError> {
     let mut networks = Map::default();
     for (name, settings) in asked {
         let name = canonical(parts, name);
         check_at_create(parts, &name, settings)?;
-        networks.insert(name, settings.clone());
+        networks.insert(name, Box::new(settings.clone()));
     }
     if networks.is_empty()
         && let Some(main) = main_network(network_mode)
     {
-        networks.insert(canonical(parts, main), EndpointSettings::default());
+        networks.insert(canonical(parts, main), Box::default());
     }
     Ok(networks)
 }
@@ -201,7 +201,10 @@ pub(super) fn has_names(record: &Record) -> bool {
 /// The container's networks in the order in which its interfaces are made: its mode's first.
 fn in_order(record: &Record) -> Vec<(&String, &EndpointSettings)> {
     let main = main_network(&record.host.network_mode).unwrap_or_default();
-    let mut list: Vec<_> = record.endpoints.iter().collect();
+    let endpoints = record.endpoints.iter();
+    let mut list: Vec<_> = endpoints
+        .map(|(name, settings)| (name, &**settings))
+        .collect();
     list.sort_by_key(|(name, settings)| (*name != main && settings.network_id != main, *name));
     list
 }

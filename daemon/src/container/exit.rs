@@ -139,11 +139,10 @@ impl Actor {
         self.delay = Some(delay);
         self.serial += 1;
         let serial = self.serial;
-        let commands = self.handle.commands.clone();
+        let owner = self.handle.clone();
         let timer = tokio::spawn(async move {
             tokio::time::sleep(delay).await;
-            // The owner is gone: so is the restart.
-            drop(commands.send(Command::RestartDue { serial }).await);
+            owner.tell(Command::RestartDue { serial }).await;
         });
         self.restart = Some((serial, timer.abort_handle()));
     }

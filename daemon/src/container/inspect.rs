@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, path::Path, sync::Arc};
 use gantry_engine_api::{
     List, Map,
     container::{ContainerInspect, ContainerState, GraphDriver, NEVER},
-    network::{EndpointSettings, NetworkSettings},
+    network::{EndpointSettings, Endpoints, NetworkSettings},
     port::{PortBinding, PortMap},
 };
 use gantry_network::Endpoint;
@@ -185,19 +185,19 @@ fn network_settings(parts: &Parts, record: &Record) -> NetworkSettings {
 }
 
 /// The container's networks: what was asked for, with what there is now.
-pub(super) fn networks(parts: &Parts, record: &Record) -> Map<EndpointSettings> {
+pub(super) fn networks(parts: &Parts, record: &Record) -> Endpoints {
     if let Mode::Container(_) = mode(&record.host.network_mode) {
         return Map::default();
     }
     let mut without = Vec::new();
-    let mut all: Map<_> = with_endpoints(parts, record, |endpoints| {
+    let mut all: Endpoints = with_endpoints(parts, record, |endpoints| {
         let all = record.endpoints.iter().map(|(name, settings)| {
             let endpoint = endpoints.iter().find(|e| e.network_name == *name);
             if endpoint.is_none() {
                 without.push(name);
             }
             let settings = described(record, (name, settings), endpoint.copied());
-            (name.clone(), settings)
+            (name.clone(), Box::new(settings))
         });
         all.collect()
     });

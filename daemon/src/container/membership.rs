@@ -102,6 +102,7 @@ impl Actor {
         endpoints::check(&network, &settings)?;
         let before = Arc::clone(&self.record);
         let mut after = Record::clone(&before);
+        let settings = Box::new(settings);
         after.endpoints.insert(network.name.clone(), settings);
         if self.record.life.has_process() {
             self.join(&before, &after, &network.name).await?;

@@ -3,7 +3,7 @@
 //! Kept as JSON with a version in the store's table of containers. The configuration is kept in the
 //! API's own shape, because inspect must tell it back field by field.
 
-use gantry_engine_api::{ContainerConfig, HostConfig, Map, network::EndpointSettings};
+use gantry_engine_api::{ContainerConfig, HostConfig, network::Endpoints};
 use gantry_ids::{ContainerId, ContainerName, ImageId};
 use gantry_image::ChainId;
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ pub struct Record {
     pub config: ContainerConfig,
     pub host: HostConfig,
     /// The networks it was created with.
-    pub endpoints: Map<EndpointSettings>,
+    pub endpoints: Endpoints,
     /// Binds, volumes and tmpfs, in the order they are mounted.
     pub mounts: Vec<MountRecord>,
     pub life: Life,

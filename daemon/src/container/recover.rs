@@ -243,14 +243,14 @@ impl Containers {
                         pid: Some(pid),
                         pending: Some(pending),
                     };
-                    drop(handle.commands.send(Command::Exited(news)).await);
+                    handle.tell(Command::Exited(news)).await;
                 } else {
                     self.exec_ended(&handle, &exec, code);
                 }
             }
             TaskEvent::Oom { container } => {
                 if let Some(handle) = self.by_id(&container) {
-                    drop(handle.commands.send(Command::Oom { cause, pending }).await);
+                    handle.tell(Command::Oom { cause, pending }).await;
                 }
             }
         }
@@ -279,7 +279,7 @@ impl Containers {
             };
             if let Some((code, at)) = gone {
                 let news = ExitNews::of(code, at);
-                drop(handle.commands.send(Command::Exited(news)).await);
+                handle.tell(Command::Exited(news)).await;
             }
         }
     }

@@ -234,7 +234,8 @@ pub struct View {
 #[derive(Debug, Clone)]
 pub struct Handle {
     pub id: ContainerId,
-    pub(super) commands: mpsc::Sender<Command>,
+    /// Boxed: a channel has room for 32 of them from its beginning on.
+    commands: mpsc::Sender<Box<Command>>,
     pub(super) view: watch::Receiver<View>,
     pub execs: Execs,
 }
@@ -263,10 +264,15 @@ impl Handle {
         let (reply, answer) = oneshot::channel();
         let gone = || ContainerError::Gone(self.id.clone());
         self.commands
-            .send(command(reply))
+            .send(Box::new(command(reply)))
             .await
             .map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// Sends a command that nobody waits for. One that finds the owner gone has nothing left to do.
+    pub(super) async fn tell(&self, command: Command) {
+        drop(self.commands.send(Box::new(command)).await);
     }
 }
 

@@ -121,7 +121,7 @@ impl Containers {
         let handle = self.adopt(record, task.is_some());
         for seen in missed {
             if let Some(command) = command(seen) {
-                drop(handle.commands.send(command).await);
+                handle.tell(command).await;
             }
         }
         let gone = match task.map(|task| &task.status) {
@@ -135,7 +135,7 @@ impl Containers {
             return;
         }
         if task.is_some() && !has_process {
-            drop(handle.commands.send(Command::ForgetTask).await);
+            handle.tell(Command::ForgetTask).await;
         }
         if removes_itself {
             let options = RemoveOptions {
@@ -188,7 +188,7 @@ async fn learn_end(handle: Handle, news: ExitNews) {
     let mut watch = handle.watch();
     let ended = watch.wait_for(|view| view.removed || !view.record.life.has_process());
     if tokio::time::timeout(JOURNAL_LIMIT, ended).await.is_err() {
-        drop(handle.commands.send(Command::Exited(news)).await);
+        handle.tell(Command::Exited(news)).await;
     }
 }
 

@@ -8,7 +8,7 @@ use crate::host_config::HostConfig;
 use crate::image::Descriptor;
 use crate::json::{FromBody, JsonError, List, Map, from_value};
 use crate::mount::MountPoint;
-use crate::network::{EndpointSettings, NetworkSettings, NetworkingConfig};
+use crate::network::{Endpoints, NetworkSettings, NetworkingConfig};
 use crate::port::PortSummary;
 
 /// Body of `POST /containers/create`: the fields of the configuration stand beside `HostConfig`
@@ -199,7 +199,7 @@ pub struct SummaryHostConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
 pub struct SummaryNetworkSettings {
-    pub networks: Map<EndpointSettings>,
+    pub networks: Endpoints,
 }
 
 /// Answer of `POST /containers/{id}/wait`.

@@ -44,6 +44,10 @@ pub struct EndpointSettings {
     pub dns_names: List<String>,
 }
 
+/// A container's endpoints by network. In boxes: a map has room for eleven values from its first one on,
+/// and most containers have one endpoint.
+pub type Endpoints = Map<Box<EndpointSettings>>;
+
 /// Addresses that a client asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -89,7 +93,7 @@ pub struct NetworkSettings {
     #[serde(rename = "IPv6Gateway")]
     pub ipv6_gateway: String,
     pub mac_address: String,
-    pub networks: Map<EndpointSettings>,
+    pub networks: Endpoints,
 }
 
 /// An address with the length of its prefix.

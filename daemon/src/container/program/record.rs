@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use gantry_build::{MountSource, ReadyMount, Run};
 use gantry_engine_api::json::FromBody;
-use gantry_engine_api::network::EndpointSettings;
 use gantry_engine_api::{ContainerConfig, HostConfig, Map};
 use gantry_ids::{Digest, ImageId, random_name};
 use jiff::Timestamp;
@@ -28,7 +27,7 @@ pub(super) fn of(parts: &Parts, run: &Run<'_>) -> Result<Record, ContainerError>
     let mut endpoints = Map::default();
     if let Some(network) = endpoints::main_network(&host.network_mode) {
         let network = endpoints::canonical(parts, network);
-        endpoints.insert(network, EndpointSettings::default());
+        endpoints.insert(network, Box::default());
     }
     let mut words = run.step.args.iter().cloned();
     let path = words
