@@ -33,6 +33,7 @@ pub mod names;
 mod new_volumes;
 pub mod open;
 pub mod operate;
+mod place;
 mod ports;
 pub mod program;
 mod propagation;

@@ -11,7 +11,8 @@ use super::{
     actor::{Command, ExitNews},
     error::ContainerError,
     model::Record,
-    registry::{Containers, PLACE, Place},
+    place::{PLACE, Place},
+    registry::Containers,
     remove::Teardown,
     take_over::{UNKNOWN_EXIT, catch_up},
 };

@@ -12,7 +12,6 @@ use gantry_ids::{ContainerId, EngineId, ImageId};
 use gantry_image::{ContainerUse, ImageStore};
 use gantry_network::{Endpoint, Networks};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +21,7 @@ use super::{
     model::Record,
     mounts::Source,
     names::Names,
+    place::{PLACE, Place},
     validate::Machine,
 };
 use crate::{
@@ -191,33 +191,6 @@ pub(super) fn attributes(record: &Record, more: &[(&str, String)]) -> Vec<(Strin
     let more = more.iter();
     attributes.extend(more.map(|(key, value)| ((*key).to_owned(), value.clone())));
     attributes
-}
-
-/// The key of [`Place`] in the engine's own table.
-pub(super) const PLACE: &str = "journal";
-
-/// How far the supervisor's journal has been handled, as it is kept.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Place {
-    v: u32,
-    at: Cause,
-}
-
-impl Place {
-    const VERSION: u32 = 1;
-
-    fn encode(at: Cause) -> Vec<u8> {
-        let place = Self {
-            v: Self::VERSION,
-            at,
-        };
-        serde_json::to_vec(&place).expect("plain fields")
-    }
-
-    pub(super) fn decode(bytes: &[u8]) -> Option<Cause> {
-        let place: Self = serde_json::from_slice(bytes).ok()?;
-        (place.v == Self::VERSION).then_some(place.at)
-    }
 }
 
 /// A container as it was last published.
