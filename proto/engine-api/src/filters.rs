@@ -133,14 +133,20 @@ impl Filters {
             let read = match value.to_ascii_lowercase().as_str() {
                 "1" | "t" | "true" => true,
                 "0" | "f" | "false" => false,
-                _ => return Err(self.invalid(name, value)),
+                _ => return Err(self.invalid_list(name)),
             };
             if flag.is_some_and(|other| other != read) {
-                return Err(self.invalid(name, value));
+                return Err(self.invalid_list(name));
             }
             flag = Some(read);
         }
         Ok(flag)
+    }
+
+    /// The error for values of which one cannot be used: Go prints them as a list.
+    fn invalid_list(&self, name: &str) -> FilterError {
+        let all: Vec<_> = self.get(name).collect();
+        self.invalid(name, &format!("[{}]", all.join(" ")))
     }
 
     /// The error for a value that cannot be used.
@@ -206,7 +212,7 @@ mod tests {
         let filters = Filters::parse(r#"{"dangling":["maybe"]}"#).unwrap();
         assert_eq!(
             filters.flag("dangling").unwrap_err().to_string(),
-            "invalid filter 'dangling=maybe'"
+            "invalid filter 'dangling=[maybe]'"
         );
         assert!(filters.only(&["label"]).is_err());
     }

@@ -106,6 +106,9 @@ impl Execute for Import {
 /// Save one or more images to a tar archive (streamed to STDOUT by default)
 #[derive(Debug, clap::Args)]
 pub(crate) struct Save {
+    /// Compress layers by gzip, zstd or zstd:LEVEL
+    #[arg(long, value_name = "string")]
+    compression: Option<String>,
     /// Write to a file instead of STDOUT
     #[arg(short, long, value_name = "string")]
     output: Option<String>,
@@ -119,7 +122,11 @@ pub(crate) struct Save {
 impl Execute for Save {
     async fn execute(self, cx: &Context) -> Result<Exit> {
         let platform = self.platform.as_deref().map(platform_json).transpose()?;
-        let mut call = cx.client().get("/images/get").maybe("platform", platform);
+        let mut call = cx
+            .client()
+            .get("/images/get")
+            .maybe("platform", platform)
+            .maybe("compression", self.compression);
         for name in &self.args {
             call = call.query("names", name.as_str());
         }

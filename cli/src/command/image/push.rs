@@ -16,6 +16,9 @@ pub(crate) struct Push {
     /// Push all tags of an image to the repository
     #[arg(short, long)]
     all_tags: bool,
+    /// Compress all layers by gzip, zstd or zstd:LEVEL
+    #[arg(long, value_name = "string")]
+    compression: Option<String>,
     /// Skip image signing (it is not done)
     #[arg(long, hide = true)]
     disable_content_trust: bool,
@@ -53,6 +56,7 @@ impl Execute for Push {
             .post(format!("/images/{}/push", name.familiar_name()))
             .maybe("tag", name.tag())
             .maybe("platform", platform)
+            .maybe("compression", self.compression)
             .header("x-registry-auth", header_for(&cx.config, &name)?)
             .send()
             .await?;

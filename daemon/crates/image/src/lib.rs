@@ -21,7 +21,9 @@ pub use config::{ConfigFile, Healthcheck, HistoryEntry, ImageConfig, RootFs, Run
 pub use error::{ImageError, PlatformMismatch};
 pub use explain::{ExplainedLayer, Waste};
 pub use fsck::{Finding, FsckReport, FsckRequest};
-pub use gantry_layer::{ChainId, DiffId, Form, Lease, Lowers, Mount, Rootfs};
+pub use gantry_layer::{
+    ChainId, DiffId, Form, Lease, Lowers, Mount, Packing, PackingError, Rootfs,
+};
 pub use image::{DiskUsage, HistoryItem, Image, ImageUsage};
 pub use import::{ImportRequest, apply_changes};
 pub use load::{LoadEvent, Loaded};

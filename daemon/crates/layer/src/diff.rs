@@ -41,6 +41,22 @@ pub fn write_diff(upper: &Path, to: &mut dyn Write) -> io::Result<bool> {
 /// # Errors
 /// As [`write_diff`].
 pub fn write_diff_until(upper: &Path, epoch_s: u64, to: &mut dyn Write) -> io::Result<bool> {
+    write(upper, (epoch_s, &[]), to)
+}
+
+/// As [`write_diff`], without empty files at `provided` places: mounts of an engine lie on them.
+///
+/// # Errors
+/// As [`write_diff`].
+pub fn write_diff_without(upper: &Path, provided: &[&str], to: &mut dyn Write) -> io::Result<bool> {
+    write(upper, (u64::MAX, provided), to)
+}
+
+fn write(
+    upper: &Path,
+    (epoch_s, provided): (u64, &[&str]),
+    to: &mut dyn Write,
+) -> io::Result<bool> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let root = openat(rustix::fs::CWD, upper, flags, Mode::empty())?;
     let mut writer = DiffWriter {
@@ -48,6 +64,7 @@ pub fn write_diff_until(upper: &Path, epoch_s: u64, to: &mut dyn Write) -> io::R
         links: HashMap::new(),
         entries: 0,
         epoch_s,
+        provided,
     };
     writer.children(&root, Path::new(""), 0)?;
     writer.tar.finish()?;
@@ -61,6 +78,8 @@ struct DiffWriter<'a> {
     entries: u64,
     /// The latest time that is written.
     epoch_s: u64,
+    /// Empty files that are left out.
+    provided: &'a [&'a str],
 }
 
 impl DiffWriter<'_> {
@@ -105,6 +124,7 @@ impl DiffWriter<'_> {
         }
         match kind {
             FileType::Directory => self.directory(directory, name, (&path, depth), stat),
+            FileType::RegularFile if stat.st_size == 0 && self.is_provided(&path) => Ok(()),
             FileType::RegularFile => self.file(directory, name, &path, stat),
             FileType::Symlink => {
                 let target = readlinkat(directory, name, Vec::new())?;
@@ -119,6 +139,12 @@ impl DiffWriter<'_> {
             // Sockets have no place in a tar.
             _ => Ok(()),
         }
+    }
+
+    fn is_provided(&self, path: &Path) -> bool {
+        self.provided
+            .iter()
+            .any(|provided| path == Path::new(provided))
     }
 
     fn directory(

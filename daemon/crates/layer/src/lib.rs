@@ -13,6 +13,7 @@ mod extract;
 mod limits;
 mod measure;
 mod overlay;
+mod packing;
 mod pipeline;
 mod reassemble;
 mod recipe;
@@ -22,10 +23,11 @@ mod tar;
 mod tree;
 
 pub use chain::{ChainId, DiffId};
-pub use diff::{write_diff, write_diff_until};
+pub use diff::{write_diff, write_diff_until, write_diff_without};
 pub use extract::{EntryError, ExtractError};
 pub use limits::Limits;
 pub use measure::disk_bytes;
+pub use packing::{Packer, Packing, PackingError};
 pub use pipeline::{Compression, SourceError, decompress};
 pub use rootfs::{Mount, Rootfs};
 pub use store::{

@@ -1,5 +1,7 @@
 //! Media types of manifests, configurations and layers (image-spec and docker's schema 2). Pure.
 
+use gantry_layer::Packing;
+
 /// Docker's manifest.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Docker's list of manifests by platform.
@@ -16,6 +18,15 @@ pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
 /// The image-spec's gzip-compressed layer.
 pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// Docker's word for a layer that is compressed so, or the image-spec's where it has none.
+pub(crate) const fn docker_layer(packing: Packing) -> &'static str {
+    match packing {
+        Packing::None => "application/vnd.docker.image.rootfs.diff.tar",
+        Packing::Gzip(_) => DOCKER_LAYER,
+        Packing::Zstd(_) => packing.media_type(),
+    }
+}
 
 /// What a request for a manifest accepts.
 pub const ACCEPT: [&str; 4] = [DOCKER_MANIFEST, DOCKER_LIST, OCI_MANIFEST, OCI_INDEX];

@@ -161,6 +161,7 @@ async fn push_list(
     let request = PushRequest {
         reference: reference(name)?.with_default_tag(),
         platform: None,
+        packing: None,
         credentials: credentials(&headers),
     };
     let list = PushedList {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{BufReader, Read};
 
 use gantry_ids::Digest;
-use gantry_layer::{DiffId, Kind, Limits, TarReader, decompress};
+use gantry_layer::{DiffId, Kind, Limits, Packing, TarReader, decompress};
 use serde::de::DeserializeOwned;
 use sha2::Digest as _;
 
@@ -32,7 +32,7 @@ pub(crate) enum Blob<S> {
     Layer {
         staged: S,
         diff_id: DiffId,
-        compressed: Option<(Digest, u64)>,
+        compressed: Option<(Digest, u64, Packing)>,
     },
     /// A layer that was compared and that the store has already.
     Known { diff_id: DiffId },
@@ -212,6 +212,7 @@ impl<L: LayerSink> FileReader<'_, L> {
     ) -> Result<Blob<L::Staged>, ImageError> {
         // The digest of an uncompressed layer is its diff id, which is taken anyway.
         let hash = is_compressed(&head).then(sha2::Sha256::new);
+        let packing = Packing::of_media_type(if is_zstd(&head) { "zstd" } else { "gzip" });
         let mut source = Watched {
             inner: std::io::Cursor::new(head).chain(content),
             hash,
@@ -230,7 +231,7 @@ impl<L: LayerSink> FileReader<'_, L> {
         compare(self.path, claimed, || {
             compressed.unwrap_or(*diff_id.digest())
         })?;
-        let compressed = compressed.map(|digest| (digest, self.size));
+        let compressed = compressed.map(|digest| (digest, self.size, packing));
         Ok(Blob::Layer {
             staged,
             diff_id,
@@ -307,13 +308,19 @@ fn is_layer(head: &[u8]) -> bool {
 
 /// gzip, zstd, xz or bzip2.
 fn is_compressed(head: &[u8]) -> bool {
+    is_zstd(head)
+        || matches!(
+            head,
+            [0x1f, 0x8b, ..]
+                | [0xfd, b'7', b'z', b'X', b'Z', ..]
+                | [b'B', b'Z', b'h', b'1'..=b'9', ..]
+        )
+}
+
+fn is_zstd(head: &[u8]) -> bool {
     matches!(
         head,
-        [0x1f, 0x8b, ..]
-            | [0x28, 0xb5, 0x2f, 0xfd, ..]
-            | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
-            | [0xfd, b'7', b'z', b'X', b'Z', ..]
-            | [b'B', b'Z', b'h', b'1'..=b'9', ..]
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..]
     )
 }
 

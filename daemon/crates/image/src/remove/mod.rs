@@ -288,7 +288,9 @@ impl<L: LayerStore> Removal<'_, L> {
 
     /// Takes all names from an image; other platforms of theirs keep them.
     fn untag_all(&mut self, image: &Image) -> Result<(), ImageError> {
-        for name in image.tags.iter().chain(&image.digests) {
+        let mut names: Vec<_> = image.tags.iter().chain(&image.digests).collect();
+        names.sort_by_cached_key(ToString::to_string);
+        for name in names {
             let changes = self.store.untag_changes(&image.id, name);
             let is_gone = matches!(changes[..], [Change::DeleteReference { .. }]);
             self.store.change(changes)?;

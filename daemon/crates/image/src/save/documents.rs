@@ -5,23 +5,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gantry_ids::{Digest, Platform};
-use gantry_layer::{ChainId, DiffId, Layer, LayerError};
+use gantry_layer::{ChainId, DiffId, Layer, LayerError, Packing};
 use serde::Serialize;
 
 use super::SavedImage;
+use super::attached::{Attached, Entry};
+use super::packed::{PackedLayer, PackedLayers};
 use crate::{Image, ImageError};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A layer of an image.
 #[derive(Debug)]
 pub(super) struct PlannedLayer {
     pub(super) diff_id: DiffId,
     pub(super) chain: ChainId,
-    pub(super) tar_bytes: u64,
+    /// The blob that it is in the archive.
+    pub(super) blob: PackedLayer,
+    packing: Packing,
+}
+
+/// How layers are written.
+pub(super) struct Written<'a> {
+    pub(super) packing: Packing,
+    pub(super) packed: &'a PackedLayers,
+    pub(super) find: &'a dyn Fn(&ChainId) -> Option<Arc<Layer>>,
 }
 
 /// What is written for one image, of all its platforms.
@@ -30,7 +40,7 @@ pub(super) struct Plan<'a> {
     saved: &'a SavedImage,
     /// The image itself first.
     pub(super) parts: Vec<Part<'a>>,
-    /// The index of several.
+    /// The index of several, or of one that something attests to.
     pub(super) index: Option<Vec<u8>>,
 }
 
@@ -41,6 +51,8 @@ pub(super) struct Part<'a> {
     pub(super) layers: Vec<PlannedLayer>,
     pub(super) manifest: Vec<u8>,
     pub(super) manifest_digest: Digest,
+    /// What attests to it.
+    pub(super) attached: Vec<Attached>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -81,7 +93,15 @@ struct Manifest {
 struct Index {
     schema_version: u32,
     media_type: &'static str,
-    manifests: Vec<Descriptor>,
+    manifests: Vec<Listed>,
+}
+
+/// An entry of an index: of our making, or as it came.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Made(Descriptor),
+    Came(Entry),
 }
 
 #[derive(Serialize)]
@@ -96,17 +116,23 @@ struct DockerItem {
 impl<'a> Part<'a> {
     fn new(
         image: &'a Image,
-        find: impl Fn(&ChainId) -> Option<Arc<Layer>>,
+        attached: Vec<Attached>,
+        written: &Written<'_>,
     ) -> Result<Self, ImageError> {
         let mut layers = Vec::new();
         let mut below = None;
         for diff_id in &image.config.file().rootfs.diff_ids {
             let chain = ChainId::on_top(below.as_ref(), diff_id);
-            let layer = find(&chain).ok_or(LayerError::NoSuchLayer(chain))?;
+            let layer = (written.find)(&chain).ok_or(LayerError::NoSuchLayer(chain))?;
+            let plain = PackedLayer {
+                digest: *diff_id.digest(),
+                size_bytes: layer.tar_bytes,
+            };
             layers.push(PlannedLayer {
                 diff_id: *diff_id,
                 chain,
-                tar_bytes: layer.tar_bytes,
+                blob: written.packed.get(&chain).copied().unwrap_or(plain),
+                packing: written.packing,
             });
             below = Some(chain);
         }
@@ -122,6 +148,7 @@ impl<'a> Part<'a> {
             layers,
             manifest_digest: Digest::of(&manifest),
             manifest,
+            attached,
         })
     }
 
@@ -133,21 +160,14 @@ impl<'a> Part<'a> {
 impl<'a> Plan<'a> {
     pub(super) fn new(
         saved: &'a SavedImage,
-        find: impl Fn(&ChainId) -> Option<Arc<Layer>>,
+        attached: Vec<Vec<Attached>>,
+        written: &Written<'_>,
     ) -> Result<Self, ImageError> {
-        let parts = saved.platforms().map(|image| Part::new(image, &find));
+        let parts = saved.platforms().zip(attached);
+        let parts = parts.map(|(image, attached)| Part::new(image, attached, written));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        let index = (parts.len() > 1).then(|| {
-            let manifests = parts.iter().map(|part| Descriptor {
-                platform: Some(part.image.platform()),
-                ..part.descriptor()
-            });
-            json(&Index {
-                schema_version: 2,
-                media_type: INDEX,
-                manifests: manifests.collect(),
-            })
-        });
+        let has_attached = parts.iter().any(|part| !part.attached.is_empty());
+        let index = (parts.len() > 1 || has_attached).then(|| index_of(&parts));
         Ok(Self {
             saved,
             parts,
@@ -194,7 +214,7 @@ impl<'a> Plan<'a> {
             repo_tags: (!self.saved.names.is_empty()).then(|| names.collect()),
             layers: layers
                 .iter()
-                .map(|layer| path_of(layer.diff_id.digest()))
+                .map(|layer| path_of(&layer.blob.digest))
                 .collect(),
             layer_sources: sources.collect(),
         }
@@ -203,8 +223,28 @@ impl<'a> Plan<'a> {
 
 impl PlannedLayer {
     fn descriptor(&self) -> Descriptor {
-        Descriptor::new(LAYER, *self.diff_id.digest(), self.tar_bytes)
+        let PackedLayer { digest, size_bytes } = self.blob;
+        Descriptor::new(self.packing.media_type(), digest, size_bytes)
     }
+}
+
+/// The index of an image's platforms, with what attests to them.
+fn index_of(parts: &[Part<'_>]) -> Vec<u8> {
+    let images = parts.iter().map(|part| {
+        Listed::Made(Descriptor {
+            platform: Some(part.image.platform()),
+            ..part.descriptor()
+        })
+    });
+    let attached = parts.iter().flat_map(|part| {
+        let all = part.attached.iter();
+        all.map(|one| Listed::Came(one.entry.of(&part.manifest_digest)))
+    });
+    json(&Index {
+        schema_version: 2,
+        media_type: INDEX,
+        manifests: images.chain(attached).collect(),
+    })
 }
 
 /// The documents beside the blobs, in the archive's order.
@@ -212,7 +252,11 @@ pub(super) fn of_all(plans: &[Plan<'_>]) -> Vec<(&'static str, Vec<u8>)> {
     let index = Index {
         schema_version: 2,
         media_type: INDEX,
-        manifests: plans.iter().flat_map(Plan::descriptors).collect(),
+        manifests: plans
+            .iter()
+            .flat_map(Plan::descriptors)
+            .map(Listed::Made)
+            .collect(),
     };
     let items: Vec<_> = plans.iter().map(Plan::docker_item).collect();
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -221,7 +265,7 @@ pub(super) fn of_all(plans: &[Plan<'_>]) -> Vec<(&'static str, Vec<u8>)> {
             .first()
             .layers
             .last()
-            .map(|layer| layer.diff_id.digest().hex());
+            .map(|layer| layer.blob.digest.hex());
         for name in &plan.saved.names {
             let tags = repositories.entry(name.familiar_name()).or_default();
             let tag = name.tag().unwrap_or_default().to_owned();

@@ -4,15 +4,20 @@
 //! Layers are written from the store as they are asked for; nothing is kept in memory but small
 //! documents.
 
+mod attached;
 mod documents;
+mod packed;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use gantry_ids::{Digest, ImageId, ImageQuery, ImageRef, Platform};
-use gantry_layer::{ChainId, LayerStore};
+use gantry_layer::{ChainId, LayerStore, Packing};
 use tar::{Builder, EntryType, Header};
+
+use documents::{Plan, Written};
+use packed::PackedLayers;
 
 use crate::store::{ImageStore, Pin};
 use crate::{Image, ImageError};
@@ -112,47 +117,69 @@ impl<L: LayerStore> ImageStore<L> {
                 return Ok(tags);
             }
         }
-        Ok(vec![(self.find(text)?, None)])
+        let found = self.find(text).map_err(|error| match error {
+            // As it was asked for, as dockerd says it here.
+            ImageError::NoSuchImage(_) => ImageError::NoSuchImage(text.to_owned()),
+            other => other,
+        });
+        Ok(vec![(found?, None)])
     }
 
-    /// Writes the archive. The images' layers stay while it is written.
+    /// Writes the archive, with layers as plain tars. The images' layers stay while it is written.
     ///
     /// # Errors
     /// [`ImageError::Layer`], also if `to` takes no more.
     pub fn save(&self, images: &[SavedImage], to: &mut dyn Write) -> Result<(), ImageError> {
+        self.save_packed(images, Packing::None, to)
+    }
+
+    /// The same with compressed layers.
+    ///
+    /// # Errors
+    /// As [`Self::save`]; [`ImageError::Io`] if a layer cannot be compressed.
+    pub fn save_packed(
+        &self,
+        images: &[SavedImage],
+        packing: Packing,
+        to: &mut dyn Write,
+    ) -> Result<(), ImageError> {
         let chains = images
             .iter()
             .flat_map(SavedImage::platforms)
             .filter_map(|image| image.config.chain());
         let pins: Vec<Pin> = chains.filter_map(|chain| self.pin(&chain)).collect();
-        let written = self.write_archive(images, to);
+        let written = self.write_archive(images, packing, to);
         pins.into_iter().for_each(|pin| self.unpin(pin));
         written
     }
 
-    fn write_archive(&self, images: &[SavedImage], to: &mut dyn Write) -> Result<(), ImageError> {
-        let mut blobs: BTreeMap<Digest, Blob> = BTreeMap::new();
-        let mut plans = Vec::new();
-        for saved in images {
-            let plan = documents::Plan::new(saved, |chain| self.layers().get(chain))?;
-            for part in &plan.parts {
-                for layer in &part.layers {
-                    let (chain, tar_bytes) = (layer.chain, layer.tar_bytes);
-                    blobs.insert(*layer.diff_id.digest(), Blob::Layer { chain, tar_bytes });
-                }
-                let config = part.image.config.raw().to_vec();
-                blobs.insert(*part.image.id.digest(), Blob::Document(config));
-                blobs.insert(part.manifest_digest, Blob::Document(part.manifest.clone()));
-            }
-            if let Some(index) = &plan.index {
-                blobs.insert(Digest::of(index), Blob::Document(index.clone()));
-            }
-            plans.push(plan);
-        }
+    fn write_archive(
+        &self,
+        images: &[SavedImage],
+        packing: Packing,
+        to: &mut dyn Write,
+    ) -> Result<(), ImageError> {
         let failed = |error: io::Error| ImageError::Layer(gantry_layer::LayerError::Write(error));
         let mut tar = Builder::new(to);
         for path in ["blobs/", "blobs/sha256/"] {
             add(&mut tar, path, EntryType::Directory, &[]).map_err(failed)?;
+        }
+        let packed = match packing {
+            Packing::None => PackedLayers::new(),
+            Packing::Gzip(_) | Packing::Zstd(_) => self.pack_layers(images, packing, &mut tar)?,
+        };
+        let written = Written {
+            packing,
+            packed: &packed,
+            find: &|chain| self.layers().get(chain),
+        };
+        let mut plans = Vec::new();
+        for saved in images {
+            plans.push(Plan::new(saved, self.attestations(saved)?, &written)?);
+        }
+        let mut blobs: BTreeMap<Digest, Blob> = BTreeMap::new();
+        for plan in &plans {
+            blobs.extend(blobs_of(plan));
         }
         for (digest, blob) in &blobs {
             let path = format!("blobs/sha256/{}", digest.hex());
@@ -160,6 +187,8 @@ impl<L: LayerStore> ImageStore<L> {
                 Blob::Document(bytes) => {
                     add(&mut tar, &path, EntryType::Regular, bytes).map_err(failed)?;
                 }
+                // In the archive already.
+                Blob::Layer { chain, .. } if packed.contains_key(chain) => {}
                 Blob::Layer { chain, tar_bytes } => {
                     self.add_layer(&mut tar, &path, chain, *tar_bytes)?;
                 }
@@ -169,6 +198,39 @@ impl<L: LayerStore> ImageStore<L> {
             add(&mut tar, path, EntryType::Regular, &bytes).map_err(failed)?;
         }
         tar.finish().map_err(failed)
+    }
+
+    /// Writes all layers compressed, each once, before what names them.
+    fn pack_layers(
+        &self,
+        images: &[SavedImage],
+        packing: Packing,
+        tar: &mut Builder<&mut dyn Write>,
+    ) -> Result<PackedLayers, ImageError> {
+        let failed = |error: io::Error| ImageError::Layer(gantry_layer::LayerError::Write(error));
+        let mut done = PackedLayers::new();
+        // The same tar on top of something else is the same blob.
+        let mut written = BTreeMap::new();
+        for image in images.iter().flat_map(SavedImage::platforms) {
+            let mut below = None;
+            for diff in &image.config.file().rootfs.diff_ids {
+                let chain = ChainId::on_top(below.as_ref(), diff);
+                below = Some(chain);
+                if let Some(same) = written.get(diff) {
+                    done.insert(chain, *same);
+                    continue;
+                }
+                let write = |to: &mut dyn Write| self.layers().write_tar(&chain, to);
+                let mut packed = packed::pack(self.partials(), packing, write)?;
+                let path = format!("blobs/sha256/{}", packed.layer.digest.hex());
+                let header = header(&path, EntryType::Regular, packed.layer.size_bytes);
+                let header = header.map_err(failed)?;
+                tar.append(&header, &mut packed.file).map_err(failed)?;
+                written.insert(*diff, packed.layer);
+                done.insert(chain, packed.layer);
+            }
+        }
+        Ok(done)
     }
 
     fn add_layer(
@@ -186,6 +248,26 @@ impl<L: LayerStore> ImageStore<L> {
         let padding = usize::try_from(tar_bytes.next_multiple_of(512) - tar_bytes).unwrap_or(0);
         to.write_all(&[0; 512][..padding]).map_err(failed)
     }
+}
+
+/// The blobs that an image has in an archive.
+fn blobs_of(plan: &Plan<'_>) -> Vec<(Digest, Blob)> {
+    let mut blobs = Vec::new();
+    for part in &plan.parts {
+        for layer in &part.layers {
+            let (chain, tar_bytes) = (layer.chain, layer.blob.size_bytes);
+            blobs.push((layer.blob.digest, Blob::Layer { chain, tar_bytes }));
+        }
+        let config = part.image.config.raw().to_vec();
+        blobs.push((*part.image.id.digest(), Blob::Document(config)));
+        blobs.push((part.manifest_digest, Blob::Document(part.manifest.clone())));
+        for (digest, bytes) in part.attached.iter().flat_map(|one| &one.documents) {
+            blobs.push((*digest, Blob::Document(bytes.clone())));
+        }
+    }
+    let index = plan.index.iter();
+    blobs.extend(index.map(|index| (Digest::of(index), Blob::Document(index.clone()))));
+    blobs
 }
 
 fn add(

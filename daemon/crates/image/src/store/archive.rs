@@ -298,11 +298,11 @@ impl<L: LayerStore> ImageStore<L> {
             }
         };
         if let Blob::Layer {
-            compressed: Some((digest, size)),
+            compressed: Some((digest, size, packing)),
             ..
         } = &*blob
         {
-            blobs.insert(*digest, BlobRecord::new(diff, *size));
+            blobs.insert(*digest, BlobRecord::new(diff, *size, *packing));
         }
         if is_known {
             return Ok(Taken::InStore(diff));

@@ -1,10 +1,11 @@
 //! Builds: layers that steps make, and images made of them.
 
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use gantry_ids::{ImageId, ImageRef};
-use gantry_layer::{ChainId, Layer, LayerStore};
+use gantry_layer::{ChainId, Layer, LayerStore, write_diff_until};
 
 use super::names::{now_ns, taggable};
 use super::{Change, ImageRecord, ImageStore, Pin};
@@ -22,7 +23,8 @@ impl<L: LayerStore> ImageStore<L> {
         parent: Option<&ChainId>,
         epoch_s: u64,
     ) -> Result<(Arc<Layer>, Pin), ImageError> {
-        let (staged, _) = self.stage_changes(upper, (epoch_s, &Stop::default()))?;
+        let write = |to: &mut dyn Write| write_diff_until(upper, epoch_s, to);
+        let (staged, _) = self.stage_changes(upper, write, &Stop::default())?;
         let _writer = self.write_lock();
         let mut layers = self.layers.commit(vec![staged], parent)?;
         let layer = layers.pop().expect("one layer was committed");

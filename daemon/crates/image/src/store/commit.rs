@@ -1,14 +1,25 @@
 //! `commit`: an image from what a container changed.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use gantry_ids::{ImageId, ImageRef};
-use gantry_layer::{ChainId, LayerError, LayerStore, Staged, write_diff_until};
+use gantry_layer::{ChainId, LayerError, LayerStore, Staged, write_diff_without};
 
 use super::names::{now_ns, taggable};
 use super::{Change, ImageRecord, ImageStore};
 use crate::import::apply_changes;
 use crate::{HistoryEntry, ImageConfig, ImageError, RunConfig, Stop};
+
+/// What an engine makes in every container, as empty files for its mounts to lie on: no change of the
+/// container's. dockerd keeps them in a layer of its own.
+const PROVIDED: [&str; 5] = [
+    ".dockerenv",
+    "dev/console",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/resolv.conf",
+];
 
 /// What is to be committed.
 #[derive(Debug, Clone)]
@@ -49,7 +60,9 @@ impl<L: LayerStore> ImageStore<L> {
         let mut file = parent.config.file().clone();
         file.config = request.run.clone();
         apply_changes(&mut file.config, &request.changes)?;
-        let (staged, has_any) = self.stage_changes(&request.upper, (u64::MAX, &request.stop))?;
+        let upper = request.upper.as_path();
+        let write = |to: &mut dyn Write| write_diff_without(upper, &PROVIDED, to);
+        let (staged, has_any) = self.stage_changes(upper, write, &request.stop)?;
         let staged = has_any.then_some(staged);
         let now = Some(jiff::Timestamp::now().to_string());
         file.created.clone_from(&now);
@@ -94,11 +107,12 @@ impl<L: LayerStore> ImageStore<L> {
     pub(super) fn stage_changes(
         &self,
         upper: &Path,
-        (epoch_s, stop): (u64, &Stop),
+        write: impl FnOnce(&mut dyn Write) -> io::Result<bool> + Send,
+        stop: &Stop,
     ) -> Result<(L::Staged, bool), ImageError> {
         let (mut reader, mut writer) = std::io::pipe().map_err(LayerError::Write)?;
         let (written, staged) = std::thread::scope(|scope| {
-            let writing = scope.spawn(move || write_diff_until(upper, epoch_s, &mut writer));
+            let writing = scope.spawn(move || write(&mut writer));
             let staged = self.layers.stage(&mut stop.watch(&mut reader));
             drop(reader);
             let written = writing.join().expect("writing a diff does not panic");

@@ -235,6 +235,7 @@ impl Index {
             .map(|(digest, record)| BlobId {
                 digest: *digest,
                 size_bytes: record.size_bytes,
+                packing: record.packing(digest),
             })
             .collect();
         found.sort_by_key(|blob| blob.digest);

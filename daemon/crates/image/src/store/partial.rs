@@ -69,6 +69,11 @@ impl Partial {
 }
 
 impl<L: LayerStore> ImageStore<L> {
+    /// The directory of what is on its way.
+    pub(crate) fn partials(&self) -> &Path {
+        &self.partials
+    }
+
     /// Opens what was received of a blob of `size` bytes; nothing of it may be here. Waits for
     /// whoever has it open.
     ///

@@ -1,7 +1,7 @@
 //! The records of the image store, as they are kept: JSON with a version.
 
 use gantry_ids::{Digest, ImageId};
-use gantry_layer::DiffId;
+use gantry_layer::{DiffId, Packing};
 use serde::{Deserialize, Serialize};
 
 use super::variants::Variants;
@@ -37,6 +37,9 @@ pub(crate) struct BlobRecord {
     v: u32,
     pub(crate) diff_id: DiffId,
     pub(crate) size_bytes: u64,
+    /// It is compressed by zstd and not by gzip.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    zstd: bool,
 }
 
 /// The repositories that a blob was seen in.
@@ -67,11 +70,22 @@ impl ImageRecord {
 }
 
 impl BlobRecord {
-    pub(crate) const fn new(diff_id: DiffId, size_bytes: u64) -> Self {
+    pub(crate) const fn new(diff_id: DiffId, size_bytes: u64, packing: Packing) -> Self {
         Self {
             v: VERSION,
             diff_id,
             size_bytes,
+            zstd: matches!(packing, Packing::Zstd(_)),
+        }
+    }
+
+    /// How the blob of this digest is compressed.
+    pub(crate) fn packing(&self, digest: &Digest) -> Packing {
+        match self.zstd {
+            // An uncompressed layer is its own tar.
+            _ if digest == self.diff_id.digest() => Packing::None,
+            true => Packing::of_media_type("zstd"),
+            false => Packing::DEFAULT,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use gantry_ids::{Digest, ImageId, ImageRef, Platform};
-use gantry_layer::{ChainId, DiffId, LayerStore, Staged};
+use gantry_layer::{ChainId, DiffId, LayerStore, Packing, Staged};
 
 use super::names::taggable;
 use super::{BlobRecord, Change, ImageRecord, ImageStore, ManifestRecord, Variant};
@@ -19,6 +19,8 @@ pub struct BlobId {
     pub digest: Digest,
     /// Its length in bytes.
     pub size_bytes: u64,
+    /// How it is compressed; the level is nobody's to know.
+    pub packing: Packing,
 }
 
 /// One layer of an image that was pulled.
@@ -144,7 +146,7 @@ impl<L: LayerStore> ImageStore<L> {
             }
             changes.push(Change::PutBlob {
                 digest: layer.blob.digest,
-                record: BlobRecord::new(found, layer.blob.size_bytes),
+                record: BlobRecord::new(found, layer.blob.size_bytes, layer.blob.packing),
             });
             let chain = ChainId::on_top(below.as_ref(), expected);
             match layer.staged {
@@ -256,7 +258,7 @@ impl<L: LayerStore> ImageStore<L> {
         for (blob, diff_id) in blobs {
             changes.push(Change::PutBlob {
                 digest: blob.digest,
-                record: BlobRecord::new(*diff_id, blob.size_bytes),
+                record: BlobRecord::new(*diff_id, blob.size_bytes, blob.packing),
             });
             changes.extend(self.seen_in(&blob.digest, pushed.repository));
         }

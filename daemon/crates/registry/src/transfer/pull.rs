@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gantry_ids::{Digest, ImageId, ImageRef, Platform};
-use gantry_image::{BlobId, ChainId, ImageConfig, PulledImage, PulledLayer};
+use gantry_image::{BlobId, ChainId, ImageConfig, Packing, PulledImage, PulledLayer};
 
 use super::Transfers;
 use super::attached::attestations;
@@ -119,7 +119,10 @@ impl Transfers {
         let reference = &request.reference;
         let (repository, fetched) = self.find(request).await?;
         let pulling = Event::Pulling {
-            tag: tag_of(reference),
+            tag: match reference.digest() {
+                Some(_) => reference.familiar(),
+                None => tag_of(reference),
+            },
             path: reference.path().to_owned(),
         };
         tell(events, pulling).await;
@@ -281,6 +284,7 @@ impl Transfers {
             let blob = BlobId {
                 digest: layer.digest,
                 size_bytes: layer.size,
+                packing: Packing::of_media_type(&layer.media_type),
             };
             let wanted = if index < here || is_known {
                 Wanted::Here

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use gantry_ids::{Digest, ImageRef, Platform};
-use gantry_image::{BlobId, ChainId, DiffId, Image, Pin, PushedManifest};
+use gantry_image::{BlobId, ChainId, DiffId, Image, Packing, Pin, PushedManifest};
 
 use super::Transfers;
 use super::error::TransferError;
@@ -30,6 +30,8 @@ pub struct PushRequest {
     pub reference: ImageRef,
     /// Only the image for this platform.
     pub platform: Option<Platform>,
+    /// How all layers are to be compressed; none: as they came, and gzip where that is not to be had.
+    pub packing: Option<Packing>,
     /// Who asks.
     pub credentials: Credentials,
 }
@@ -42,6 +44,7 @@ pub(super) struct PushTo<'a> {
     /// `domain/path`.
     pub(super) repository: String,
     pub(super) credentials: &'a Credentials,
+    pub(super) packing: Option<Packing>,
     pub(super) events: &'a Events,
 }
 
@@ -99,6 +102,7 @@ impl Transfers {
             domain: reference.domain(),
             repository: reference.name(),
             credentials: &request.credentials,
+            packing: request.packing,
             events,
         };
         let mut pushed = Vec::new();
@@ -346,6 +350,7 @@ impl PushedLayer {
             blob: BlobId {
                 digest: descriptor.digest,
                 size_bytes: descriptor.size,
+                packing: Packing::of_media_type(&descriptor.media_type),
             },
             media_type: descriptor.media_type.clone(),
         }

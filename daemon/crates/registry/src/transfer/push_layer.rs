@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use gantry_ids::{Digest, ImageRef};
 use gantry_image::{BlobId, ImageError};
-use gantry_layer::LayerStore;
+use gantry_layer::{LayerStore, Packing};
 use sha2::Digest as _;
 use tokio::sync::mpsc;
 
@@ -26,8 +24,6 @@ use crate::hosts::Purpose;
 use crate::manifest::Descriptor;
 use crate::media;
 
-/// One level for every layer this engine compresses: the same bytes at every push.
-const LEVEL: u32 = 5;
 /// Bytes of one piece between the compressing thread and the upload.
 const PIECE_BYTES: usize = 256 << 10;
 const PIECES_WAITING: usize = 4;
@@ -63,16 +59,20 @@ impl LayerPush<'_> {
     /// The blobs that hold this layer: the one of the image's manifest first.
     fn candidates(&self) -> Vec<Descriptor> {
         let known = self.transfers.images.blobs_of(&self.layer.diff_id);
-        let others = known
-            .into_iter()
-            .map(|blob| Descriptor::new(media::DOCKER_LAYER, blob.digest, blob.size_bytes));
-        match &self.wanted {
-            Some(wanted) => {
-                let others = others.filter(|other| other.digest != wanted.digest);
-                std::iter::once(wanted.clone()).chain(others).collect()
-            }
-            None => others.collect(),
-        }
+        let others = known.into_iter().map(|blob| {
+            let media = media::docker_layer(blob.packing);
+            Descriptor::new(media, blob.digest, blob.size_bytes)
+        });
+        let own = self.wanted.iter().cloned();
+        let others = others.filter(|other| own.clone().all(|own| own.digest != other.digest));
+        let all = own.clone().chain(others);
+        all.filter(|blob| self.is_asked_for(blob)).collect()
+    }
+
+    /// Whether a blob is compressed as the request wants it.
+    fn is_asked_for(&self, blob: &Descriptor) -> bool {
+        let its = Packing::of_media_type(&blob.media_type);
+        self.to.packing.is_none_or(|asked| asked.is_like(its))
     }
 
     /// How the registry came to have a blob; none if it cannot be had.
@@ -185,6 +185,7 @@ impl LayerPush<'_> {
             .layers()
             .get(&chain)
             .map_or(0, |layer| layer.tar_bytes);
+        let packing = self.to.packing.unwrap_or(Packing::DEFAULT);
         let (sender, mut pieces) = mpsc::channel(PIECES_WAITING);
         let compressing = tokio::task::spawn_blocking(move || {
             let out = Pieces {
@@ -193,10 +194,11 @@ impl LayerPush<'_> {
                 hash: sha2::Sha256::new(),
                 bytes: 0,
             };
-            let mut encoder = GzEncoder::new(out, Compression::new(LEVEL));
-            images.layers().write_tar(&chain, &mut encoder)?;
-            let out = encoder.finish().map_err(gantry_layer::LayerError::Write)?;
-            out.finish().map_err(gantry_layer::LayerError::Write)
+            let failed = gantry_layer::LayerError::Write;
+            let mut packer = packing.pack(out).map_err(failed)?;
+            images.layers().write_tar(&chain, &mut packer)?;
+            let out = packer.finish().map_err(failed)?;
+            out.finish(packing).map_err(failed)
         });
         let upload = self
             .to
@@ -216,7 +218,7 @@ impl LayerPush<'_> {
         Ok(PushedLayer {
             diff_id: self.layer.diff_id,
             blob,
-            media_type: media::DOCKER_LAYER.to_owned(),
+            media_type: media::docker_layer(packing).to_owned(),
         })
     }
 }
@@ -299,11 +301,12 @@ impl Pieces {
         self.sender.blocking_send(piece).map_err(gone)
     }
 
-    fn finish(mut self) -> io::Result<BlobId> {
+    fn finish(mut self, packing: Packing) -> io::Result<BlobId> {
         self.send()?;
         Ok(BlobId {
             digest: Digest::from_bytes(self.hash.finalize().into()),
             size_bytes: self.bytes,
+            packing,
         })
     }
 }

@@ -3,6 +3,8 @@
 mod corpus;
 mod fake;
 mod hostile;
+mod lists;
+mod packed;
 mod peer;
 mod platforms;
 mod pull;

@@ -89,7 +89,7 @@ impl Layout {
 }
 
 /// What stock skopeo prints.
-fn skopeo(words: &[&str]) -> Vec<u8> {
+pub(crate) fn skopeo(words: &[&str]) -> Vec<u8> {
     let peers = std::env::var_os("GANTRY_PEERS")
         .expect("GANTRY_PEERS names the stock engines: run the tests by `cargo xtask test`");
     let program = Path::new(&peers).join("bin/skopeo");
@@ -147,6 +147,23 @@ async fn an_index_is_pulled_by_parts_and_pushed_as_it_came() {
     assert_eq!(two.images.find(&name).unwrap().id, first.id);
     let other = two.images.find_for(&name, Some(&other_platform())).unwrap();
     assert_eq!((other.id, other.is_variant), (second.id, true));
+    // Saved and loaded, what attests to an image goes with it.
+    let saved = two
+        .images
+        .to_save(std::slice::from_ref(&name), None)
+        .unwrap();
+    let mut bytes = Vec::new();
+    two.images.save(&saved, &mut bytes).unwrap();
+    let three = Stand::new();
+    three.images.load(&mut &*bytes, &mut |_| ()).unwrap();
+    attested(&bytes);
+    let mut second = Vec::new();
+    let saved = three
+        .images
+        .to_save(std::slice::from_ref(&name), None)
+        .unwrap();
+    three.images.save(&saved, &mut second).unwrap();
+    assert!(attestations_of(&bytes) == attestations_of(&second));
     // A copy elsewhere is the same index, attestation included.
     let copy = there.name("copy/app:2");
     two.images.tag_like(&name, &copy.parse().unwrap()).unwrap();
@@ -216,4 +233,44 @@ fn a_name_takes_all_its_platforms_along_and_nothing_stays() {
     remove(&stand, "multi:1");
     stand.assert_nothing_kept();
     assert!(stand.images.manifest(&index).unwrap().is_none());
+}
+
+/// Proves that an archive has an index in which something attests to one of its images.
+fn attested(archive: &[u8]) {
+    let mut indexes = files_of(archive).into_iter().filter_map(|bytes| {
+        let document: Value = serde_json::from_slice(&bytes).ok()?;
+        let manifests = document["manifests"].as_array()?.clone();
+        (manifests.len() == 3).then_some(manifests)
+    });
+    let manifests = indexes
+        .next()
+        .expect("an index of two images and an attestation");
+    let of = &manifests[2]["annotations"]["vnd.docker.reference.digest"];
+    assert!(
+        manifests[..2].iter().any(|one| one["digest"] == *of),
+        "{manifests:?}"
+    );
+}
+
+fn files_of(archive: &[u8]) -> Vec<Vec<u8>> {
+    let mut tar = ::tar::Archive::new(archive);
+    let entries = tar.entries().expect("a tar");
+    let read = |entry: Result<::tar::Entry<'_, &[u8]>, std::io::Error>| {
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut entry.expect("an entry"), &mut bytes).expect("its bytes");
+        bytes
+    };
+    entries.map(read).collect()
+}
+
+/// The blobs of an archive that are attestations.
+fn attestations_of(archive: &[u8]) -> Vec<Vec<u8>> {
+    let words: [&[u8]; 2] = [br#"{"_type":"statement"}"#, b"application/vnd.in-toto+json"];
+    let mut found = files_of(archive);
+    found.retain(|bytes| {
+        let has = |word: &[u8]| bytes.windows(word.len()).any(|window| window == word);
+        words.into_iter().any(has)
+    });
+    assert_eq!(found.len(), 2);
+    found
 }

@@ -128,15 +128,23 @@ impl Stand {
         platform: Option<Platform>,
         credentials: Credentials,
     ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
-        let request = PushRequest {
+        self.push_request(&PushRequest {
             reference: reference.parse().expect("a reference"),
             platform,
+            packing: None,
             credentials,
-        };
+        })
+        .await
+    }
+
+    pub(crate) async fn push_request(
+        &self,
+        request: &PushRequest,
+    ) -> Result<(Vec<Pushed>, Vec<Event>), TransferError> {
         let (sender, mut events) = mpsc::channel(8);
         let work = async {
             let sender = sender;
-            self.transfers.push(&request, &sender).await
+            self.transfers.push(request, &sender).await
         };
         let listen = async {
             let mut all = Vec::new();

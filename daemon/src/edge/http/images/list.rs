@@ -19,15 +19,7 @@ use crate::edge::http::time::parse_age;
 use crate::engine::Engine;
 use crate::glob;
 
-const FILTERS: &[&str] = &[
-    "dangling",
-    "label",
-    "label!",
-    "before",
-    "since",
-    "reference",
-    "until",
-];
+const FILTERS: &[&str] = &["dangling", "label", "before", "since", "reference", "until"];
 
 pub(super) async fn list(
     State(engine): State<Arc<Engine>>,
@@ -37,6 +29,9 @@ pub(super) async fn list(
     let selection = Selection::new(&engine, &params)?;
     let images = engine.images.list();
     let mut summaries = selection.apply(&images, version)?;
+    if version.at_least(51) {
+        count_containers(&engine, &mut summaries);
+    }
     if params.flag("shared-size") {
         let store = Arc::clone(&engine.images);
         let usage = blocking(move || Ok(store.disk_usage())).await?;
@@ -62,6 +57,15 @@ pub(super) async fn list(
         }
     }
     Ok(json(StatusCode::OK, &answer))
+}
+
+/// Says of each image how many containers use it.
+fn count_containers(engine: &Engine, summaries: &mut [ImageSummary]) {
+    for summary in summaries {
+        let id = summary.id.parse::<ImageId>();
+        let users = id.map(|id| engine.census.users_of_image(&id).len());
+        summary.containers = users.map_or(-1, |users| i64::try_from(users).unwrap_or(i64::MAX));
+    }
 }
 
 /// Says of each image what its name stands for.
@@ -149,7 +153,6 @@ impl Selection {
             && self.before_s.is_none_or(|before| created < before)
             && self.since_s.is_none_or(|since| created > since)
             && self.filters.allows_labels("label", label)
-            && !(self.filters.contains("label!") && self.filters.allows_labels("label!", label))
     }
 
     /// The summary with those names that the patterns ask for; none if they ask for others.
@@ -176,9 +179,8 @@ impl Selection {
             for pattern in self.filters.get("reference") {
                 let names = [reference.familiar(), reference.familiar_name()];
                 for name in &names {
-                    let hit = glob::matches(pattern, name).ok_or_else(|| {
-                        ApiError::filter(&self.filters.invalid("reference", pattern))
-                    })?;
+                    let hit = glob::matches(pattern, name)
+                        .ok_or_else(|| ApiError::invalid("syntax error in pattern"))?;
                     if hit && !found.contains(&names[0]) {
                         found.push(names[0].clone());
                     }

@@ -26,7 +26,7 @@ use gantry_engine_api::ApiVersion;
 use gantry_engine_api::image::HistoryItem;
 use gantry_errors::{Classify, ErrorKind, chain};
 use gantry_ids::{ImageRef, Platform};
-use gantry_image::{Image, ImageError};
+use gantry_image::{Image, ImageError, Packing, PackingError};
 use http::{HeaderMap, Method, StatusCode};
 
 pub(super) use pull::{credentials, failure as transfer_failure};
@@ -82,6 +82,14 @@ async fn change(
         Some((name, "tag")) => tag(&engine, name, &params).await,
         _ => Err(unknown(&Method::POST, &rest)),
     }
+}
+
+/// What Docker lacks: how layers are to be compressed that are pushed or saved.
+fn packing(params: &Params) -> Result<Option<Packing>, ApiError> {
+    let text = params.text("compression");
+    let asked = (!text.is_empty()).then(|| text.parse());
+    let invalid = |error: PackingError| ApiError::invalid(error.to_string());
+    asked.transpose().map_err(invalid)
 }
 
 fn unknown(method: &Method, rest: &str) -> ApiError {

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use tokio::sync::mpsc;
 
 use super::pull::{credentials, failure};
-use super::{announce_reference, platform, words};
+use super::{announce_reference, packing, platform, words};
 use crate::edge::http::client::Client;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::Params;
@@ -35,6 +35,7 @@ pub(super) async fn push(
     let request = PushRequest {
         reference,
         platform,
+        packing: packing(params)?,
         credentials: credentials(headers),
     };
     follow(client, move |messages| run(engine, request, messages)).await

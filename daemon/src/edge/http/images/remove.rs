@@ -81,7 +81,10 @@ fn prune_filter(params: &Params) -> Result<PruneFilter, ApiError> {
     let until = filters
         .get("until")
         .next()
-        .map(|text| parse_age("until", text))
+        .map(|text| {
+            let wrong = "failed to parse value as time or duration";
+            parse_age("until", text).map_err(|_| ApiError::invalid(format!("{wrong}: {text:?}")))
+        })
         .transpose()?;
     let labels = |name: &str| {
         let split = |label: &str| match label.split_once('=') {
