@@ -67,14 +67,24 @@ impl Http {
     /// # Panics
     /// When the engine does not speak HTTP.
     pub fn call(&mut self, method: &str, path: &str, body: &str) -> Response {
+        let json = "Content-Type: application/json\r\n";
+        self.send(method, path, json, body.as_bytes())
+    }
+
+    /// Sends a request with a body of any kind and reads the whole answer; `head` has further
+    /// headers, each with its end of line.
+    ///
+    /// # Panics
+    /// When the engine does not speak HTTP.
+    pub fn send(&mut self, method: &str, path: &str, head: &str, body: &[u8]) -> Response {
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nHost: engine\r\n{head}Content-Length: {}\r\n\r\n",
             body.len()
         );
+        let request = [request.as_bytes(), body].concat();
         self.stream
             .get_mut()
-            .write_all(request.as_bytes())
+            .write_all(&request)
             .expect("the request is taken");
         self.response()
     }

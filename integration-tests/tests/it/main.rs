@@ -7,6 +7,7 @@ mod builds;
 mod buildx;
 mod changes;
 mod compose;
+mod corpus;
 mod crash;
 mod crash_images;
 mod distribution;

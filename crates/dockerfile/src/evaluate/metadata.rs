@@ -243,9 +243,15 @@ impl Evaluation<'_> {
             self.warn(Rule::WorkdirRelativePath, message, text.lines);
         }
         self.state.has_workdir = true;
+        // BuildKit keeps an absolute path as it is written.
+        let shown = if path.starts_with('/') {
+            path.clone()
+        } else {
+            self.absolute(&path)
+        };
         let path = self.absolute(&path);
-        self.state.settings.working_dir.clone_from(&path);
-        let created_by = format!("WORKDIR {path}");
+        let created_by = format!("WORKDIR {shown}");
+        self.state.settings.working_dir = shown;
         if path == "/" {
             return Ok(settings_only(created_by));
         }

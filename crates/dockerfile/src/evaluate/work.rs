@@ -38,7 +38,10 @@ impl Evaluation<'_> {
         let step = RunStep {
             env: self.state.variables.pairs(),
             proxy: self.proxy(),
-            dir: self.state.settings.working_dir.clone(),
+            dir: match self.state.settings.working_dir.as_str() {
+                "" => String::new(),
+                dir => clean(dir),
+            },
             user: self.state.settings.user.clone(),
             mounts: self.mounts(run, text)?,
             network: run.network,

@@ -115,6 +115,10 @@ impl<'a> Graph<'a> {
         }
         graph.target = graph.find_target()?;
         for number in 0..file.stages.len() {
+            let lines = file.stages[number].from.text.lines;
+            for need in graph.triggered(number) {
+                graph.nodes[number].needs.push((need, lines));
+            }
             for instruction in &file.stages[number].instructions {
                 for need in graph.needs(instruction)? {
                     graph.nodes[number]

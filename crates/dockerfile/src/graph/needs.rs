@@ -1,9 +1,9 @@
 //! What instructions copy or mount from, and circles in that.
 
 use super::{Base, Graph, Node, image_name};
-use crate::ast::{Instruction, Kind};
+use crate::ast::{Dockerfile, Instruction, Kind};
 use crate::error::{Error, Meaning};
-use crate::source::Lines;
+use crate::source::{Lines, Source};
 
 impl Graph<'_> {
     /// The nodes an instruction copies or mounts from; images get nodes of their own.
@@ -23,6 +23,32 @@ impl Graph<'_> {
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// The nodes that the triggers of a stage's base copy or mount from, the base being a stage of
+    /// the same file. One that cannot be read is a fault when it is evaluated.
+    pub(super) fn triggered(&mut self, stage: usize) -> Vec<usize> {
+        let Base::Node(base) = self.nodes[stage].base else {
+            return Vec::new();
+        };
+        let left = self.file.stages[base].instructions.iter();
+        let triggers: Vec<&str> = left
+            .filter_map(|instruction| match &instruction.kind {
+                Kind::Onbuild(onbuild) => Some(onbuild.trigger.as_str()),
+                _ => None,
+            })
+            .collect();
+        let mut needs = Vec::new();
+        for trigger in triggers {
+            let source = Source::new("ONBUILD", format!("FROM scratch\n{trigger}").as_bytes());
+            let read = Dockerfile::parse(&source);
+            for stage in read.iter().flat_map(|file| &file.stages) {
+                for instruction in &stage.instructions {
+                    needs.extend(self.needs(instruction).unwrap_or_default());
+                }
+            }
+        }
+        needs
     }
 
     /// What `COPY --from` means: a stage by number or name, or an image.

@@ -247,3 +247,18 @@ fn targets_are_listed_with_their_descriptions() {
     assert_eq!(targets["targets"][1]["default"], true);
     assert_eq!(targets["targets"][1]["base"], "good");
 }
+
+#[test]
+fn triggers_of_a_stage_may_copy_from_others() {
+    let text = "FROM scratch AS files\nCOPY a /\nFROM scratch AS one\n\
+                ONBUILD COPY --from=files /a /x\nFROM one AS two\nFROM two\nCOPY b /\n";
+    let file = parse(text);
+    let mut options = options();
+    options.target = Some("two".to_owned());
+    let graph = Graph::new(&file, &options, &mut Vec::new()).unwrap();
+    assert_eq!(graph.dependencies(2), [0, 1]);
+    let plan = graph.plan(&BTreeMap::new(), &mut Vec::new()).unwrap();
+    assert_eq!(plan.stages[&2].steps.len(), 1);
+    // What a stage does itself it does not leave to the next.
+    assert_eq!(graph.dependencies(3), [2]);
+}
