@@ -162,3 +162,44 @@ impl<W: Write> Write for Packer<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words() {
+        assert_eq!("zstd".parse(), Ok(Packing::Zstd(3)));
+        assert_eq!("zstd:19".parse(), Ok(Packing::Zstd(19)));
+        assert_eq!("gzip:0".parse(), Ok(Packing::Gzip(0)));
+        assert_eq!("uncompressed".parse(), Ok(Packing::None));
+        for text in [
+            "", "xz", "zstd:", "zstd:0", "zstd:20", "gzip:10", "gzip:x", "none:1",
+        ] {
+            assert!(text.parse::<Packing>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn media_types_say_what_is_inside() {
+        for packing in [Packing::None, Packing::DEFAULT, Packing::Zstd(9)] {
+            assert!(Packing::of_media_type(packing.media_type()).is_like(packing));
+        }
+        let docker = "application/vnd.docker.image.rootfs.diff.tar";
+        assert_eq!(Packing::of_media_type(docker), Packing::None);
+        assert!(Packing::of_media_type(&format!("{docker}.gzip")).is_like(Packing::DEFAULT));
+    }
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        for packing in [Packing::None, Packing::DEFAULT, Packing::Zstd(3)] {
+            let mut packer = packing.pack(Vec::new()).unwrap();
+            packer.write_all(&[7; 100_000]).unwrap();
+            let packed = packer.finish().unwrap();
+            let (_, mut reader) = crate::decompress(&*packed).unwrap();
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut reader, &mut bytes).unwrap();
+            assert!(bytes.len() == 100_000 && bytes.iter().all(|byte| *byte == 7));
+        }
+    }
+}
