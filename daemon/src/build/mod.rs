@@ -7,6 +7,7 @@
 mod buildkit;
 mod cache;
 mod registry;
+mod web;
 
 use std::collections::HashMap;
 use std::io;
@@ -55,6 +56,10 @@ impl Builds {
             images: Arc::clone(&parts.images),
             cache: Arc::new(cache::StoredCache::open(parts.store.clone())),
             runner: Arc::clone(&programs) as Arc<dyn gantry_build::Runner>,
+            web: Arc::new(web::Web {
+                transfers: Arc::clone(&transfers),
+                runtime: Handle::current(),
+            }),
             root,
             run,
         })?;

@@ -15,6 +15,7 @@ mod docker_py;
 mod events;
 mod exec;
 mod failpoints;
+mod fetched;
 mod gantry_build;
 mod lifecycle;
 mod limits;

@@ -70,9 +70,6 @@ pub enum CopyError {
         /// The entry's name.
         name: String,
     },
-    /// Not built yet.
-    #[error("{0} is not supported yet")]
-    NotBuilt(&'static str),
 }
 
 impl CopyError {

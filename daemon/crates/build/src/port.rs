@@ -207,6 +207,49 @@ pub struct Client {
     pub registry: Arc<dyn Registry>,
 }
 
+/// Files at addresses of the web: `ADD https://…`.
+pub trait Web: Send + Sync + fmt::Debug {
+    /// Asks for what is at an address and writes it to `to`; redirections are followed, never from
+    /// https to http. `progress` is told the bytes done and the bytes in all (0: unknown).
+    ///
+    /// # Errors
+    /// The server cannot be reached or answers that there is nothing; the file is too long.
+    fn fetch(
+        &self,
+        asked: &Asked<'_>,
+        to: &mut dyn std::io::Write,
+        progress: &dyn Fn(u64, u64),
+        cancel: &Cancel,
+    ) -> Result<Answered, Refusal>;
+}
+
+/// What is asked of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The address.
+    pub url: &'a str,
+    /// The `ETag` of what is known: nothing is to be sent if it is still that.
+    pub etag: Option<&'a str>,
+}
+
+/// What an address answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It is what was known, and nothing was written.
+    Unchanged,
+    /// It was written.
+    New(Found),
+}
+
+/// What an address said of its file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`, seconds since 1970.
+    pub modified_s: Option<i64>,
+}
+
 /// Results of steps, kept across builds and across restarts of the engine.
 pub trait Cache: Send + Sync + fmt::Debug {
     /// The result of a step; it counts as used now.

@@ -33,12 +33,12 @@ pub fn make_directory(path: &str, user: &str, tree: &Tree) -> Result<(), CopyErr
     place::make(tree, path, owner, MADE_MODE).map(|_| ())
 }
 
-/// Does a `COPY` or an `ADD` from one tree to another; addresses are refused.
+/// Does a `COPY` or an `ADD` from one tree to another. Sources are names in the tree: addresses are
+/// none.
 ///
 /// # Errors
 /// The first file that cannot be copied; a part may be copied then.
 pub fn copy(step: &TransferStep, from: &Tree, to: &Tree) -> Result<(), CopyError> {
-    refuse(step)?;
     let mut copier = Copier::new(step, to)?;
     for source in &step.sources {
         if step.parents {
@@ -73,14 +73,19 @@ pub(crate) fn contents(from: &Tree, path: &str, to: &Tree) -> Result<(), CopyErr
     copier.source(from, path)
 }
 
-/// Refuses what is not built yet, before anything is done.
-fn refuse(step: &TransferStep) -> Result<(), CopyError> {
-    let remote = ["http://", "https://", "git://", "ssh://", "git@"];
-    let is_remote = |source: &String| remote.iter().any(|start| source.starts_with(start));
-    if step.is_add && step.sources.iter().any(is_remote) {
-        return Err(CopyError::NotBuilt("ADD of an address"));
-    }
-    Ok(())
+/// Copies one file of a tree by its name, as an `ADD` of an address: it is unpacked only if that is
+/// asked for.
+///
+/// # Errors
+/// As [`copy`].
+pub(crate) fn fetched(
+    step: &TransferStep,
+    (from, name): (&Tree, &str),
+    to: &Tree,
+) -> Result<(), CopyError> {
+    let mut copier = Copier::new(step, to)?;
+    copier.unpacks = step.unpack == Some(true);
+    copier.source(from, &format!("/{name}"))
 }
 
 /// A copy under way.

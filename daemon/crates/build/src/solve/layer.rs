@@ -12,6 +12,7 @@ use super::files::Reader;
 use super::key;
 use super::scratch::Scratch;
 use super::stage::{Build, Running, open};
+use super::tell::Work;
 use crate::fault::Fault;
 use crate::port::Record;
 use crate::progress::{Ending, What};
@@ -22,8 +23,17 @@ impl Build<'_> {
         &self,
         running: &mut Running<'_>,
         (step, code): (&TransferStep, &str),
+        work: &Work<'_>,
     ) -> Result<Ending, Fault> {
         crate::add::refuse(step)?;
+        if step.is_add
+            && step
+                .sources
+                .iter()
+                .any(|source| crate::add::is_remote(source))
+        {
+            return self.add(running, (step, code), work);
+        }
         let (from, owners) = match step.origin {
             // Here-documents alone need no context.
             Origin::Context if step.sources.is_empty() => (None, false),

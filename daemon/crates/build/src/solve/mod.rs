@@ -12,6 +12,7 @@
 mod arguments;
 mod base;
 mod config;
+mod fetched;
 mod files;
 mod flight;
 mod inline;
@@ -30,16 +31,17 @@ mod trees;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use gantry_ids::ImageId;
 use gantry_image::{ImageConfig, ImageStore};
 use gantry_layer::LayerStore;
 
 use crate::fault::BuildError;
-use crate::port::{Cache, Client, Runner};
+use crate::port::{Cache, Client, Runner, Web};
 use crate::progress::Ending;
 use crate::{Cancel, Export, Progress, Request};
+use fetched::Known;
 use flight::Flights;
 use stage::{Build, StageEnd};
 use store::Leases;
@@ -55,6 +57,8 @@ pub struct SolverParts {
     pub cache: Arc<dyn Cache>,
     /// Runs programs.
     pub runner: Arc<dyn Runner>,
+    /// Fetches files.
+    pub web: Arc<dyn Web>,
     /// A directory of the solver's own, on the layers' file system: what steps write until it is a
     /// layer, and cache mounts.
     pub root: PathBuf,
@@ -68,6 +72,7 @@ pub struct Solver {
     parts: SolverParts,
     flights: Flights,
     leases: Leases,
+    addresses: Mutex<Known>,
 }
 
 /// What a build has made.
@@ -94,6 +99,7 @@ impl Solver {
             parts,
             flights: Flights::default(),
             leases,
+            addresses: Mutex::default(),
         })
     }
 

@@ -268,7 +268,7 @@ impl<'a> Build<'a> {
                     Ok(crate::make_directory(path, user, &tree)?)
                 })
             }
-            Action::Transfer(transfer) => self.transfer(running, (transfer, &step.code)),
+            Action::Transfer(transfer) => self.transfer(running, (transfer, &step.code), work),
             Action::Run(run) => self.run(running, (run, &step.code), work),
         }
     }

@@ -55,10 +55,6 @@ fn faults_name_the_path() {
         ("COPY --parents d/nope /x", "\"/d/nope\": not found"),
         ("COPY --parents nope/./a /x", "\"/nope/a\": not found"),
         (
-            "ADD https://example.com/a /x",
-            "ADD of an address is not supported yet",
-        ),
-        (
             "COPY --chown=you a /x",
             "unable to find user you: no matching entries in passwd file",
         ),

@@ -1,9 +1,11 @@
-//! Fetching a file from anywhere, for `import`.
+//! Fetching a file from anywhere, for `import` and `ADD`.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::StatusCode;
+use http::header::{ETAG, HeaderName, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use jiff::Timestamp;
 use reqwest::Response;
 use url::Url;
 
@@ -30,6 +32,19 @@ impl Registries {
     /// [`RegistryError::Transport`], [`RegistryError::Status`], [`RegistryError::Scheme`],
     /// [`RegistryError::Downgrade`], [`RegistryError::Redirects`].
     pub async fn download(self: &Arc<Self>, address: &Url) -> Result<Download, RegistryError> {
+        let found = self.download_unless(address, None).await?;
+        Ok(found.expect("nothing was said to be known"))
+    }
+
+    /// As [`Registries::download`]; none if it is still what has this `ETag`.
+    ///
+    /// # Errors
+    /// As [`Registries::download`].
+    pub async fn download_unless(
+        self: &Arc<Self>,
+        address: &Url,
+        etag: Option<&str>,
+    ) -> Result<Option<Download>, RegistryError> {
         let http = self.client(&TlsPolicy::default())?;
         let mut url = address.clone();
         for _ in 0..=REDIRECTS_MAX {
@@ -42,7 +57,11 @@ impl Registries {
                 let url = named.url;
                 return Err(RegistryError::Scheme { url, scheme });
             }
-            let response = http.get(url.clone()).send().await;
+            let mut request = http.get(url.clone());
+            if let Some(etag) = etag {
+                request = request.header(IF_NONE_MATCH, etag);
+            }
+            let response = request.send().await;
             let response = response.map_err(|error| named.failed(error))?;
             let location = response
                 .headers()
@@ -55,7 +74,10 @@ impl Registries {
                 }
                 Some(next) => url = next,
                 None if response.status().is_success() => {
-                    return Ok(Download { response, named });
+                    return Ok(Some(Download { response, named }));
+                }
+                None if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED => {
+                    return Ok(None);
                 }
                 None => return Err(refused(response, address, &named).await),
             }
@@ -81,6 +103,25 @@ impl Download {
     #[must_use]
     pub fn length(&self) -> Option<u64> {
         self.response.content_length()
+    }
+
+    /// Its `ETag`, if the server says one.
+    #[must_use]
+    pub fn etag(&self) -> Option<String> {
+        self.header(ETAG)
+    }
+
+    /// When it was made (`Last-Modified`), if the server says it.
+    #[must_use]
+    pub fn modified(&self) -> Option<Timestamp> {
+        let text = self.header(LAST_MODIFIED)?;
+        let at = jiff::fmt::rfc2822::parse(&text).ok()?;
+        Some(at.timestamp())
+    }
+
+    fn header(&self, name: HeaderName) -> Option<String> {
+        let value = self.response.headers().get(name)?;
+        Some(value.to_str().ok()?.to_owned())
     }
 
     /// The next bytes; none at the end.
