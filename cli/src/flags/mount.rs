@@ -36,6 +36,7 @@ fn parse(text: &str) -> Result<Mount> {
             ("readonly" | "ro", None) => mount.read_only = true,
             ("volume-nocopy", None) => volume(&mut mount).no_copy = true,
             ("bind-nonrecursive", None) => bind(&mut mount).non_recursive = true,
+            ("idmap", None) => bind(&mut mount).id_map = caller(),
             ("bind-create-src", None) => bind(&mut mount).create_mountpoint = true,
             (_, None) => bail!("invalid field '{field}' must be a key=value pair"),
             (key, Some(value)) => set(&mut mount, key, value, &field)?,
@@ -64,6 +65,7 @@ fn set(mount: &mut Mount, key: &str, value: &str, field: &str) -> Result<()> {
         "consistency" => mount.consistency = value.to_lowercase(),
         "bind-propagation" => bind(mount).propagation = value.to_lowercase(),
         "bind-nonrecursive" => bind(mount).non_recursive = flag()?,
+        "idmap" => bind(mount).id_map = owner(value)?,
         "bind-create-src" => bind(mount).create_mountpoint = flag()?,
         "bind-recursive" => match value {
             "enabled" => {}
@@ -110,6 +112,22 @@ fn set(mount: &mut Mount, key: &str, value: &str, field: &str) -> Result<()> {
         _ => bail!("unexpected key '{key}' in '{field}'"),
     }
     Ok(())
+}
+
+/// The caller's user and group: files of a bind with `idmap` belong to them on the host.
+fn caller() -> String {
+    let (uid, gid) = (rustix::process::getuid(), rustix::process::getgid());
+    format!("{}:{}", uid.as_raw(), gid.as_raw())
+}
+
+/// `UID:GID`.
+fn owner(value: &str) -> Result<String> {
+    let ids = value.split_once(':');
+    let is_id = |id: &str| id.parse::<u32>().is_ok();
+    if ids.is_none_or(|(uid, gid)| !is_id(uid) || !is_id(gid)) {
+        bail!("invalid value for idmap: {value} (must be UID:GID, or nothing for your own)");
+    }
+    Ok(value.to_owned())
 }
 
 fn check(mount: Mount) -> Result<Mount> {
@@ -210,6 +228,12 @@ mod tests {
         let got = parse("type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1777").unwrap();
         let options = got.tmpfs_options.unwrap();
         assert_eq!((options.size_bytes, options.mode), (1 << 20, 0o1777));
+        let got = parse("type=bind,src=/a,dst=/b,idmap").unwrap();
+        let own = rustix::process::getuid().as_raw();
+        let map = got.bind_options.unwrap().id_map;
+        assert!(map.starts_with(&format!("{own}:")), "{map}");
+        let got = parse("type=bind,src=/a,dst=/b,idmap=7:8").unwrap();
+        assert_eq!(got.bind_options.unwrap().id_map, "7:8");
         let got = parse("target=/v,\"volume-opt=o=a,b\"").unwrap();
         let driver = got.volume_options.unwrap().driver_config.unwrap();
         assert_eq!(driver.options.get("o").map(String::as_str), Some("a,b"));
@@ -223,6 +247,8 @@ mod tests {
             "dst=/b,x=y",
             "dst=/b,bare",
             "dst=/b,tmpfs-mode=9",
+            "type=bind,src=/a,dst=/b,idmap=root",
+            "dst=/b,idmap",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

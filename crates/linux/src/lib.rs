@@ -28,6 +28,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod trace;
 pub mod unix_socket;
+pub mod user_namespace;
 
 use std::io;
 

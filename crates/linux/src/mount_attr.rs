@@ -57,12 +57,30 @@ pub fn set_recursive(mount: BorrowedFd<'_>, attributes: MountAttributes) -> io::
     apply(mount, attributes, libc::AT_RECURSIVE)
 }
 
+/// Shows the owners of files in a tree of mounts that is not attached anywhere yet by the maps of a user
+/// namespace: a number on the disk as that to which the namespace maps it, all others as nobody's.
+///
+/// # Errors
+/// What `mount_setattr(2)` says; `EINVAL` for a file system that cannot.
+pub fn map_owners(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: all-zero is a valid `mount_attr`.
+    let mut raw: libc::mount_attr = unsafe { std::mem::zeroed() };
+    raw.attr_set = libc::MOUNT_ATTR_IDMAP;
+    raw.userns_fd =
+        u64::try_from(namespace.as_raw_fd()).expect("an open descriptor is not negative");
+    call(mount, &raw, libc::AT_RECURSIVE)
+}
+
 fn apply(mount: BorrowedFd<'_>, attributes: MountAttributes, flags: libc::c_int) -> io::Result<()> {
     // SAFETY: all-zero is a valid `mount_attr`.
     let mut raw: libc::mount_attr = unsafe { std::mem::zeroed() };
     raw.attr_set = attributes.set;
     raw.attr_clr = attributes.clear;
     raw.propagation = attributes.propagation;
+    call(mount, &raw, flags)
+}
+
+fn call(mount: BorrowedFd<'_>, raw: &libc::mount_attr, flags: libc::c_int) -> io::Result<()> {
     // SAFETY: the path is an empty C string, the struct is as long as said; both are only read.
     let result = unsafe {
         libc::syscall(
@@ -70,7 +88,7 @@ fn apply(mount: BorrowedFd<'_>, attributes: MountAttributes, flags: libc::c_int)
             mount.as_raw_fd(),
             c"".as_ptr(),
             libc::AT_EMPTY_PATH | flags,
-            &raw const raw,
+            std::ptr::from_ref(raw),
             size_of::<libc::mount_attr>(),
         )
     };

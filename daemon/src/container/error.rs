@@ -13,7 +13,10 @@ use super::{
 use crate::{
     runtime::{RuntimeError, stdio::HandoverError},
     store::StoreError,
-    volume::{VolumeError, subpath::NoSubpath},
+    volume::{
+        VolumeError,
+        subpath::{NoOwners, NoSubpath},
+    },
 };
 
 /// A failed operation.
@@ -74,6 +77,9 @@ pub enum ContainerError {
     /// A path within a volume.
     #[error(transparent)]
     Subpath(#[from] NoSubpath),
+    /// Owners of files that cannot be mapped.
+    #[error(transparent)]
+    Owners(#[from] NoOwners),
     /// The specification could not be made.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -135,6 +141,7 @@ impl Classify for ContainerError {
             | Self::Invalid(_)
             | Self::Policy(_)
             | Self::Mount(_)
+            | Self::Owners(_)
             | Self::Spec(_) => ErrorKind::InvalidArgument,
             Self::Start(refusal) if refusal.blames_request() => ErrorKind::InvalidArgument,
             Self::Forbidden(_) => ErrorKind::PermissionDenied,

@@ -9,6 +9,7 @@ use super::{
     endpoints,
     error::ContainerError,
     files::Files,
+    link_variables,
     model::Record,
     registry::Containers,
     spec::namespaces::{Mode, mode},
@@ -25,6 +26,8 @@ pub(super) struct Joins {
     pub(super) files: Option<Files>,
     /// Lines of hosts for containers of the default bridge that it is linked to.
     pub(super) links: Vec<HostEntry>,
+    /// Variables that they set.
+    pub(super) variables: Vec<String>,
 }
 
 impl Containers {
@@ -61,13 +64,32 @@ impl Containers {
             joins.pid = Some(format!("/proc/{pid}/ns/pid"));
         }
         for link in endpoints::legacy_links(&record.host) {
-            joins.links.extend(self.linked(record, link)?);
+            let (lines, variables) = self.linked(record, link)?;
+            joins.links.extend(lines);
+            joins.variables.extend(variables);
         }
         Ok(joins)
     }
 
-    /// `NAME[:ALIAS]`: the other's addresses on the default bridge and all it is called.
-    fn linked(&self, record: &Record, link: &str) -> Result<Vec<HostEntry>, ContainerError> {
+    /// The variables that a container's links set.
+    ///
+    /// # Errors
+    /// One that it is linked to does not run.
+    pub(crate) fn link_variables(&self, record: &Record) -> Result<Vec<String>, ContainerError> {
+        let mut variables = Vec::new();
+        for link in endpoints::legacy_links(&record.host) {
+            variables.extend(self.linked(record, link)?.1);
+        }
+        Ok(variables)
+    }
+
+    /// `NAME[:ALIAS]`: the other's addresses on the default bridge and all it is called, and the variables
+    /// that tell of it.
+    fn linked(
+        &self,
+        record: &Record,
+        link: &str,
+    ) -> Result<(Vec<HostEntry>, Vec<String>), ContainerError> {
         let (name, alias) = link.split_once(':').unwrap_or((link, link));
         let other = self.find(name)?.record();
         if !other.life.has_process() {
@@ -77,20 +99,25 @@ impl Containers {
             )));
         }
         let endpoints = self.parts.networks.endpoints(&other.id);
-        let addresses = endpoints
+        let addresses: Vec<_> = endpoints
             .iter()
             .filter(|endpoint| endpoint.network_name == "bridge")
-            .flat_map(gantry_network::Endpoint::addresses);
+            .flat_map(gantry_network::Endpoint::addresses)
+            .map(|net| net.addr())
+            .collect();
+        let first = addresses.first();
+        let variables = first.map(|address| {
+            link_variables::of(record.name.as_str(), alias, (*address, &other.config))
+        });
         let mut names = format!("{alias} {}", other.id.short());
         if other.name.as_str() != alias {
             names = format!("{names} {}", other.name);
         }
-        Ok(addresses
-            .map(|net| HostEntry {
-                address: net.addr(),
-                names: names.clone(),
-            })
-            .collect())
+        let lines = addresses.iter().map(|address| HostEntry {
+            address: *address,
+            names: names.clone(),
+        });
+        Ok((lines.collect(), variables.unwrap_or_default()))
     }
 
     fn other(&self, other: &str, record: &Record) -> Result<Arc<Record>, ContainerError> {

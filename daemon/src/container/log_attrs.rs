@@ -13,7 +13,7 @@ pub(super) fn of(record: &Record) -> Option<String> {
             attrs.insert(key.to_owned(), value.as_str().into());
         }
     }
-    let env = process::environment(record);
+    let env = process::environment(record, &[]);
     for key in list(options.get("env")) {
         let value = env
             .iter()

@@ -22,6 +22,7 @@ mod history;
 mod inspect;
 mod joins;
 mod layers;
+mod link_variables;
 pub mod list;
 mod live_ports;
 mod log_attrs;

@@ -117,7 +117,7 @@ impl Actor {
         };
         failpoint(failpoints::START_SANDBOX)?;
         let files = prepared.files.clone();
-        let (shown, places) = volumes::places_of(&parts, &record).await?;
+        let (shown, places) = volumes::places_of(&parts, &record, &prepared).await?;
         let task = debug_span!("spec").in_scope(|| new_task(&parts, &shown, prepared, joins))?;
         self.task_left = true;
         let connect = {

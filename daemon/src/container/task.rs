@@ -51,6 +51,7 @@ pub(super) fn new_task(
             pid: joins.pid,
         },
         shm: prepared.shm.or(joins.shm),
+        linked: joins.variables,
         seccomp: config.containers.seccomp.clone(),
         cgroups_path: cgroups_path(parts, record),
         cgroup_v2: parts.machine.cgroup_v2,

@@ -1,14 +1,20 @@
 //! The volumes of a container that is about to run: those with a mount of their own are mounted, and
-//! images and subpaths are bound to places of the engine's from which the runtime can take them.
+//! images, subpaths and binds of mapped owners are bound to places of the engine's from which the runtime can take them.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    create::blocking, error::ContainerError, model::Record, mounts::Source, registry::Parts,
+    create::blocking,
+    error::ContainerError,
+    model::Record,
+    mounts::Source,
+    registry::Parts,
+    spec::{SpecError, users},
+    start::Prepared,
 };
-use crate::volume::subpath::{self, Place};
+use crate::volume::subpath::{self, Owners, Place};
 
 fn names(record: &Record) -> impl Iterator<Item = &str> {
     record
@@ -45,26 +51,36 @@ pub(super) fn let_go(parts: &Parts, record: &Record) {
 pub(super) async fn places_of(
     parts: &Arc<Parts>,
     record: &Arc<Record>,
+    prepared: &Prepared,
 ) -> Result<(Arc<Record>, Vec<Place>), ContainerError> {
     let needs_one = record.mounts.iter().any(|mount| match &mount.source {
         Source::Volume { subpath, .. } => !subpath.is_empty(),
         Source::Image { .. } => true,
-        Source::Bind { .. } | Source::Tmpfs { .. } => false,
+        Source::Bind { owner, .. } => owner.is_some(),
+        Source::Tmpfs { .. } => false,
     });
     if !needs_one {
         return Ok((Arc::clone(record), Vec::new()));
     }
+    let account = users::resolve(&record.config.user, &[], &prepared.passwd, &prepared.group);
+    let user = account.map_err(SpecError::from)?.user;
+    let user = (user.uid, user.gid);
     let (parts, record) = (Arc::clone(parts), Arc::clone(record));
-    let (shown, places) = blocking(move || bind_places(&parts, &record)).await?;
+    let (shown, places) = blocking(move || bind_places(&parts, &record, user)).await?;
     Ok((Arc::new(shown), places))
 }
 
-/// The record with each image and subpath as the place that it was bound to, and what must stay until
+/// The record with each image, subpath and bind of mapped owners as the place that it was bound to, for a
+/// container that runs as `user` (and group), and what must stay until
 /// the runtime has made the container.
 ///
 /// # Errors
 /// A subpath is not there or leads out, an image is gone.
-fn bind_places(parts: &Parts, record: &Record) -> Result<(Record, Vec<Place>), ContainerError> {
+fn bind_places(
+    parts: &Parts,
+    record: &Record,
+    user: (u32, u32),
+) -> Result<(Record, Vec<Place>), ContainerError> {
     let (mut shown, mut bound) = (record.clone(), Vec::new());
     for (number, mount) in shown.mounts.iter_mut().enumerate() {
         let place = || place(parts, record, number);
@@ -90,6 +106,20 @@ fn bind_places(parts: &Parts, record: &Record) -> Result<(Record, Vec<Place>), C
                     bound.push(std::mem::replace(&mut here, part));
                 }
                 *reference = here.path().display().to_string();
+                bound.push(here);
+            }
+            Source::Bind {
+                path,
+                flat,
+                owner: Some(owner),
+                ..
+            } => {
+                let owners = Owners {
+                    on_disk: *owner,
+                    inside: user,
+                };
+                let here = Place::owned(path.as_ref(), *flat, &owners, &place()?)?;
+                *path = here.path().display().to_string();
                 bound.push(here);
             }
             Source::Volume { .. } | Source::Bind { .. } | Source::Tmpfs { .. } => {}

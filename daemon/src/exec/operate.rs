@@ -62,6 +62,8 @@ impl Containers {
                 request.working_dir
             )));
         }
+        // As dockerd: who is linked to one that has ended gets no more processes.
+        self.link_variables(&record)?;
         let command = shown(&request.cmd);
         let exec = handle.execs.add(Exec::new(handle.id.clone(), request));
         self.parts.announce(
@@ -203,7 +205,8 @@ impl Containers {
                 .map_err(crate::container::spec::SpecError::from)?
         };
         let terminal = request.tty || options.tty;
-        let mut env = process::environment(record);
+        let linked = self.link_variables(record).unwrap_or_default();
+        let mut env = process::environment(record, &linked);
         if terminal && !env.iter().any(|entry| entry.starts_with("TERM=")) {
             env.push("TERM=xterm".to_owned());
         }

@@ -8,9 +8,11 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use gantry_linux::mount_attr::{self, MountAttributes};
+use gantry_linux::user_namespace::{self, IdRange};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
 
@@ -23,6 +25,26 @@ pub struct NoSubpath {
     path: PathBuf,
     #[source]
     source: Errno,
+}
+
+/// The owners of files in a path cannot be mapped.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the owners of files in {path} cannot be mapped (idmap): its file system, or one that is mounted beneath it, or the kernel does not support it"
+)]
+pub struct NoOwners {
+    path: PathBuf,
+    #[source]
+    source: Errno,
+}
+
+/// Whose files are shown as whose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owners {
+    /// User and group on the disk.
+    pub on_disk: (u32, u32),
+    /// User and group in the container.
+    pub inside: (u32, u32),
 }
 
 /// Something that is mounted for the moment; taken away when dropped.
@@ -40,6 +62,25 @@ impl Place {
             .map_err(|source| NoSubpath {
                 path: volume.join(subpath),
                 source: Errno(source),
+            })
+    }
+
+    /// Binds a path of the host to `place` with the owners of its files mapped: those of one user and group
+    /// belong to another here. `flat` leaves out what is mounted beneath it.
+    ///
+    /// # Errors
+    /// [`NoOwners`] if the kernel refuses, as it does for file systems that cannot.
+    pub fn owned(
+        source: &Path,
+        flat: bool,
+        owners: &Owners,
+        place: &Path,
+    ) -> Result<Self, NoOwners> {
+        bind_owned(source, flat, owners, place)
+            .map(|()| Self(place.to_owned()))
+            .map_err(|source_of_it| NoOwners {
+                path: source.to_owned(),
+                source: Errno(source_of_it),
             })
     }
 
@@ -88,6 +129,40 @@ fn bind(volume: &Path, subpath: &str, place: &Path) -> io::Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         rustix::mount::move_mount(&tree, "", rustix::fs::CWD, place, flags)
     });
+    if moved.is_err() {
+        take_away(place);
+    }
+    Ok(moved?)
+}
+
+fn bind_owned(source: &Path, flat: bool, owners: &Owners, place: &Path) -> io::Result<()> {
+    let range = |inside, outside| {
+        [IdRange {
+            inside,
+            outside,
+            count: 1,
+        }]
+    };
+    let namespace = user_namespace::with_maps(
+        &range(owners.on_disk.0, owners.inside.0),
+        &range(owners.on_disk.1, owners.inside.1),
+    )?;
+    let found = rustix::fs::open(source, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let mut clone = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    clone.set(OpenTreeFlags::AT_RECURSIVE, !flat);
+    let tree = rustix::mount::open_tree(&found, "", clone)?;
+    // What is taken away here later must not be taken away there.
+    let private = MountAttributes {
+        propagation: mount_attr::PRIVATE,
+        ..MountAttributes::default()
+    };
+    mount_attr::set_recursive(tree.as_fd(), private)?;
+    mount_attr::map_owners(tree.as_fd(), namespace.as_fd())?;
+    make_place(&found, place)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    let moved = rustix::mount::move_mount(&tree, "", rustix::fs::CWD, place, flags);
     if moved.is_err() {
         take_away(place);
     }

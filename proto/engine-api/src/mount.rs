@@ -45,6 +45,9 @@ pub struct BindOptions {
     pub read_only_non_recursive: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub read_only_force_recursive: bool,
+    /// Gantry's own: `UID:GID`, whose files on the host belong to the container's user within.
+    #[serde(rename = "IDMap", skip_serializing_if = "String::is_empty")]
+    pub id_map: String,
 }
 
 /// Options of a volume mount.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gantry_engine_api::mount::Mount;
+use gantry_engine_api::mount::{BindOptions, Mount};
 use gantry_ids::VolumeName;
 
 use super::{MountError, MountRecord, ReadOnlyDepth, Source, clean};
@@ -103,6 +103,7 @@ pub fn parse_bind(spec: &str, volume_driver: &str) -> Result<MountRecord, MountE
             flat: false,
             depth: ReadOnlyDepth::BestEffort,
             create: true,
+            owner: None,
         }
     } else {
         if !options.propagation.is_empty() {
@@ -239,7 +240,31 @@ fn bind_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<Sou
             ReadOnlyDepth::BestEffort
         },
         create: options.create_mountpoint,
+        owner: owner(&options, config)?,
     })
+}
+
+/// `UID:GID`. What is mounted with mapped owners is a mount of its own, to which nothing propagates.
+fn owner(
+    options: &BindOptions,
+    config: &dyn Fn(&str) -> MountError,
+) -> Result<Option<(u32, u32)>, MountError> {
+    let text = options.id_map.as_str();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let ids = text.split_once(':');
+    let ids = ids.and_then(|(uid, gid)| Some((uid.parse().ok()?, gid.parse().ok()?)));
+    let Some(ids) = ids else {
+        return Err(config(&format!("invalid idmap: {text} is not UID:GID")));
+    };
+    if !matches!(options.propagation.as_str(), "" | "private" | "rprivate") {
+        return Err(config(&format!(
+            "idmap and propagation mode {} exclude each other",
+            options.propagation
+        )));
+    }
+    Ok(Some(ids))
 }
 
 fn volume_source(mount: &Mount, config: &dyn Fn(&str) -> MountError) -> Result<Source, MountError> {

@@ -41,6 +41,9 @@ pub enum Source {
         depth: ReadOnlyDepth,
         /// Made as a directory where it is missing.
         create: bool,
+        /// User and group of the host whose files belong to the container's user within.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<(u32, u32)>,
     },
     /// A volume.
     Volume {

@@ -118,6 +118,7 @@ fn mount(ready: &ReadyMount) -> MountRecord {
             flat: false,
             depth: ReadOnlyDepth::BestEffort,
             create: false,
+            owner: None,
         },
         MountSource::Tmpfs { size_bytes } => Source::Tmpfs {
             options: size_bytes

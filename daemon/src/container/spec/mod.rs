@@ -39,6 +39,8 @@ pub struct Surroundings {
     pub join: namespaces::Join,
     /// The tmpfs that containers share with `--ipc shareable` and `--ipc container:`.
     pub shm: Option<PathBuf>,
+    /// Variables that the container's links set.
+    pub linked: Vec<String>,
     /// The filter of system calls where the container names none.
     pub seccomp: SeccompDefault,
     /// The control group, as a path or in the systemd driver's form.

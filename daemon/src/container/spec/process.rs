@@ -50,7 +50,7 @@ pub(super) fn of_container(
         terminal: config.tty,
         console_size: (config.tty && height > 0 && width > 0)
             .then_some(ConsoleSize { height, width }),
-        env: with_home(environment(record), &account.home),
+        env: with_home(environment(record, &around.linked), &account.home),
         user: account.user,
         args,
         cwd: or_root(&config.working_dir),
@@ -71,9 +71,9 @@ pub fn same(caps: Vec<String>) -> Capabilities {
     }
 }
 
-/// The container's environment, without `HOME`.
+/// The container's environment, without `HOME`; `linked` is what its links set.
 #[must_use]
-pub fn environment(record: &Record) -> Vec<String> {
+pub fn environment(record: &Record, linked: &[String]) -> Vec<String> {
     let mut base = vec![
         DEFAULT_PATH.to_owned(),
         format!("HOSTNAME={}", record.config.hostname),
@@ -81,7 +81,7 @@ pub fn environment(record: &Record) -> Vec<String> {
     if record.config.tty {
         base.push("TERM=xterm".to_owned());
     }
-    merge(base, &record.config.env)
+    merge(merge(base, linked), &record.config.env)
 }
 
 /// `more` over `base`: a name that is there is replaced in its place, a name without `=` is removed.

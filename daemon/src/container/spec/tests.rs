@@ -44,6 +44,7 @@ use gantry_engine_api::HostConfig;
 
 fn around(record: &Record) -> Surroundings {
     Surroundings {
+        linked: Vec::new(),
         passwd: "root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1000:Bob:/home/bob:/bin/sh\n".to_owned(),
         group: "root:x:0:\nbob:x:1000:\nwheel:x:10:root,bob\naudio:x:29:bob\n".to_owned(),
         resolv_conf: Some("/c/resolv.conf".into()),
