@@ -125,14 +125,31 @@ fn bind(volume: &Path, subpath: &str, place: &Path) -> io::Result<()> {
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_EMPTY_PATH
         | OpenTreeFlags::AT_RECURSIVE;
-    let moved = rustix::mount::open_tree(&found, "", clone).and_then(|tree| {
-        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-        rustix::mount::move_mount(&tree, "", rustix::fs::CWD, place, flags)
-    });
+    let moved = rustix::mount::open_tree(&found, "", clone)
+        .map_err(io::Error::from)
+        .and_then(|tree| move_privately(&tree, place));
     if moved.is_err() {
         take_away(place);
     }
-    Ok(moved?)
+    moved
+}
+
+/// What is taken away there later must not be taken away where it came from, as it would be of a tree that
+/// is shared (`mount_namespaces(7)`).
+fn move_privately(tree: &OwnedFd, place: &Path) -> io::Result<()> {
+    let private = MountAttributes {
+        propagation: mount_attr::PRIVATE,
+        ..MountAttributes::default()
+    };
+    mount_attr::set_recursive(tree.as_fd(), private)?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    Ok(rustix::mount::move_mount(
+        tree,
+        "",
+        rustix::fs::CWD,
+        place,
+        flags,
+    )?)
 }
 
 fn bind_owned(source: &Path, flat: bool, owners: &Owners, place: &Path) -> io::Result<()> {
@@ -153,20 +170,13 @@ fn bind_owned(source: &Path, flat: bool, owners: &Owners, place: &Path) -> io::R
         | OpenTreeFlags::AT_EMPTY_PATH;
     clone.set(OpenTreeFlags::AT_RECURSIVE, !flat);
     let tree = rustix::mount::open_tree(&found, "", clone)?;
-    // What is taken away here later must not be taken away there.
-    let private = MountAttributes {
-        propagation: mount_attr::PRIVATE,
-        ..MountAttributes::default()
-    };
-    mount_attr::set_recursive(tree.as_fd(), private)?;
     mount_attr::map_owners(tree.as_fd(), namespace.as_fd())?;
     make_place(&found, place)?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    let moved = rustix::mount::move_mount(&tree, "", rustix::fs::CWD, place, flags);
+    let moved = move_privately(&tree, place);
     if moved.is_err() {
         take_away(place);
     }
-    Ok(moved?)
+    moved
 }
 
 fn overlay(layers: &[PathBuf], place: &Path) -> io::Result<()> {
@@ -252,6 +262,27 @@ mod tests {
             assert!(!place.exists());
         }
         assert_eq!(fs::read_to_string(volume.join("a/b/file")).unwrap(), "x");
+    }
+
+    #[test]
+    fn what_is_mounted_beneath_a_volume_stays_when_its_place_goes() {
+        use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+        let dir = tempfile::tempdir().unwrap();
+        let (volume, place) = (dir.path().join("v"), dir.path().join("p"));
+        fs::create_dir(&volume).unwrap();
+        let tmpfs = |at: &Path| mount("tmpfs", at, "tmpfs", MountFlags::empty(), None).unwrap();
+        tmpfs(&volume);
+        let _unmounted_at_the_end = Place(volume.clone());
+        // As systemd has all mounts of a host.
+        mount_change(&volume, MountPropagationFlags::SHARED).unwrap();
+        let inner = volume.join("a/inner");
+        fs::create_dir_all(&inner).unwrap();
+        tmpfs(&inner);
+        fs::write(inner.join("file"), "x").unwrap();
+        let bound = Place::bind(&volume, "a", &place).unwrap();
+        assert!(bound.path().join("inner/file").exists());
+        drop(bound);
+        assert!(inner.join("file").exists(), "unmounted at the host's place");
     }
 
     #[test]

@@ -202,3 +202,29 @@ fn a_network_of_ipv6_alone_and_one_of_settings() {
     );
     engine.finish();
 }
+
+#[test]
+fn the_way_out_is_by_both_families_where_one_network_has_both() {
+    let engine = Engine::start();
+    let docker = engine.docker();
+    let create = ["network", "create", "--subnet"];
+    for rest in [
+        &["10.71.0.0/24", "first"][..],
+        &["10.72.0.0/24", "--ipv6", "later"],
+        &["10.73.0.0/24", "wanted"],
+    ] {
+        docker.run(&[&create[..], rest].concat()).ok();
+    }
+    let run = ["run", "-d", "--name", "c", "--network", "first"];
+    let more = ["--network", "later", BUSYBOX, "sleep", "1000"];
+    docker.run(&[&run[..], &more].concat()).ok();
+    let route = || {
+        let show = ["exec", "c", "ip", "route", "show", "default"];
+        docker.run(&show).ok()
+    };
+    assert!(route().contains("via 10.72.0.1"), "{}", route());
+    let connect = ["network", "connect", "--gw-priority", "1", "wanted", "c"];
+    docker.run(&connect).ok();
+    assert!(route().contains("via 10.73.0.1"), "{}", route());
+    engine.finish();
+}

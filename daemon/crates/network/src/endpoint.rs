@@ -228,8 +228,13 @@ pub(crate) fn leading_out_by<'a>(
     foremost(endpoints.filter(|e| e.leads_out(family)))
 }
 
+/// By priority, then as dockerd has it: who leads out by both families before who does by one, then by name.
 fn foremost<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> Option<&'a Endpoint> {
-    endpoints.max_by_key(|e| (e.gateway_priority, std::cmp::Reverse(&e.network_name)))
+    endpoints.max_by_key(|e| {
+        let by_both = Family::BOTH.iter().all(|family| e.leads_out(*family));
+        let by_name = std::cmp::Reverse(&e.network_name);
+        (e.gateway_priority, by_both, by_name)
+    })
 }
 
 #[cfg(test)]
