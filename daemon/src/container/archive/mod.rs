@@ -1,5 +1,6 @@
 //! Files of a container: `cp` in both directions, what is at a path, `export`.
 
+mod extended;
 mod pack;
 mod root;
 mod unpack;

@@ -13,6 +13,7 @@ use std::{
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, RawMode, Timespec, Timestamps, Uid};
 use tar::{Archive, Entry, EntryType};
 
+use super::extended::Extended;
 use super::root::Root;
 
 /// How to unpack.
@@ -107,6 +108,7 @@ fn make(
     entry: &mut Entry<'_, impl Read>,
     options: UnpackOptions,
 ) -> io::Result<()> {
+    let extended = Extended::of(entry)?;
     let parent = parent(root, path)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidData)?;
     let kind = entry.header().entry_type();
@@ -149,7 +151,7 @@ fn make(
         // Headers that only describe other entries.
         _ => return Ok(()),
     }
-    attributes(&parent, name, entry, options)
+    attributes(&parent, name, entry, &extended, options)
 }
 
 /// The entry's directory; one that no entry made is made.
@@ -222,11 +224,13 @@ fn remove_tree(parent: &OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
     Ok(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
-/// Owner, then mode (a change of owner clears set-id bits), then time.
+/// Owner, then mode and extended attributes (a change of owner clears set-id bits and capabilities), then
+/// time.
 fn attributes(
     parent: &OwnedFd,
     name: &std::ffi::OsStr,
     entry: &Entry<'_, impl Read>,
+    extended: &Extended,
     options: UnpackOptions,
 ) -> io::Result<()> {
     let header = entry.header();
@@ -256,6 +260,7 @@ fn attributes(
         );
         let mode = Mode::from_raw_mode(header.mode()? & 0o7777);
         rustix::fs::chmodat(CWD, own, mode, AtFlags::empty())?;
+        extended.give(&node)?;
     }
     let times = times(header.mtime().unwrap_or(0));
     Ok(rustix::fs::utimensat(
