@@ -7,11 +7,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::command;
+
+/// How long nothing must be printed after the end for everything to have been read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the output of a run tells about its failures.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -47,13 +52,6 @@ impl Failures {
                 _ => words,
             });
         }
-    }
-
-    fn and(mut self, other: Self) -> Self {
-        self.tests.extend(other.tests);
-        self.targets.extend(other.targets);
-        self.told += other.told;
-        self
     }
 
     /// The arguments of each further run; none when not only tests failed. A test program that runs
@@ -125,37 +123,54 @@ fn watched(command: &mut Command) -> Result<(Option<String>, Failures)> {
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start {shown}"))?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let failures = thread::scope(|scope| {
-        let out = scope.spawn(|| pass_on(out, std::io::stdout()));
-        let err = scope.spawn(|| pass_on(err, std::io::stderr()));
-        let both = [out, err].map(|reader| reader.join().unwrap_or_default());
-        both.into_iter().fold(Failures::default(), Failures::and)
-    });
-    let status = child.wait().with_context(|| format!("wait for {shown}"))?;
+    let (tell, lines) = mpsc::channel();
+    if let Some(out) = child.stdout.take() {
+        let tell = tell.clone();
+        thread::spawn(move || pass_on(out, std::io::stdout(), &tell));
+    }
+    if let Some(err) = child.stderr.take() {
+        thread::spawn(move || pass_on(err, std::io::stderr(), &tell));
+    }
+    let mut failures = Failures::default();
+    let ended = || format!("wait for {shown}");
+    loop {
+        match lines.recv_timeout(LAST_WORDS) {
+            Ok(line) => failures.line(line.trim_end()),
+            Err(RecvTimeoutError::Disconnected) => break,
+            // What a test left behind may hold the output open for ever.
+            Err(RecvTimeoutError::Timeout) => {
+                if child.try_wait().with_context(ended)?.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    let status = child.wait().with_context(ended)?;
     let failed = (!status.success()).then(|| format!("{shown} ended with {status}"));
     Ok((failed, failures))
 }
 
-fn pass_on(from: Option<impl Read>, mut to: impl Write) -> Failures {
-    let mut failures = Failures::default();
-    let Some(from) = from else {
-        return failures;
-    };
+fn pass_on(from: impl Read, mut to: impl Write, tell: &Sender<String>) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
         // Nobody reads it when ours is closed.
         let _ = to.write_all(&line).and_then(|()| to.flush());
-        failures.line(String::from_utf8_lossy(&line).trim_end());
+        if tell
+            .send(String::from_utf8_lossy(&line).into_owned())
+            .is_err()
+        {
+            return;
+        }
         line.clear();
     }
-    failures
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Failures;
+    use std::process::Command;
+
+    use super::{Failures, run};
 
     fn read(output: &str) -> Vec<String> {
         let mut failures = Failures::default();
@@ -195,5 +210,26 @@ error: test failed, to rerun pass `-p y --lib`",
         ] {
             assert!(read(output).is_empty(), "{output}");
         }
+    }
+
+    /// A run of one test that fails, which leaves a program behind, and then what `alone` does.
+    fn failed_and(alone: &str) -> bool {
+        let output = "echo 'test a ... FAILED'; echo 'test result: FAILED. 0 passed'";
+        let outcome = run(|chosen| {
+            if chosen.is_empty() {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("{output}; sleep 60 & exit 101")]);
+                return Ok(shell);
+            }
+            assert_eq!(chosen, ["--exact", "--test-threads=1", "a"]);
+            Ok(Command::new(alone))
+        });
+        outcome.is_ok()
+    }
+
+    #[test]
+    fn a_run_stands_if_what_failed_passes_alone() {
+        assert!(failed_and("true"));
+        assert!(!failed_and("false"));
     }
 }
