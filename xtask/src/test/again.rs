@@ -83,23 +83,42 @@ impl Failures {
 /// Runs tests by the command that `with` makes of further arguments, and once more, one after another,
 /// those that failed.
 pub(super) fn run(with: impl Fn(&[String]) -> Result<Command>) -> Result<()> {
-    let (failed, failures) = watched(&mut with(&[])?)?;
+    if let Some(names) = unsteady(with, ours)? {
+        command::say(&format!(
+            "== UNSTEADY, to be mended: failed among others, passed by themselves: {names}"
+        ));
+    }
+    Ok(())
+}
+
+/// Where what tests print goes: what came out of stdout, then what came out of stderr.
+type Outputs = [Box<dyn Write + Send>; 2];
+
+fn ours() -> Outputs {
+    [Box::new(std::io::stdout()), Box::new(std::io::stderr())]
+}
+
+/// See [`run`]: the tests that passed only by themselves, if any.
+fn unsteady(
+    with: impl Fn(&[String]) -> Result<Command>,
+    outputs: fn() -> Outputs,
+) -> Result<Option<String>> {
+    let (failed, failures) = watched(&mut with(&[])?, outputs())?;
     let Some(failed) = failed else {
-        return Ok(());
+        return Ok(None);
     };
     let selections = failures.selections();
     if selections.is_empty() {
         bail!("{failed}");
     }
     let names = failures.tests.join(", ");
-    command::say(&format!("== by themselves, once more: {names}"));
     for selection in &selections {
+        let [_, mut talk] = outputs();
+        // Nobody reads it when ours is closed.
+        let _ = writeln!(talk, "== by themselves, once more: {names}");
         command::run(&mut with(selection)?)?;
     }
-    command::say(&format!(
-        "== UNSTEADY, to be mended: failed among others, passed by themselves: {names}"
-    ));
-    Ok(())
+    Ok(Some(names))
 }
 
 /// As `run`, of tests that cannot be told apart from here: those in the virtual machine.
@@ -116,7 +135,10 @@ pub(super) fn whole(name: &str, tests: impl Fn() -> Result<()>) -> Result<()> {
 }
 
 /// Runs a command and reads along; how it failed, if it did.
-fn watched(command: &mut Command) -> Result<(Option<String>, Failures)> {
+fn watched(
+    command: &mut Command,
+    [ours, ours_of_errors]: Outputs,
+) -> Result<(Option<String>, Failures)> {
     let shown = command::shown(command);
     let mut child = command
         .stdout(Stdio::piped())
@@ -126,10 +148,10 @@ fn watched(command: &mut Command) -> Result<(Option<String>, Failures)> {
     let (tell, lines) = mpsc::channel();
     if let Some(out) = child.stdout.take() {
         let tell = tell.clone();
-        thread::spawn(move || pass_on(out, std::io::stdout(), &tell));
+        thread::spawn(move || pass_on(out, ours, &tell));
     }
     if let Some(err) = child.stderr.take() {
-        thread::spawn(move || pass_on(err, std::io::stderr(), &tell));
+        thread::spawn(move || pass_on(err, ours_of_errors, &tell));
     }
     let mut failures = Failures::default();
     let ended = || format!("wait for {shown}");
@@ -170,7 +192,7 @@ fn pass_on(from: impl Read, mut to: impl Write, tell: &Sender<String>) {
 mod tests {
     use std::process::Command;
 
-    use super::{Failures, run};
+    use super::{Failures, unsteady};
 
     fn read(output: &str) -> Vec<String> {
         let mut failures = Failures::default();
@@ -212,10 +234,11 @@ error: test failed, to rerun pass `-p y --lib`",
         }
     }
 
-    /// A run of one test that fails, which leaves a program behind, and then what `alone` does.
-    fn failed_and(alone: &str) -> bool {
+    /// A run of one test that fails, which leaves a program behind, and then what `alone` does: the tests
+    /// that were unsteady, or none where the run failed.
+    fn failed_and(alone: &str) -> Option<String> {
         let output = "echo 'test a ... FAILED'; echo 'test result: FAILED. 0 passed'";
-        let outcome = run(|chosen| {
+        let with = |chosen: &[String]| {
             if chosen.is_empty() {
                 let mut shell = Command::new("sh");
                 shell.args(["-c", &format!("{output}; sleep 60 & exit 101")]);
@@ -223,13 +246,14 @@ error: test failed, to rerun pass `-p y --lib`",
             }
             assert_eq!(chosen, ["--exact", "--test-threads=1", "a"]);
             Ok(Command::new(alone))
-        });
-        outcome.is_ok()
+        };
+        let nowhere = || [(); 2].map(|()| Box::new(std::io::sink()) as _);
+        unsteady(with, nowhere).ok().flatten()
     }
 
     #[test]
     fn a_run_stands_if_what_failed_passes_alone() {
-        assert!(failed_and("true"));
-        assert!(!failed_and("false"));
+        assert_eq!(failed_and("true").as_deref(), Some("a"));
+        assert_eq!(failed_and("false"), None);
     }
 }

@@ -77,6 +77,8 @@ mod tests {
         let mut header = tar::Header::new_ustar();
         header.set_size(1);
         header.set_mode(0o644);
+        header.set_uid(7);
+        header.set_gid(8);
         tar.append_data(&mut header, "file", &b"x"[..])?;
         unpack_into(into, &*tar.into_inner()?, UnpackOptions::default())
     }
