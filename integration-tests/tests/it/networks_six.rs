@@ -215,15 +215,15 @@ fn the_way_out_is_by_both_families_where_one_network_has_both() {
     ] {
         docker.run(&[&create[..], rest].concat()).ok();
     }
-    let run = ["run", "-d", "--name", "c", "--network", "first"];
+    let run = ["run", "-d", "--name", "both", "--network", "first"];
     let more = ["--network", "later", BUSYBOX, "sleep", "1000"];
     docker.run(&[&run[..], &more].concat()).ok();
     let route = || {
-        let show = ["exec", "c", "ip", "route", "show", "default"];
+        let show = ["exec", "both", "ip", "route", "show", "default"];
         docker.run(&show).ok()
     };
     assert!(route().contains("via 10.72.0.1"), "{}", route());
-    let connect = ["network", "connect", "--gw-priority", "1", "wanted", "c"];
+    let connect = ["network", "connect", "--gw-priority", "1", "wanted", "both"];
     docker.run(&connect).ok();
     assert!(route().contains("via 10.73.0.1"), "{}", route());
     engine.finish();
