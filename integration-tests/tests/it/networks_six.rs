@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use integration_tests::image::BUSYBOX;
-use integration_tests::{Engine, eventually};
+use integration_tests::{Engine, Kind, eventually};
 
 /// A container with a server that answers each connection with a word.
 fn serve(engine: &Engine, name: &str, flags: &[&str]) {
@@ -225,6 +225,9 @@ fn the_way_out_is_by_both_families_where_one_network_has_both() {
     assert!(route().contains("via 10.72.0.1"), "{}", route());
     let connect = ["network", "connect", "--gw-priority", "1", "wanted", "both"];
     docker.run(&connect).ok();
-    assert!(route().contains("via 10.73.0.1"), "{}", route());
+    // dockerd 28.5 lets both families win over the priority that was asked for, unlike its documentation.
+    let stock = engine.kind() == Kind::Stock;
+    let wanted = ["via 10.73.0.1", "via 10.72.0.1"][usize::from(stock)];
+    assert!(route().contains(wanted), "{}", route());
     engine.finish();
 }
