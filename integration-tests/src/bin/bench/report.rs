@@ -61,8 +61,8 @@ fn preface() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
-        .find_map(|l| l.strip_prefix("model name"))
-        .unwrap_or_default();
+        .find_map(|l| l.strip_prefix("model name")?.split_once(':'))
+        .map_or(String::new(), |(_, model)| format!(" ({})", model.trim()));
     format!(
         "Written by `cargo xtask bench` at commit {}. Medians; contenders interleaved in a shuffled\n\
          order, with a rest of 60 ms before each run. Machine: {} processors{model}, kernel {}.\n\n\
