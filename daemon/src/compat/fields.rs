@@ -134,7 +134,7 @@ pub const FIELDS: &[Field] = &[
     yes("HostConfig.GroupAdd"),
     yes("HostConfig.IpcMode"),
     some("HostConfig.Isolation", "only \"default\""),
-    some("HostConfig.Links", "lines of /etc/hosts; no environment variables"),
+    yes("HostConfig.Links"),
     yes("HostConfig.LogConfig"),
     yes("HostConfig.LogConfig.Config"),
     some("HostConfig.LogConfig.Type", "json-file and none"),
