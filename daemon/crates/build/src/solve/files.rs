@@ -1,14 +1,15 @@
 //! The digest of the files that a step reads: names, kinds, modes, contents, links; never times.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use gantry_dockerfile::Patterns;
 use gantry_ids::Digest;
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::io::Errno;
 use sha2::Digest as _;
 
 use super::key::Hasher;
@@ -70,33 +71,25 @@ impl Reader<'_> {
     ) -> Result<(), CopyError> {
         let fault = |error| CopyError::read(path, error);
         if taken.above.len() > DEPTH_MAX {
-            return Err(fault(rustix::io::Errno::NAMETOOLONG));
+            return Err(fault(Errno::NAMETOOLONG));
         }
         for name in names(directory.as_fd()).map_err(fault)? {
-            let shown = String::from_utf8_lossy(&name);
-            let inside = format!("{within}/{shown}");
-            let inside = inside.trim_start_matches('/');
-            let full = format!("{}/{shown}", path.trim_end_matches('/'));
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file_name = Path::new(std::ffi::OsStr::from_bytes(&name));
-            let file = openat(directory, file_name, flags, Mode::empty()).map_err(fault)?;
-            let stat = fstat(&file).map_err(fault)?;
-            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-            let is_excluded = self.exclude.matches(inside);
-            if is_excluded && !(is_directory && self.exclude.has_exceptions()) {
+            let child = Child::open(directory, &name, (path, within)).map_err(fault)?;
+            let is_excluded = self.exclude.matches(&child.inside);
+            if is_excluded && !(child.is_directory && self.exclude.has_exceptions()) {
                 continue;
             }
-            taken.above.push(Some((inside.to_owned(), file)));
-            if taken.pivot.takes(inside) && !is_excluded {
+            let (full, inside) = (child.full, child.inside);
+            taken.above.push(Some((inside.clone(), child.file)));
+            if taken.pivot.takes(&inside) && !is_excluded {
                 for (inside, file) in taken.above.iter_mut().filter_map(Option::take) {
                     taken.hasher.part(&inside);
                     self.entry(&file, &full, taken.hasher)?;
                 }
             }
-            if is_directory && taken.pivot.leads(inside)? {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let inner = openat(directory, file_name, flags, Mode::empty()).map_err(fault)?;
-                self.taken(&inner, (&full, inside), taken)?;
+            if child.is_directory && taken.pivot.leads(&inside)? {
+                let inner = open_directory(directory, &name).map_err(fault)?;
+                self.taken(&inner, (&full, &inside), taken)?;
             }
             taken.above.pop();
         }
@@ -119,10 +112,10 @@ impl Reader<'_> {
     fn source(&self, path: &str, hasher: &mut Hasher) -> Result<(), CopyError> {
         let file = match self.tree.at(path, OFlags::PATH) {
             Ok(file) => file,
-            Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {
+            Err(Errno::NOENT | Errno::NOTDIR) => {
                 return Err(CopyError::NotFound(path.to_owned()));
             }
-            Err(rustix::io::Errno::LOOP) => return Err(CopyError::TooManyLinks(path.to_owned())),
+            Err(Errno::LOOP) => return Err(CopyError::TooManyLinks(path.to_owned())),
             Err(error) => return Err(CopyError::read(path, error)),
         };
         let stat = fstat(&file).map_err(|error| CopyError::read(path, error))?;
@@ -147,30 +140,19 @@ impl Reader<'_> {
     ) -> Result<(), CopyError> {
         let fault = |error| CopyError::read(path, error);
         if depth > DEPTH_MAX {
-            return Err(fault(rustix::io::Errno::NAMETOOLONG));
+            return Err(fault(Errno::NAMETOOLONG));
         }
         for name in names(directory.as_fd()).map_err(fault)? {
-            let shown = String::from_utf8_lossy(&name);
-            let inside = match within {
-                "" => shown.clone().into_owned(),
-                within => format!("{within}/{shown}"),
-            };
-            let full = format!("{}/{shown}", path.trim_end_matches('/'));
-            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let file_name = Path::new(std::ffi::OsStr::from_bytes(&name));
-            let file = openat(directory, file_name, flags, Mode::empty()).map_err(fault)?;
-            let stat = fstat(&file).map_err(fault)?;
-            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-            let is_excluded = self.exclude.matches(&inside);
-            if is_excluded && !(is_directory && self.exclude.has_exceptions()) {
+            let child = Child::open(directory, &name, (path, within)).map_err(fault)?;
+            let is_excluded = self.exclude.matches(&child.inside);
+            if is_excluded && !(child.is_directory && self.exclude.has_exceptions()) {
                 continue;
             }
             hasher.part(&name);
-            self.entry(&file, &full, hasher)?;
-            if is_directory {
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let inner = openat(directory, file_name, flags, Mode::empty()).map_err(fault)?;
-                self.directory(&inner, (&full, &inside, depth + 1), hasher)?;
+            self.entry(&child.file, &child.full, hasher)?;
+            if child.is_directory {
+                let inner = open_directory(directory, &name).map_err(fault)?;
+                self.directory(&inner, (&child.full, &child.inside, depth + 1), hasher)?;
                 hasher.part("end");
             }
         }
@@ -200,6 +182,40 @@ impl Reader<'_> {
         }
         Ok(())
     }
+}
+
+/// What lies in a directory under one name; nothing is followed.
+struct Child {
+    file: OwnedFd,
+    is_directory: bool,
+    /// Its path from where the walk began.
+    inside: String,
+    /// Its path in the tree.
+    full: String,
+}
+
+impl Child {
+    fn open(directory: &OwnedFd, name: &[u8], (path, within): (&str, &str)) -> Result<Self, Errno> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = openat(directory, OsStr::from_bytes(name), flags, Mode::empty())?;
+        let kind = FileType::from_raw_mode(fstat(&file)?.st_mode);
+        let shown = String::from_utf8_lossy(name);
+        Ok(Self {
+            file,
+            is_directory: kind == FileType::Directory,
+            inside: match within {
+                "" => shown.clone().into_owned(),
+                within => format!("{within}/{shown}"),
+            },
+            full: format!("{}/{shown}", path.trim_end_matches('/')),
+        })
+    }
+}
+
+/// A directory in another, for its names.
+fn open_directory(above: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(above, OsStr::from_bytes(name), flags, Mode::empty())
 }
 
 /// The digest of a file's bytes and of its attributes that a layer keeps.
