@@ -26,14 +26,19 @@ pub(crate) fn measure() -> Vec<Figure> {
             .run(&["run", "-d", "--name", "long", BUSYBOX, "sleep", "100000"])
             .ok();
     }
-    let both = |name: &str, at_most: f64, work: Work| {
+    let beside = |name: &str, targets: &[Target], work: Work| {
         let contenders = vec![
             Contender::timed("gantry", || work(&ours)),
             Contender::timed("dockerd", || work(&stock)),
         ];
-        PACE.compare(name, "ms", contenders, &[Target::of_dockerd(at_most)])
+        PACE.compare(name, "ms", contenders, targets)
+    };
+    let both = |name: &str, at_most: f64, work: Work| {
+        beside(name, &[Target::of_dockerd(at_most)], work)
     };
     let mut figures = vec![
+        // What each of the following holds of the client's own time.
+        beside("docker version", &[], |e| docker(e, "version")),
         both("run --rm --network none true", 0.25, |e| {
             docker(e, "run --rm --network none IMG true");
         }),

@@ -17,6 +17,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use figure::Figure;
+use integration_tests::programs;
 
 /// Measures one section.
 type Section = fn() -> Vec<Figure>;
@@ -69,7 +70,11 @@ fn apart(name: &str) -> Option<Vec<Figure>> {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("figures.json");
     let own = std::env::current_exe().expect("this program has a path");
-    let status = Command::new(own).args([ONE, name]).arg(&file).status();
+    let status = Command::new(own)
+        .args([ONE, name])
+        .arg(&file)
+        .env(programs::CLIENT, programs::measured_client())
+        .status();
     if !status.is_ok_and(|status| status.success()) {
         report::say(&format!("  {name} FAILED"));
         return None;

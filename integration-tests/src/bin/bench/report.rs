@@ -50,14 +50,14 @@ fn workspace() -> PathBuf {
 }
 
 fn preface() -> String {
-    let version = |name: &str| {
-        let path = programs::stock(name).display().to_string();
-        output(&path, &["--version"])
+    let version_of = |program: PathBuf| {
+        output(&program.display().to_string(), &["--version"])
             .lines()
             .next()
             .unwrap_or_default()
             .to_owned()
     };
+    let version = |name: &str| version_of(programs::stock(name));
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()
@@ -66,7 +66,7 @@ fn preface() -> String {
     format!(
         "Written by `cargo xtask bench` at commit {}. Medians; contenders interleaved in a shuffled\n\
          order, with a rest of 60 ms before each run. Machine: {} processors{model}, kernel {}.\n\n\
-         Peers: {}; {}; {}; {}.\n",
+         Peers: {}; {}; {}; {}. The command line that drives them all: {}.\n",
         output("git", &["rev-parse", "--short", "HEAD"]),
         std::thread::available_parallelism().map_or(0, usize::from),
         output("uname", &["-r"]),
@@ -74,6 +74,7 @@ fn preface() -> String {
         version("containerd"),
         version("runc"),
         version("crun"),
+        version_of(programs::measured_client()),
     )
 }
 
