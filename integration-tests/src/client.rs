@@ -1,7 +1,7 @@
 //! A command line pointed at an engine: the stock `docker`, or `gantry`.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,12 @@ impl Client {
             host,
             home,
         }
+    }
+
+    /// Its home folder, which no other engine's clients have.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// The command, not started, for tests that hold its ends themselves.

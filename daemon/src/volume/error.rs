@@ -11,6 +11,9 @@ use crate::store::StoreError;
 /// Why an operation on a volume failed; dockerd's texts.
 #[derive(Debug, thiserror::Error)]
 pub enum VolumeError {
+    /// A crash test's instant.
+    #[error(transparent)]
+    Injected(#[from] gantry_telemetry::Injected),
     /// No such volume.
     #[error("get {0}: no such volume")]
     NoSuchVolume(String),
@@ -98,6 +101,7 @@ impl Classify for VolumeError {
             Self::Name { .. } | Self::Options { .. } => ErrorKind::InvalidArgument,
             Self::Mount { .. }
             | Self::Directory { .. }
+            | Self::Injected(_)
             | Self::Persist { .. }
             | Self::Record { .. } => ErrorKind::Internal,
         }

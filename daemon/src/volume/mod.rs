@@ -14,6 +14,7 @@ use std::{
 
 use gantry_engine_api::{List, Map, volume::Volume};
 use gantry_ids::VolumeName;
+use gantry_telemetry::failpoint;
 
 use crate::{
     events::{EventBus, EventKind},
@@ -21,6 +22,7 @@ use crate::{
 };
 
 mod error;
+mod failpoints;
 mod holding;
 pub mod local;
 mod moving;
@@ -179,6 +181,7 @@ impl Volumes {
                 source,
             });
         }
+        failpoint(failpoints::RECORDED)?;
         self.announce("create", &name);
         Ok((record, true))
     }
@@ -248,6 +251,7 @@ impl Volumes {
             }
             Ok(()) | Err(_) => {}
         }
+        failpoint(failpoints::EMPTIED)?;
         self.store
             .commit(Batch::default().delete(Table::Volumes, name))
             .await

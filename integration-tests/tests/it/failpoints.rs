@@ -1,9 +1,10 @@
 //! gantryd killed at each boundary between what it writes and what it tells: afterwards every
-//! container is whole or gone, its exit is known, and nothing is left.
+//! container, image, volume and network is whole or gone, exits are known, and nothing is left.
 //!
 //! The instants are named in the engine (`GANTRY_FAILPOINT=NAME=kill`); a name that no case here
 //! walks fails the test.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +12,14 @@ use integration_tests::image::BUSYBOX;
 use integration_tests::{Client, Engine, Kind, eventually};
 
 /// Where the engine names them.
-const NAMES: &str = include_str!("../../../daemon/src/container/failpoints.rs");
+const NAMES: [&str; 4] = [
+    include_str!("../../../daemon/src/container/failpoints.rs"),
+    include_str!("../../../daemon/src/volume/failpoints.rs"),
+    include_str!("../../../daemon/crates/image/src/failpoints.rs"),
+    include_str!("../../../daemon/crates/network/src/store/failpoints.rs"),
+];
+/// What they begin with.
+const PARTS: [&str; 4] = ["container.", "volume.", "image.", "network."];
 
 /// One way to die.
 struct Case {
@@ -30,6 +38,14 @@ const ENDS: &[&str] = &["create --name vv IMAGE sh -c exit\\ 5"];
 const ENDS_WHEN_TOLD: &[&str] =
     &["run -d --name vv IMAGE sh -c until\\ [\\ -e\\ /go\\ ];do\\ usleep\\ 9999;done;exit\\ 7"];
 const TELL: &str = "exec vv touch /go";
+/// An archive of an image whose last layer is its own, which the engine does not have.
+const ARCHIVED: &[&str] = &[
+    "run --name vv IMAGE sh -c echo\\ kept\\ >/new",
+    "commit vv made",
+    "rm vv",
+    "save -o ARCHIVE made",
+    "rmi made",
+];
 
 const CASES: &[Case] = &[
     Case {
@@ -174,17 +190,67 @@ const CASES: &[Case] = &[
         cut: "rm -v vv",
         check: is_gone,
     },
+    Case {
+        failpoint: "image.layers.placed",
+        before: ARCHIVED,
+        cut: "load -i ARCHIVE",
+        check: is_loaded_again,
+    },
+    Case {
+        failpoint: "image.recorded",
+        before: ARCHIVED,
+        cut: "load -i ARCHIVE",
+        check: is_loaded,
+    },
+    Case {
+        failpoint: "image.recorded",
+        before: &[
+            "run --name vv IMAGE sh -c echo\\ kept\\ >/new",
+            "commit vv made",
+            "rm vv",
+            "save -o ARCHIVE made",
+        ],
+        cut: "rmi made",
+        check: is_loaded_again,
+    },
+    Case {
+        failpoint: "volume.recorded",
+        before: &[],
+        cut: "volume create vv",
+        check: volume_is_there,
+    },
+    Case {
+        failpoint: "volume.emptied",
+        before: &["volume create vv"],
+        cut: "volume rm vv",
+        check: volume_can_be_removed,
+    },
+    Case {
+        failpoint: "network.recorded",
+        before: &[],
+        cut: "network create vv",
+        check: network_is_there,
+    },
+    Case {
+        failpoint: "network.deleted",
+        before: &["network create vv"],
+        cut: "network rm vv",
+        check: network_is_gone,
+    },
 ];
 
 /// A command in words; `\ ` is a space within one.
-fn words(command: &str) -> Vec<String> {
+fn words(command: &str, archive: &Path) -> Vec<String> {
     let spaced = command.replace("\\ ", "\0");
-    let word = |word: &str| word.replace('\0', " ").replace("IMAGE", BUSYBOX);
+    let word = |word: &str| match word {
+        "ARCHIVE" => archive.display().to_string(),
+        _ => word.replace('\0', " ").replace("IMAGE", BUSYBOX),
+    };
     spaced.split(' ').map(word).collect()
 }
 
 fn call(docker: &Client, command: &str) -> integration_tests::Answer {
-    let words = words(command);
+    let words = words(command, &docker.home().join("archive.tar"));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     docker.run(&words)
 }
@@ -270,6 +336,50 @@ fn can_be_updated(docker: &Client) {
     runs(docker);
 }
 
+/// The image is not there, and comes whole.
+fn is_loaded_again(docker: &Client) {
+    let known = docker.run(&["images", "-q", "made"]).ok();
+    assert_eq!(known, "");
+    let loaded = call(docker, "load -i ARCHIVE").ok();
+    assert_eq!(loaded, "Loaded image: made:latest");
+    is_loaded(docker);
+}
+
+fn is_loaded(docker: &Client) {
+    let kept = docker.run(&["run", "--rm", "made", "cat", "/new"]).ok();
+    assert_eq!(kept, "kept");
+    docker.run(&["rmi", "made"]).ok();
+}
+
+fn volume_is_there(docker: &Client) {
+    let volume = ["run", "--rm", "-v", "vv:/v", BUSYBOX];
+    let touch = [&volume[..], &["touch", "/v/file"]].concat();
+    docker.run(&touch).ok();
+    volume_can_be_removed(docker);
+}
+
+/// Whether it is there or not: it is usable, and goes.
+fn volume_can_be_removed(docker: &Client) {
+    let list = ["run", "--rm", "-v", "vv:/v", BUSYBOX, "true"];
+    docker.run(&list).ok();
+    docker.run(&["volume", "rm", "vv"]).ok();
+    assert_eq!(docker.run(&["volume", "ls", "-q"]).ok(), "");
+}
+
+fn network_is_there(docker: &Client) {
+    docker
+        .run(&["run", "--rm", "--network", "vv", BUSYBOX, "true"])
+        .ok();
+    docker.run(&["network", "rm", "vv"]).ok();
+}
+
+fn network_is_gone(docker: &Client) {
+    let inspect = docker.run(&["network", "inspect", "vv"]);
+    assert!(inspect.err.contains("network vv not found"), "{inspect:?}");
+    docker.run(&["network", "create", "vv"]).ok();
+    docker.run(&["network", "rm", "vv"]).ok();
+}
+
 fn walk(engine: &mut Engine, case: &Case) {
     let docker = engine.docker();
     for command in case.before {
@@ -299,8 +409,9 @@ fn every_boundary_can_be_the_last_instant() {
         return engine.finish();
     }
     let names = NAMES
-        .split('"')
-        .filter(|text| text.starts_with("container.") && !text.contains(' '));
+        .iter()
+        .flat_map(|file| file.split('"'))
+        .filter(|text| PARTS.iter().any(|part| text.starts_with(part)) && !text.contains(' '));
     for name in names {
         let walked = CASES.iter().any(|case| case.failpoint == name);
         assert!(walked, "no case walks {name}");

@@ -10,6 +10,9 @@ use gantry_layer::LayerError;
 /// What can go wrong with an image.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
+    /// A crash test's instant.
+    #[error(transparent)]
+    Injected(#[from] gantry_probe::Injected),
     /// No image has this name or identifier.
     #[error("No such image: {0}")]
     NoSuchImage(String),
@@ -159,7 +162,9 @@ impl Classify for ImageError {
             Self::Layer(source) => source.kind(),
             Self::InUse { .. } => ErrorKind::FailedPrecondition,
             Self::ArchiveRead(source) | Self::Io { source, .. } => source.kind().into(),
-            Self::Metadata { .. } | Self::LaterVersion { .. } => ErrorKind::Internal,
+            Self::Metadata { .. } | Self::LaterVersion { .. } | Self::Injected(_) => {
+                ErrorKind::Internal
+            }
         }
     }
 }

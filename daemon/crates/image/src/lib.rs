@@ -8,6 +8,7 @@
 mod config;
 mod error;
 mod explain;
+mod failpoints;
 mod fsck;
 mod image;
 mod import;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use gantry_ids::NetworkId;
+use gantry_probe::failpoint;
 use ipnet::IpNet;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -113,6 +114,9 @@ impl Family {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// A crash test's instant.
+    #[error(transparent)]
+    Injected(#[from] gantry_probe::Injected),
     /// The database.
     #[error("database")]
     Database(#[source] Box<redb::Error>),
@@ -137,6 +141,7 @@ pub enum StoreError {
 /// The format of records that this engine writes.
 pub(crate) const VERSION: u32 = 3;
 
+mod failpoints;
 mod older;
 
 fn decode(id: String, value: &[u8]) -> Result<NetworkRecord, StoreError> {
@@ -235,11 +240,13 @@ impl NetworkStore for RedbStore {
             source,
         })?;
         self.write(record.id.as_str(), Some(&value))
-            .map_err(database)
+            .map_err(database)?;
+        Ok(failpoint(failpoints::RECORDED)?)
     }
 
     fn delete(&self, id: &NetworkId) -> Result<(), StoreError> {
-        self.write(id.as_str(), None).map_err(database)
+        self.write(id.as_str(), None).map_err(database)?;
+        Ok(failpoint(failpoints::DELETED)?)
     }
 }
 

@@ -33,9 +33,8 @@ pub(crate) fn measure() -> Vec<Figure> {
         ];
         PACE.compare(name, "ms", contenders, targets)
     };
-    let both = |name: &str, at_most: f64, work: Work| {
-        beside(name, &[Target::of_dockerd(at_most)], work)
-    };
+    let both =
+        |name: &str, at_most: f64, work: Work| beside(name, &[Target::of_dockerd(at_most)], work);
     let mut figures = vec![
         // What each of the following holds of the client's own time.
         beside("docker version", &[], |e| docker(e, "version")),

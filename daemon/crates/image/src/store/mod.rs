@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use gantry_ids::{ContainerId, ImageId};
 use gantry_layer::{ChainId, Form, LayerOptions, LayerStore, Layers, Limits};
+use gantry_probe::failpoint;
 
 pub use commit::CommitRequest;
 pub(crate) use index::{Index, add_with_parents};
@@ -34,7 +35,7 @@ pub use usage::Idle;
 pub use variants::{Variant, Variants};
 
 use crate::error::failed;
-use crate::{ContainerUse, HistoryItem, Image, ImageError};
+use crate::{ContainerUse, HistoryItem, Image, ImageError, failpoints};
 
 /// Who uses an image: asked while a removal is decided, under the store's lock, so it must answer
 /// from memory.
@@ -250,7 +251,9 @@ impl<L: LayerStore> ImageStore<L> {
 
     /// Makes changes durable and then seen.
     pub(crate) fn change(&self, changes: Vec<Change>) -> Result<(), ImageError> {
+        failpoint(failpoints::LAYERS_PLACED)?;
         self.metadata.write(&changes)?;
+        failpoint(failpoints::RECORDED)?;
         self.show(changes)
     }
 
