@@ -169,8 +169,8 @@ impl<'de> Deserializer<'de> for Go<'de> {
         visitor: V,
     ) -> Result<V::Value, JsonError> {
         match self.0 {
-            Value::Null => visitor.visit_map(Fields::default()),
-            Value::Object(entries) => visitor.visit_map(Fields::matching(entries, fields)),
+            Value::Null => visitor.visit_map(Entries::of(std::iter::empty())),
+            Value::Object(entries) => visitor.visit_map(Entries::of(matching(entries, fields))),
             // serde would read a list as the fields in their order.
             Value::Array(_) => Err(de::Error::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
@@ -212,18 +212,26 @@ fn entries_of<'de, V: Visitor<'de>>(
     entries: &'de Object<String, Value>,
     visitor: V,
 ) -> Result<V::Value, JsonError> {
-    visitor.visit_map(Entries {
-        left: entries.iter(),
-        current: None,
-    })
+    let entries = entries.iter().map(|(key, value)| (key.as_str(), value));
+    visitor.visit_map(Entries::of(entries))
 }
 
-struct Entries<'de> {
-    left: serde_json::map::Iter<'de>,
-    current: Option<(&'de String, &'de Value)>,
+/// Keys and their values, read in Go's way.
+struct Entries<'de, I> {
+    left: I,
+    current: Option<(&'de str, &'de Value)>,
 }
 
-impl<'de> MapAccess<'de> for Entries<'de> {
+impl<'de, I: Iterator<Item = (&'de str, &'de Value)>> Entries<'de, I> {
+    fn of(left: I) -> Self {
+        Self {
+            left,
+            current: None,
+        }
+    }
+}
+
+impl<'de, I: Iterator<Item = (&'de str, &'de Value)>> MapAccess<'de> for Entries<'de, I> {
     type Error = JsonError;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
@@ -248,52 +256,18 @@ impl<'de> MapAccess<'de> for Entries<'de> {
 
 /// The entries of an object that are fields of a struct: matched without regard to case, the last
 /// of several taken, nulls left out (serde's default is Go's zero value).
-#[derive(Default)]
-struct Fields<'de> {
-    left: std::vec::IntoIter<(&'static str, &'de Value)>,
-    current: Option<(&'static str, &'de Value)>,
-}
-
-impl<'de> Fields<'de> {
-    fn matching(entries: &'de Object<String, Value>, fields: &'static [&'static str]) -> Self {
-        let mut found: Vec<Option<&'de Value>> = vec![None; fields.len()];
-        for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
-            let exact = fields.iter().position(|field| field == key);
-            let index = exact.or_else(|| fields.iter().position(|f| f.eq_ignore_ascii_case(key)));
-            if let Some(index) = index {
-                found[index] = Some(value);
-            }
-        }
-        let found = fields
-            .iter()
-            .zip(found)
-            .filter_map(|(field, v)| v.map(|v| (*field, v)));
-        Self {
-            left: found.collect::<Vec<_>>().into_iter(),
-            current: None,
+fn matching<'de>(
+    entries: &'de Object<String, Value>,
+    fields: &'static [&'static str],
+) -> impl Iterator<Item = (&'de str, &'de Value)> {
+    let mut found: Vec<Option<&'de Value>> = vec![None; fields.len()];
+    for (key, value) in entries.iter().filter(|(_, value)| !value.is_null()) {
+        let exact = fields.iter().position(|field| field == key);
+        let index = exact.or_else(|| fields.iter().position(|f| f.eq_ignore_ascii_case(key)));
+        if let Some(index) = index {
+            found[index] = Some(value);
         }
     }
-}
-
-impl<'de> MapAccess<'de> for Fields<'de> {
-    type Error = JsonError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, JsonError> {
-        self.current = self.left.next();
-        let key = self
-            .current
-            .map(|(key, _)| seed.deserialize(StrDeserializer::new(key)));
-        key.transpose()
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, JsonError> {
-        let (key, value) = self
-            .current
-            .take()
-            .expect("a key was read before its value");
-        seed.deserialize(Go(value)).map_err(|e| e.within(key))
-    }
+    let named = fields.iter().zip(found);
+    named.filter_map(|(field, value)| value.map(|value| (*field, value)))
 }
