@@ -24,6 +24,6 @@ pub(crate) use mount::csv;
 pub(crate) use network::extra_host;
 pub(crate) use platform::platform_json;
 pub(crate) use ports::port_map;
-pub(crate) use resources::UlimitFlag;
+pub(crate) use resources::{Limits, UlimitFlag};
 pub(crate) use restart::restart_policy;
-pub(crate) use units::{Bytes, Cpus, SwapBytes};
+pub(crate) use units::{Bytes, SwapBytes};

@@ -10,11 +10,54 @@ use super::devices::{byte_rate, operation_rate, weight};
 use super::units::{Bytes, Cpus, SwapBytes};
 use crate::exit::Failure;
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct ResourceFlags {
+/// The limits that can also be changed later, by `update`.
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Limits {
     /// Block IO weight (10 to 1000), or 0 to disable it
     #[arg(long, value_name = "uint16")]
-    blkio_weight: Option<u16>,
+    pub(crate) blkio_weight: Option<u16>,
+    /// Limit the CPU's CFS period (microseconds)
+    #[arg(long, value_name = "int")]
+    pub(crate) cpu_period: Option<i64>,
+    /// Limit the CPU's CFS quota (microseconds)
+    #[arg(long, value_name = "int")]
+    pub(crate) cpu_quota: Option<i64>,
+    /// Limit the CPU's real-time period (microseconds)
+    #[arg(long, value_name = "int")]
+    pub(crate) cpu_rt_period: Option<i64>,
+    /// Limit the CPU's real-time runtime (microseconds)
+    #[arg(long, value_name = "int")]
+    pub(crate) cpu_rt_runtime: Option<i64>,
+    /// CPU shares (relative weight)
+    #[arg(short, long, value_name = "int")]
+    pub(crate) cpu_shares: Option<i64>,
+    /// Number of CPUs
+    #[arg(long, value_name = "decimal")]
+    pub(crate) cpus: Option<Cpus>,
+    /// CPUs the container may use (0-3, 0,1)
+    #[arg(long, value_name = "string")]
+    pub(crate) cpuset_cpus: Option<String>,
+    /// Memory nodes the container may use (0-3, 0,1)
+    #[arg(long, value_name = "string")]
+    pub(crate) cpuset_mems: Option<String>,
+    /// Memory limit
+    #[arg(short, long, value_name = "bytes")]
+    pub(crate) memory: Option<Bytes>,
+    /// Memory soft limit
+    #[arg(long, value_name = "bytes")]
+    pub(crate) memory_reservation: Option<Bytes>,
+    /// Limit of memory and swap together: -1 for unlimited swap
+    #[arg(long, value_name = "bytes")]
+    pub(crate) memory_swap: Option<SwapBytes>,
+    /// Limit of processes (-1 for unlimited)
+    #[arg(long, value_name = "int")]
+    pub(crate) pids_limit: Option<i64>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResourceFlags {
+    #[command(flatten)]
+    limits: Limits,
     /// Block IO weight of one device (/dev/x:WEIGHT)
     #[arg(long, value_name = "list", value_parser = weight)]
     blkio_weight_device: Vec<WeightDevice>,
@@ -24,30 +67,6 @@ pub(crate) struct ResourceFlags {
     /// Percentage of the CPUs (Windows)
     #[arg(long, value_name = "int")]
     cpu_percent: Option<i64>,
-    /// Limit the CPU's CFS period (microseconds)
-    #[arg(long, value_name = "int")]
-    cpu_period: Option<i64>,
-    /// Limit the CPU's CFS quota (microseconds)
-    #[arg(long, value_name = "int")]
-    cpu_quota: Option<i64>,
-    /// Limit the CPU's real-time period (microseconds)
-    #[arg(long, value_name = "int")]
-    cpu_rt_period: Option<i64>,
-    /// Limit the CPU's real-time runtime (microseconds)
-    #[arg(long, value_name = "int")]
-    cpu_rt_runtime: Option<i64>,
-    /// CPU shares (relative weight)
-    #[arg(short, long, value_name = "int")]
-    cpu_shares: Option<i64>,
-    /// Number of CPUs
-    #[arg(long, value_name = "decimal")]
-    cpus: Option<Cpus>,
-    /// CPUs the container may use (0-3, 0,1)
-    #[arg(long, value_name = "string")]
-    cpuset_cpus: Option<String>,
-    /// Memory nodes the container may use (0-3, 0,1)
-    #[arg(long, value_name = "string")]
-    cpuset_mems: Option<String>,
     /// Limit bytes per second read from a device (/dev/x:1mb)
     #[arg(long, value_name = "list", value_parser = byte_rate)]
     device_read_bps: Vec<ThrottleDevice>,
@@ -69,15 +88,6 @@ pub(crate) struct ResourceFlags {
     /// Kernel memory limit (gone from Linux; ignored with a warning)
     #[arg(long, value_name = "bytes")]
     kernel_memory: Option<Bytes>,
-    /// Memory limit
-    #[arg(short, long, value_name = "bytes")]
-    memory: Option<Bytes>,
-    /// Memory soft limit
-    #[arg(long, value_name = "bytes")]
-    memory_reservation: Option<Bytes>,
-    /// Limit of memory and swap together: -1 for unlimited swap
-    #[arg(long, value_name = "bytes")]
-    memory_swap: Option<SwapBytes>,
     /// How eagerly the kernel swaps (0 to 100)
     #[arg(long, value_name = "int", default_value = "-1")]
     memory_swappiness: i64,
@@ -87,9 +97,6 @@ pub(crate) struct ResourceFlags {
     /// The host's OOM preference (-1000 to 1000)
     #[arg(long, value_name = "int")]
     oom_score_adj: Option<i64>,
-    /// Limit of processes (-1 for unlimited)
-    #[arg(long, value_name = "int")]
-    pids_limit: Option<i64>,
     /// Size of /dev/shm
     #[arg(long, value_name = "bytes")]
     shm_size: Option<Bytes>,
@@ -119,24 +126,25 @@ impl ResourceFlags {
                 self.memory_swappiness
             );
         }
-        host.memory = bytes(self.memory);
-        host.memory_reservation = bytes(self.memory_reservation);
-        host.memory_swap = self.memory_swap.map_or(0, |size| size.0);
+        let limits = &self.limits;
+        host.memory = bytes(limits.memory);
+        host.memory_reservation = bytes(limits.memory_reservation);
+        host.memory_swap = limits.memory_swap.map_or(0, |size| size.0);
         host.memory_swappiness = Some(self.memory_swappiness);
         host.kernel_memory = bytes(self.kernel_memory);
         host.shm_size = bytes(self.shm_size);
         host.oom_kill_disable = Some(self.oom_kill_disable);
         host.oom_score_adj = self.oom_score_adj.unwrap_or(0);
-        host.pids_limit = Some(self.pids_limit.unwrap_or(0));
-        host.nano_cpus = self.cpus.map_or(0, |cpus| cpus.0);
-        host.cpu_shares = self.cpu_shares.unwrap_or(0);
-        host.cpu_period = self.cpu_period.unwrap_or(0);
-        host.cpu_quota = self.cpu_quota.unwrap_or(0);
-        host.cpu_realtime_period = self.cpu_rt_period.unwrap_or(0);
-        host.cpu_realtime_runtime = self.cpu_rt_runtime.unwrap_or(0);
-        host.cpuset_cpus = self.cpuset_cpus.clone().unwrap_or_default();
-        host.cpuset_mems = self.cpuset_mems.clone().unwrap_or_default();
-        host.blkio_weight = self.blkio_weight.unwrap_or(0);
+        host.pids_limit = Some(limits.pids_limit.unwrap_or(0));
+        host.nano_cpus = limits.cpus.map_or(0, |cpus| cpus.0);
+        host.cpu_shares = limits.cpu_shares.unwrap_or(0);
+        host.cpu_period = limits.cpu_period.unwrap_or(0);
+        host.cpu_quota = limits.cpu_quota.unwrap_or(0);
+        host.cpu_realtime_period = limits.cpu_rt_period.unwrap_or(0);
+        host.cpu_realtime_runtime = limits.cpu_rt_runtime.unwrap_or(0);
+        host.cpuset_cpus = limits.cpuset_cpus.clone().unwrap_or_default();
+        host.cpuset_mems = limits.cpuset_mems.clone().unwrap_or_default();
+        host.blkio_weight = limits.blkio_weight.unwrap_or(0);
         host.blkio_weight_device = self.blkio_weight_device.clone().into();
         host.blkio_device_read_bps = self.device_read_bps.clone().into();
         host.blkio_device_write_bps = self.device_write_bps.clone().into();
