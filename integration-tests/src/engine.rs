@@ -4,6 +4,7 @@
 mod kind;
 mod measured;
 mod on_disk;
+mod supervisor;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub struct Engine {
     dir: tempfile::TempDir,
     flags: Vec<String>,
     daemon: Option<Child>,
+    /// Stock's containerd, where it is not the daemon's to start.
+    supervisor: Option<Child>,
     before: leaks::Snapshot,
 }
 
@@ -91,6 +94,7 @@ impl Engine {
             dir,
             flags,
             daemon: None,
+            supervisor: None,
             before,
         }
     }
@@ -180,6 +184,7 @@ impl Engine {
     /// # Panics
     /// As `start_daemon`.
     pub fn start_daemon_with(&mut self, variables: &[(&str, &str)]) {
+        self.start_supervisor();
         let log = File::options()
             .create(true)
             .append(true)
@@ -222,11 +227,9 @@ impl Engine {
         command.arg(format!("--cgroup-parent=/{}", self.name));
         command.args(&self.flags);
         command.args(runtime::flags(self.dir()));
+        command.args(self.supervisor_flags());
         if self.kind == Kind::Stock {
-            let stock = programs::stock("dockerd");
-            let bin = stock.parent().expect("has a folder").display();
-            let path = std::env::var("PATH").unwrap_or_default();
-            command.env("PATH", format!("{bin}:{path}"));
+            command.env("PATH", stock_path());
         }
         command
     }
@@ -342,6 +345,7 @@ impl Engine {
         if self.daemon.is_some() {
             self.stop_daemon();
         }
+        self.stop_supervisor();
         leaks::end_processes(self.dir());
         leaks::unmount_below(self.dir());
         leaks::remove_cgroups(&self.name);
@@ -366,6 +370,14 @@ impl Drop for Engine {
         }
         self.tear_down();
     }
+}
+
+/// Where stock daemons find each other.
+fn stock_path() -> String {
+    let stock = programs::stock("dockerd");
+    let bin = stock.parent().expect("has a folder").display();
+    let path = std::env::var("PATH").unwrap_or_default();
+    format!("{bin}:{path}")
 }
 
 fn read(path: &Path) -> String {

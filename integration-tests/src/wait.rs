@@ -17,12 +17,20 @@ const SLOWNESS: u32 = 5;
 /// When the variable is not a whole number.
 #[must_use]
 pub fn patience(limit: Duration) -> Duration {
+    limit * factor()
+}
+
+/// Whether this machine is slower than tests take one to be.
+pub(crate) fn is_slow() -> bool {
+    factor() > SLOWNESS
+}
+
+fn factor() -> u32 {
     static FACTOR: OnceLock<u32> = OnceLock::new();
-    let factor = FACTOR.get_or_init(|| match std::env::var("GANTRY_TEST_SLOWNESS") {
+    *FACTOR.get_or_init(|| match std::env::var("GANTRY_TEST_SLOWNESS") {
         Ok(factor) => factor.parse().expect("GANTRY_TEST_SLOWNESS is a number"),
         Err(_) => SLOWNESS,
-    });
-    limit * *factor
+    })
 }
 
 /// Asks until `state` gives something, at most for `limit` (see [`patience`]).
