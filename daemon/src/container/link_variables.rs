@@ -101,3 +101,73 @@ fn range(prefix: &str, address: IpAddr, run: Run) -> Vec<String> {
         format!("{name}_PORT_END={}", run.last),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(exposed: &[&str], env: &[&str]) -> Vec<String> {
+        let body = serde_json::json!({
+            "ExposedPorts": exposed.iter().map(|port| ((*port).to_owned(), serde_json::json!({}))).collect::<serde_json::Map<_, _>>(),
+            "Env": env,
+        });
+        let config: ContainerConfig = serde_json::from_value(body).unwrap();
+        of("web", "my-db", (IpAddr::from([172, 17, 0, 3]), &config))
+    }
+
+    /// Recorded of stock dockerd 28.5, without what tells address, number and protocol of a port again.
+    #[test]
+    fn variables_are_dockerds_in_its_order() {
+        let exposed = [
+            "90/tcp", "91/tcp", "92/tcp", "80/tcp", "81/tcp", "100/tcp", "81/udp", "82/udp",
+            "5/sctp",
+        ];
+        let all = told(&exposed, &["B=2", "PATH=/bin", "HOME=/x", "EMPTY=", "BARE"]);
+        let repeats = |line: &&String| {
+            let name = line.split('=').next().unwrap_or_default();
+            ["_ADDR", "_PROTO"].iter().any(|end| name.ends_with(end))
+        };
+        assert_eq!(all.iter().filter(repeats).count(), 2 * exposed.len());
+        let rest: Vec<_> = all
+            .iter()
+            .filter(|line| !repeats(line))
+            .map(|line| line.strip_prefix("MY_DB_").unwrap())
+            .collect();
+        let expected = "PORT=tcp://172.17.0.3:80
+PORT_80_TCP=tcp://172.17.0.3:80
+PORT_80_TCP_PORT=80
+PORT_81_TCP=tcp://172.17.0.3:81
+PORT_81_TCP_PORT=81
+PORT_90_TCP=tcp://172.17.0.3:90
+PORT_90_TCP_PORT=90
+PORT_80_TCP_START=tcp://172.17.0.3:80
+PORT_80_TCP_PORT_START=80
+PORT_80_TCP_END=tcp://172.17.0.3:81
+PORT_80_TCP_PORT_END=81
+PORT_91_TCP=tcp://172.17.0.3:91
+PORT_91_TCP_PORT=91
+PORT_92_TCP=tcp://172.17.0.3:92
+PORT_92_TCP_PORT=92
+PORT_100_TCP=tcp://172.17.0.3:100
+PORT_100_TCP_PORT=100
+PORT_90_TCP_START=tcp://172.17.0.3:90
+PORT_90_TCP_PORT_START=90
+PORT_90_TCP_END=tcp://172.17.0.3:92
+PORT_90_TCP_PORT_END=92
+PORT_5_SCTP=sctp://172.17.0.3:5
+PORT_5_SCTP_PORT=5
+PORT_81_UDP=udp://172.17.0.3:81
+PORT_81_UDP_PORT=81
+PORT_82_UDP=udp://172.17.0.3:82
+PORT_82_UDP_PORT=82
+PORT_81_UDP_START=udp://172.17.0.3:81
+PORT_81_UDP_PORT_START=81
+PORT_81_UDP_END=udp://172.17.0.3:82
+PORT_81_UDP_PORT_END=82
+NAME=/web/my-db
+ENV_B=2
+ENV_EMPTY=";
+        assert_eq!(rest.join("\n"), expected);
+        assert_eq!(told(&[], &[]), ["MY_DB_NAME=/web/my-db"]);
+    }
+}

@@ -286,6 +286,37 @@ mod tests {
     }
 
     #[test]
+    fn files_of_one_owner_are_shown_as_anothers_and_stay_the_owners() {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let dir = tempfile::tempdir().unwrap();
+        let (source, place) = (dir.path().join("s"), dir.path().join("p"));
+        fs::create_dir(&source).unwrap();
+        fs::write(source.join("own"), "x").unwrap();
+        fs::write(source.join("foreign"), "x").unwrap();
+        for path in [source.clone(), source.join("own")] {
+            chown(path, Some(1234), Some(2345)).unwrap();
+        }
+        let owners = Owners {
+            on_disk: (1234, 2345),
+            inside: (0, 7),
+        };
+        let shown = Place::owned(&source, false, &owners, &place).unwrap();
+        let owner = |path: PathBuf| fs::metadata(path).map(|m| (m.uid(), m.gid())).unwrap();
+        assert_eq!(owner(shown.path().join("own")), (0, 7));
+        assert_eq!(owner(shown.path().join("foreign")), (65534, 65534));
+        chown(shown.path().join("own"), Some(0), Some(7)).unwrap();
+        drop(shown);
+        assert!(!place.exists());
+        assert_eq!(owner(source.join("own")), (1234, 2345));
+        let refused = Place::owned(Path::new("/proc/sys"), true, &owners, &place).unwrap_err();
+        assert!(
+            refused.to_string().contains("/proc/sys cannot be mapped"),
+            "{refused}"
+        );
+        assert!(!place.exists());
+    }
+
+    #[test]
     fn paths_that_leave_are_known_by_their_words() {
         for path in ["a", "a/../b", "./a", ""] {
             assert!(is_within(path), "{path}");

@@ -1,12 +1,14 @@
-//! The one relay of the engine: connections that the kernel cannot lead to a container.
+//! The one relay of the engine: connections and datagrams that the kernel cannot lead to a container.
 //!
 //! Packets for published ports are rewritten by the kernel, except where it has no way: what a process of
 //! the host sends to `[::1]` cannot leave the host (IPv6 has no `route_localnet`), and a container without
 //! an IPv6 address cannot get packets of IPv6. Those connections arrive at the sockets that hold the host's
 //! ports, and one thread takes them, for all ports of the engine; each connection then has a thread with a
-//! small stack that copies. TCP only. No packet that the kernel can carry comes here (ADR 34).
+//! small stack that copies; datagrams are [`datagrams`]. No packet that the kernel can carry comes here (ADR 34).
 //!
 //! It lives as long as the daemon: while that is away such connections are refused.
+
+mod datagrams;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -21,6 +23,9 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
+
+use crate::port::{Protocol, PublishedPort};
+use datagrams::Datagrams;
 
 /// What tells the thread to end.
 const STOP: u64 = 0;
@@ -59,15 +64,33 @@ impl Shared {
     }
 }
 
+/// A port of the host where something may arrive that the kernel cannot lead on.
+#[derive(Clone, Debug)]
+pub(crate) struct Relayed {
+    pub(crate) protocol: Protocol,
+    pub(crate) host: SocketAddr,
+    /// What holds it.
+    pub(crate) socket: Arc<OwnedFd>,
+}
+
 /// The relay; its thread is started with the first port and ends when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Relay {
     running: Mutex<Option<(Arc<Shared>, JoinHandle<()>)>>,
+    datagrams: Datagrams,
 }
 
 impl Relay {
-    /// Leads connections to `host` on to `target`, whatever they were led to before.
-    pub(crate) fn lead(
+    /// Leads what arrives at a port on to `target`, whatever it was led to before.
+    pub(crate) fn lead(&self, port: &Relayed, target: SocketAddr) -> io::Result<()> {
+        match port.protocol {
+            Protocol::Tcp => self.lead_connections(port.host, &port.socket, target),
+            Protocol::Udp => self.datagrams.lead(port.host, &port.socket, target),
+            Protocol::Sctp => Ok(()),
+        }
+    }
+
+    fn lead_connections(
         &self,
         host: SocketAddr,
         listener: &Arc<OwnedFd>,
@@ -92,8 +115,23 @@ impl Relay {
         Ok(())
     }
 
-    /// Takes no more connections to these; those that are open go on.
-    pub(crate) fn forget(&self, hosts: &[SocketAddr]) {
+    /// Takes no more connections to these, and no more datagrams; connections that are open go on.
+    pub(crate) fn forget<'a>(&self, ports: impl IntoIterator<Item = &'a PublishedPort>) {
+        let (mut tcp, mut udp) = (Vec::new(), Vec::new());
+        // A number of UDP's may be another container's of TCP.
+        for port in ports {
+            let host = SocketAddr::new(port.host_ip, port.host_port);
+            match port.protocol {
+                Protocol::Tcp => tcp.push(host),
+                Protocol::Udp => udp.push(host),
+                Protocol::Sctp => {}
+            }
+        }
+        self.datagrams.forget(&udp);
+        self.forget_connections(&tcp);
+    }
+
+    fn forget_connections(&self, hosts: &[SocketAddr]) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((shared, _)) = running.as_ref() else {
             return;

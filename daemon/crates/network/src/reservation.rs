@@ -14,6 +14,7 @@ use rustix::net::{self, AddressFamily, SocketFlags, SocketType, ipproto, sockopt
 
 use crate::error::BindFailure;
 use crate::port::{Protocol, PublishedPort};
+use crate::relay::Relayed;
 
 /// A set of more ports than this is checked and let go: a range of 16,384 ports shall not take as
 /// many descriptors.
@@ -26,8 +27,8 @@ const QUEUE: i32 = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Reservation {
     sockets: Vec<(PublishedPort, OwnedFd)>,
-    /// TCP on IPv6: where the kernel has no way to the container, connections arrive here.
-    relayed: Vec<(SocketAddr, Arc<OwnedFd>)>,
+    /// TCP and UDP on IPv6: where the kernel has no way to the container, what is sent arrives here.
+    relayed: Vec<Relayed>,
 }
 
 /// The port that could not be had.
@@ -50,18 +51,18 @@ impl Reservation {
             .sockets
             .extract_if(.., |(held, _)| ports.iter().any(|p| p.same_on_host(held)));
         let sockets = sockets.collect();
-        let relayed = self.relayed.extract_if(.., |(host, _)| {
-            let host = (host.ip(), host.port());
+        let relayed = self.relayed.extract_if(.., |held| {
+            let held = (held.protocol, held.host.ip(), held.host.port());
             ports
                 .iter()
-                .any(|p| p.protocol == Protocol::Tcp && (p.host_ip, p.host_port) == host)
+                .any(|p| (p.protocol, p.host_ip, p.host_port) == held)
         });
         let relayed = relayed.collect();
         Self { sockets, relayed }
     }
 
-    /// The sockets at which connections may arrive.
-    pub(crate) fn relayed(&self) -> &[(SocketAddr, Arc<OwnedFd>)] {
+    /// The sockets at which something may arrive.
+    pub(crate) fn relayed(&self) -> &[Relayed] {
         &self.relayed
     }
 
@@ -69,9 +70,12 @@ impl Reservation {
         let Some(socket) = socket else {
             return;
         };
-        if port.host_ip.is_ipv6() && port.protocol == Protocol::Tcp {
-            let host = SocketAddr::new(port.host_ip, port.host_port);
-            self.relayed.push((host, Arc::new(socket)));
+        if port.host_ip.is_ipv6() && port.protocol != Protocol::Sctp {
+            self.relayed.push(Relayed {
+                protocol: port.protocol,
+                host: SocketAddr::new(port.host_ip, port.host_port),
+                socket: Arc::new(socket),
+            });
         } else {
             self.sockets.push((port.clone(), socket));
         }
@@ -114,7 +118,7 @@ impl Drop for Reservation {
     /// alone would keep the ports for that long. A TCP socket that does not listen any more does not stand
     /// in the way of the next that may reuse its address, and all of ours may. UDP knows no such step.
     fn drop(&mut self) {
-        let relayed = self.relayed.iter().map(|(_, socket)| &**socket);
+        let relayed = self.relayed.iter().map(|held| &*held.socket);
         let held = self.sockets.iter().map(|(_, socket)| socket);
         for socket in held.chain(relayed) {
             // Of UDP this is refused, and an end of TCP that fails leaves what closing it ends.
@@ -240,7 +244,7 @@ mod tests {
             drop(free);
             let held = Reservation::bind(&ports).unwrap();
             let of_ipv4 = held.sockets.iter().map(|(_, socket)| socket);
-            let of_ipv6 = held.relayed.iter().map(|(_, socket)| &**socket);
+            let of_ipv6 = held.relayed.iter().map(|held| &*held.socket);
             let copies: Vec<_> = of_ipv4
                 .chain(of_ipv6)
                 .map(|socket| socket.try_clone().unwrap())

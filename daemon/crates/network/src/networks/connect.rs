@@ -62,7 +62,7 @@ impl Networks {
         self.move_ports(&endpoint.container)
     }
 
-    /// Leads connections that the kernel cannot to the endpoint's container.
+    /// Leads what the kernel cannot to the endpoint's container.
     pub(super) fn relay(&self, endpoint: &Endpoint) {
         let sockets: Vec<_> = {
             let state = self.state();
@@ -72,9 +72,10 @@ impl Networks {
             own.map(|h| h.ports.relayed().to_vec()).unwrap_or_default()
         };
         let address = endpoint.ip6.map(IpAddr::V6).or(endpoint.ip.map(IpAddr::V4));
-        for (host, socket) in sockets {
+        for relayed in sockets {
+            let host = relayed.host;
             let published = |port: &&PublishedPort| {
-                port.protocol == Protocol::Tcp
+                port.protocol == relayed.protocol
                     && (port.host_ip, port.host_port) == (host.ip(), host.port())
             };
             let port = endpoint.ports.iter().find(published);
@@ -82,8 +83,8 @@ impl Networks {
                 continue;
             };
             let target = SocketAddr::new(address, port.container_port);
-            if let Err(error) = self.relay.lead(host, &socket, target) {
-                tracing::warn!(%host, %error, "connections by IPv6 are not relayed");
+            if let Err(error) = self.relay.lead(&relayed, target) {
+                tracing::warn!(%host, %error, "what arrives by IPv6 is not relayed");
             }
         }
     }
@@ -284,10 +285,10 @@ impl Networks {
         if port.host_ip.is_none() && default == IpAddr::V4(Ipv4Addr::UNSPECIFIED) && has_ipv6() {
             wanted.push(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
         }
-        // The relay leads connections by IPv6 to a container that has none.
+        // The relay leads what comes by IPv6 to a container that has none.
         let relayed = self.config.firewall
             && endpoint.ip.is_some()
-            && port.protocol == Protocol::Tcp
+            && port.protocol != Protocol::Sctp
             && ports <= RELAYED_PER_ENDPOINT;
         wanted.retain(|address| {
             endpoint.address(Family::of(*address)).is_some() || (address.is_ipv6() && relayed)

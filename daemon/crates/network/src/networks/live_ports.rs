@@ -3,8 +3,6 @@
 //! What is taken away stays the container's in the books until the caller keeps the change, so that it
 //! can be put back whatever others do meanwhile.
 
-use std::net::SocketAddr;
-
 use gantry_ids::ContainerId;
 use gantry_netlink::conntrack::{self, Forgotten};
 
@@ -13,7 +11,7 @@ use super::{Networks, lock};
 use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
 use crate::firewall;
-use crate::port::{PortRequest, Protocol, PublishedPort};
+use crate::port::{PortRequest, PublishedPort};
 use crate::port_book::Busy;
 use crate::reservation::Reservation;
 use crate::store::{Family, NetworkRecord};
@@ -169,9 +167,7 @@ impl Networks {
             .iter()
             .filter(|port| !to.ports.contains(port))
             .collect();
-        let relayed = gone.iter().filter(|port| port.protocol == Protocol::Tcp);
-        let hosts = relayed.map(|port| SocketAddr::new(port.host_ip, port.host_port));
-        self.relay.forget(&hosts.collect::<Vec<_>>());
+        self.relay.forget(gone.iter().copied());
         self.relay(to);
         if !self.config.firewall {
             return Ok(());

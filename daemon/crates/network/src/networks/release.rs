@@ -1,7 +1,5 @@
 //! A container leaves: what others may have again at once, and what the teardown thread does later.
 
-use std::net::SocketAddr;
-
 use gantry_ids::{ContainerId, NetworkId};
 use gantry_netlink::conntrack::{self, Forgotten};
 
@@ -10,7 +8,6 @@ use crate::endpoint::Endpoint;
 use crate::error::NetworkError;
 use crate::firewall::{self, Publication};
 use crate::names;
-use crate::port::Protocol;
 use crate::teardown::Job;
 
 impl Networks {
@@ -119,10 +116,7 @@ impl Networks {
 
     pub(super) fn unpublish(&self, endpoints: &[&Endpoint]) {
         let ports = endpoints.iter().flat_map(|e| &e.ports);
-        // A number of UDP's may be another container's of TCP.
-        let relayed = ports.filter(|port| port.protocol == Protocol::Tcp);
-        let hosts = relayed.map(|port| SocketAddr::new(port.host_ip, port.host_port));
-        self.relay.forget(&hosts.collect::<Vec<_>>());
+        self.relay.forget(ports);
         let published: Vec<Publication> = {
             let state = self.state();
             endpoints

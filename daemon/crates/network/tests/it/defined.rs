@@ -342,11 +342,12 @@ impl World {
 
 #[test]
 fn random_rounds_leave_nothing_and_give_no_address_twice() {
-    let seed = std::env::var("GANTRY_SEED").map_or(7, |text| text.parse().unwrap());
+    let number = |name, default| std::env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (seed, rounds) = (number("GANTRY_SEED", 7), number("GANTRY_ROUNDS", 300));
     in_lab(|lab| {
         let mut chance = fastrand::Rng::with_seed(seed);
         let (mut engine, mut world) = (lab.engine(), World::default());
-        for round in 0..300 {
+        for round in 0..rounds {
             world.step(&engine, &mut chance);
             if round % 50 == 49 {
                 engine = engine.restarted();

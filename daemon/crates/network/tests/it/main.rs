@@ -16,5 +16,6 @@ mod modes;
 mod ports;
 mod reach;
 mod recovery;
+mod relayed_datagrams;
 mod six;
 mod talk;

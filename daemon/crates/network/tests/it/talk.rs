@@ -59,6 +59,20 @@ impl Server {
         })
     }
 
+    /// As `udp`, for both families.
+    pub(crate) fn udp_of_both(namespace: &Namespace, port: u16) -> Self {
+        let socket = namespace.run(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap());
+        socket
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
+        Self::start(move || {
+            if let Ok((_, peer)) = socket.recv_from(&mut [0; 64]) {
+                let seen = peer.ip().to_canonical().to_string();
+                let _ = socket.send_to(seen.as_bytes(), peer);
+            }
+        })
+    }
+
     fn start(mut serve_one: impl FnMut() + Send + 'static) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);

@@ -94,7 +94,12 @@ fn wants(filters: &Filters, dangling: Option<bool>, network: &NetworkInfo) -> bo
 
 fn describe(network: &NetworkInfo) -> Network {
     let created = Timestamp::try_from(network.created).unwrap_or_default();
-    let subnets = network.ipam.iter().map(|subnet| IpamConfig {
+    // As dockerd tells them: IPv4 first.
+    let (four, six): (Vec<_>, Vec<_>) = network
+        .ipam
+        .iter()
+        .partition(|subnet| subnet.subnet.addr().is_ipv4());
+    let subnets = four.into_iter().chain(six).map(|subnet| IpamConfig {
         subnet: subnet.subnet.to_string(),
         ip_range: subnet
             .ip_range
