@@ -15,12 +15,7 @@ pub(crate) fn split_familiar(name: &str) -> Result<(String, String)> {
     ))
 }
 
-/// Reads an image's name; docker's words if it is none.
+/// Reads an image's name.
 pub(crate) fn parse(name: &str) -> Result<ImageRef> {
-    match name.parse::<ImageRef>() {
-        Ok(reference) => Ok(reference),
-        Err(error) => {
-            bail!("Error parsing reference: \"{name}\" is not a valid repository/tag: {error}")
-        }
-    }
+    Ok(name.parse::<ImageRef>()?)
 }

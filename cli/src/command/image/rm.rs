@@ -1,6 +1,6 @@
 //! `gantry rmi`, `tag` and `image prune`.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::Value;
 
 use crate::client::ClientError;
@@ -86,7 +86,11 @@ pub(crate) struct Tag {
 
 impl Execute for Tag {
     async fn execute(self, cx: &Context) -> Result<Exit> {
-        let (repo, tag) = reference::split_familiar(&self.args[1])?;
+        let target = &self.args[1];
+        if let Err(error) = reference::parse(target) {
+            bail!("Error parsing reference: \"{target}\" is not a valid repository/tag: {error}");
+        }
+        let (repo, tag) = reference::split_familiar(target)?;
         let call = cx.client().post(format!("/images/{}/tag", self.args[0]));
         call.query("repo", repo).query("tag", tag).done().await?;
         Ok(Exit::SUCCESS)

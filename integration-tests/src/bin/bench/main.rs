@@ -7,6 +7,7 @@
 
 mod engines;
 mod figure;
+mod images;
 mod memory;
 mod report;
 mod runtimes;
@@ -22,11 +23,12 @@ use integration_tests::programs;
 /// Measures one section.
 type Section = fn() -> Vec<Figure>;
 
-const SECTIONS: [(&str, Section); 4] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("runtimes", runtimes::measure),
     ("engines", engines::measure),
     ("streams", streams::measure),
     ("memory", memory::measure),
+    ("images", images::measure),
 ];
 /// How a section's own process is told so; the section and the file for its figures follow.
 const ONE: &str = "--one";
