@@ -161,13 +161,18 @@ impl Engine {
         Client::new(program, host, self.dir().join("home"))
     }
 
+    /// The network namespace that the engine lives in, as `ip netns` knows it.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.name
+    }
+
     /// A command inside the engine's network namespace: "the host" as its containers see it.
     #[must_use]
     pub fn on_host(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--net=/run/netns/{}", self.name))
-            .arg(program);
+        command.arg(format!("--net=/run/netns/{}", self.name));
+        command.arg(program);
         command
     }
 

@@ -94,6 +94,16 @@ pub fn sshd() -> PathBuf {
     PathBuf::from(sshd.expect("GANTRY_SSHD is not set: run the tests by `cargo xtask test`"))
 }
 
+/// A root filesystem with nginx, PostgreSQL and Redis, as a tar.
+///
+/// # Panics
+/// As `stock`.
+#[must_use]
+pub fn servers() -> PathBuf {
+    let servers = std::env::var_os("GANTRY_SERVERS");
+    PathBuf::from(servers.expect("GANTRY_SERVERS is not set: run the tests by `cargo xtask test`"))
+}
+
 fn find(variable: &str, sub: &str, name: &str) -> PathBuf {
     let dir = std::env::var_os(variable)
         .unwrap_or_else(|| panic!("{variable} is not set: run the tests by `cargo xtask test`"));

@@ -18,6 +18,7 @@ mod image;
 mod machine;
 mod peers;
 mod python;
+mod servers;
 mod sshd;
 mod test;
 mod tidy;

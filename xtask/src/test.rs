@@ -20,7 +20,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use self::built::Built;
-use crate::{apt, build, command, dependencies, peers, python, sshd, tidy, workspace};
+use crate::{apt, build, command, dependencies, peers, python, servers, sshd, tidy, workspace};
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -148,11 +148,12 @@ fn with_other_parts(suite: &Suite, runtime: &str) -> Result<()> {
     })
 }
 
-/// What the tests drive the engine with, besides command lines.
-fn clients() -> Result<[(&'static str, PathBuf); 2]> {
+/// What the tests drive the engine with, besides command lines, and what they run in it.
+fn clients() -> Result<[(&'static str, PathBuf); 3]> {
     Ok([
         ("GANTRY_PYTHON", python::environment()?),
         ("GANTRY_SSHD", sshd::fetch()?),
+        ("GANTRY_SERVERS", servers::fetch()?),
     ])
 }
 

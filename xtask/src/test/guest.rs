@@ -25,7 +25,7 @@ const STACK: &[&str] = &[
     "run::output_and_exit_code",
 ];
 /// Tests for which the machine is there.
-const MACHINE: &[&str] = &["privileged::"];
+const MACHINE: &[&str] = &["privileged::", "networks::"];
 
 /// The word for the boots with systemd alone.
 const SYSTEMD: &str = "systemd";

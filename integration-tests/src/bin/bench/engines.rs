@@ -51,7 +51,14 @@ pub(crate) fn measure() -> Vec<Figure> {
     ];
     figures.extend(detached(&ours, &stock));
     figures.push(inside(&ours));
-    figures.extend(fifty(&ours, &stock));
+    let fifty_of = Fifty {
+        flags: &[],
+        host_config: "{}",
+        by_cli: 0.2,
+        by_api: 0.1,
+        runs: 3,
+    };
+    figures.extend(fifty(&ours, &stock, &fifty_of));
     for engine in [ours, stock] {
         drop(engine);
     }
@@ -116,12 +123,27 @@ fn detached(ours: &Engine, stock: &Engine) -> Vec<Figure> {
 
 /// create, start, wait and remove by the API, without a client's process.
 fn inside(engine: &Engine) -> Figure {
+    let contenders = vec![run_true("gantry", engine, r#"{"NetworkMode":"none"}"#)];
+    interleaved(
+        "run true by the API",
+        "ms",
+        30,
+        contenders,
+        &[Target::AtMost(20.0)],
+    )
+}
+
+/// Milliseconds from create to the end of a `true` with this `HostConfig`, by the API.
+pub(crate) fn run_true<'a>(
+    name: &'a str,
+    engine: &'a Engine,
+    host_config: &'a str,
+) -> Contender<'a> {
     let socket = engine.socket();
     let run = move || {
         let mut http = Http::connect(&socket);
-        let body = format!(
-            "{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"true\"],\"HostConfig\":{{\"NetworkMode\":\"none\"}}}}"
-        );
+        let body =
+            format!("{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"true\"],\"HostConfig\":{host_config}}}");
         let start = Instant::now();
         let created = http.call("POST", "/v1.47/containers/create", &body);
         let id = created.json()["Id"].as_str().expect("an id").to_owned();
@@ -132,26 +154,31 @@ fn inside(engine: &Engine) -> Figure {
         http.call("DELETE", &format!("/v1.47/containers/{id}"), "");
         value
     };
-    let contenders = vec![Contender {
-        name: "gantry",
+    Contender {
+        name,
         run: Box::new(run),
-    }];
-    interleaved(
-        "run true by the API",
-        "ms",
-        30,
-        contenders,
-        &[Target::AtMost(20.0)],
-    )
+    }
+}
+
+/// What fifty containers are started with, and at most which share of dockerd's time that may take.
+pub(crate) struct Fifty {
+    /// Written in the figures' names.
+    pub(crate) flags: &'static [&'static str],
+    pub(crate) host_config: &'static str,
+    /// By the docker command line.
+    pub(crate) by_cli: f64,
+    pub(crate) by_api: f64,
+    pub(crate) runs: usize,
 }
 
 /// 50 × `run -d` on the bridge, ten at a time.
-fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
+pub(crate) fn fifty(ours: &Engine, stock: &Engine, what: &Fifty) -> Vec<Figure> {
     let by_cli = |engine: &Engine| {
         let client = engine.docker();
         start_fifty(|_| {
-            let run = ["run", "-d", "-l", "fifty", BUSYBOX, "sleep", "1000"];
-            waited_for(&client, &run);
+            let run = ["run", "-d", "-l", "fifty"];
+            let command = [BUSYBOX, "sleep", "1000"];
+            waited_for(&client, &[&run, what.flags, &command].concat());
         });
     };
     let by_api = |engine: &Engine| {
@@ -159,7 +186,8 @@ fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
         start_fifty(|_| {
             let mut http = Http::connect(&socket);
             let body = format!(
-                "{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"sleep\",\"1000\"],\"Labels\":{{\"fifty\":\"\"}}}}"
+                "{{\"Image\":\"{BUSYBOX}\",\"Cmd\":[\"sleep\",\"1000\"],\"Labels\":{{\"fifty\":\"\"}},\"HostConfig\":{}}}",
+                what.host_config
             );
             let created = http.call("POST", "/v1.47/containers/create", &body);
             let id = created.json()["Id"].as_str().expect("an id").to_owned();
@@ -179,11 +207,15 @@ fn fifty(ours: &Engine, stock: &Engine) -> Vec<Figure> {
             }),
         };
         let contenders = vec![contender("gantry", ours), contender("dockerd", stock)];
-        interleaved(name, "s", 3, contenders, &[Target::of_dockerd(at_most)])
+        let targets = [Target::of_dockerd(at_most)];
+        interleaved(name, "s", what.runs, contenders, &targets)
     };
+    let flags: String = what.flags.iter().map(|flag| format!(" {flag}")).collect();
+    let cli = format!("50 × run -d{flags}, ten at once, docker CLI");
+    let api = format!("50 × create and start{flags}, ten at once, API");
     vec![
-        measured("50 × run -d, ten at once, docker CLI", 0.2, &by_cli),
-        measured("50 × create and start, ten at once, API", 0.1, &by_api),
+        measured(&cli, what.by_cli, &by_cli),
+        measured(&api, what.by_api, &by_api),
     ]
 }
 

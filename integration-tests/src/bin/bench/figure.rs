@@ -25,6 +25,8 @@ pub(crate) enum Target {
     Share { of: String, at_most: f64 },
     /// At most this much, in the figure's unit.
     AtMost(f64),
+    /// The 95 % interval of the samples' mean lies in here.
+    Within { low: f64, high: f64 },
 }
 
 impl Target {
@@ -131,12 +133,56 @@ impl Figure {
             .unwrap_or(f64::NAN)
     }
 
+    /// The 95 % interval of the mean of our samples.
+    pub(crate) fn interval(&self) -> Option<(f64, f64)> {
+        let (_, samples) = self.samples.first()?;
+        if samples.len() < 2 {
+            return None;
+        }
+        let count = samples.len() as f64;
+        let mean = samples.iter().sum::<f64>() / count;
+        let squares = samples.iter().map(|sample| (sample - mean).powi(2));
+        let deviation = (squares.sum::<f64>() / (count - 1.0)).sqrt();
+        // Student's factor, within 2 % of the tables from 8 samples on.
+        let factor = 1.96 + 2.4 / (count - 1.0);
+        let half = factor * deviation / count.sqrt();
+        Some((mean - half, mean + half))
+    }
+
+    /// A figure of what two contenders took in each round.
+    pub(crate) fn derived(
+        &self,
+        (name, unit): (&str, &str),
+        (one, other): (&str, &str),
+        of_both: fn(f64, f64) -> f64,
+        target: Target,
+    ) -> Self {
+        let of = |name: &str| {
+            let found = self.samples.iter().find(|(known, _)| known == name);
+            &found.expect("a contender of that name").1
+        };
+        let rounds = of(one).iter().zip(of(other));
+        let samples = rounds.map(|(one, other)| of_both(*one, *other)).collect();
+        let figure = Self {
+            name: name.to_owned(),
+            unit: unit.to_owned(),
+            samples: vec![("gantry".to_owned(), samples)],
+            targets: vec![target],
+        };
+        crate::report::say(&figure.line());
+        figure
+    }
+
     /// Whether the target is met; `None` where there is none.
     pub(crate) fn holds(&self) -> Option<bool> {
         let holds = |target: &Target| {
             Some(match target {
                 Target::AtMost(limit) => self.ours() <= *limit,
                 Target::Share { of, at_most } => self.ours() <= at_most * self.median(of)?,
+                Target::Within { low, high } => {
+                    let (from, to) = self.interval()?;
+                    *low <= from && to <= *high
+                }
             })
         };
         let all: Option<Vec<bool>> = self.targets.iter().map(holds).collect();
@@ -156,8 +202,13 @@ impl Figure {
             Some(false) => "MISSED",
             None => "",
         };
+        let within = |target: &Target| matches!(target, Target::Within { .. });
+        let interval = match self.interval().filter(|_| self.targets.iter().any(within)) {
+            Some((low, high)) => format!(" ({low:.3} to {high:.3})"),
+            None => String::new(),
+        };
         format!(
-            "  {}: {} {} {verdict}",
+            "  {}: {} {}{interval} {verdict}",
             self.name,
             values.join(", "),
             self.unit
@@ -210,6 +261,21 @@ mod tests {
         assert_eq!(figure.median("a"), Some(2.0));
         assert_eq!(figure.median("b"), Some(6.0));
         assert_eq!(figure.holds(), Some(false));
+    }
+
+    #[test]
+    fn an_interval_is_of_the_mean_of_ours() {
+        let ratios: Vec<f64> = (0..16).map(|n| 1.0 + 0.01 * f64::from(n % 2)).collect();
+        let within = |low, high| Figure {
+            name: "x".into(),
+            unit: "×".into(),
+            samples: vec![("a".into(), ratios.clone())],
+            targets: vec![Target::Within { low, high }],
+        };
+        let (low, high) = within(0.0, 2.0).interval().expect("of many samples");
+        assert!((1.002..1.003).contains(&low) && (1.007..1.008).contains(&high));
+        assert_eq!(within(0.95, 1.05).holds(), Some(true));
+        assert_eq!(within(1.004, 1.05).holds(), Some(false));
     }
 
     #[test]

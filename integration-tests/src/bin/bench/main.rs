@@ -9,6 +9,7 @@ mod engines;
 mod figure;
 mod images;
 mod memory;
+mod networks;
 mod report;
 mod runtimes;
 mod streams;
@@ -23,12 +24,13 @@ use integration_tests::programs;
 /// Measures one section.
 type Section = fn() -> Vec<Figure>;
 
-const SECTIONS: [(&str, Section); 5] = [
+const SECTIONS: [(&str, Section); 6] = [
     ("runtimes", runtimes::measure),
     ("engines", engines::measure),
     ("streams", streams::measure),
     ("memory", memory::measure),
     ("images", images::measure),
+    ("networks", networks::measure),
 ];
 /// How a section's own process is told so; the section and the file for its figures follow.
 const ONE: &str = "--one";

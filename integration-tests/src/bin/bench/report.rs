@@ -108,6 +108,13 @@ fn markdown(figures: &[Figure]) -> String {
                 format!("≤ {at_most:.2} × {of}"),
             ),
             Target::AtMost(limit) => (String::new(), format!("≤ {limit}")),
+            Target::Within { low, high } => (
+                figure
+                    .interval()
+                    .map(|(from, to)| format!("{from:.3} to {to:.3}"))
+                    .unwrap_or_default(),
+                format!("95 % within {low} to {high}"),
+            ),
         });
         let (ratios, targets): (Vec<String>, Vec<String>) = told.unzip();
         let verdict = match figure.holds() {
