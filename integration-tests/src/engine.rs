@@ -132,6 +132,12 @@ impl Engine {
         self.dir().join("run")
     }
 
+    /// The control group that all others of the engine lie beneath.
+    #[must_use]
+    pub fn cgroup_parent(&self) -> String {
+        format!("/{}", self.name)
+    }
+
     /// The API's socket.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
@@ -229,7 +235,7 @@ impl Engine {
             "--config-file={}",
             self.dir().join("daemon.json").display()
         ));
-        command.arg(format!("--cgroup-parent=/{}", self.name));
+        command.arg(format!("--cgroup-parent={}", self.cgroup_parent()));
         command.args(&self.flags);
         command.args(runtime::flags(self.dir()));
         command.args(self.supervisor_flags());

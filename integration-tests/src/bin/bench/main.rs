@@ -5,6 +5,7 @@
 //!
 //! Each section runs in a process of its own, so that one that fails does not take the others along.
 
+mod builds;
 mod engines;
 mod figure;
 mod images;
@@ -24,13 +25,14 @@ use integration_tests::programs;
 /// Measures one section.
 type Section = fn() -> Vec<Figure>;
 
-const SECTIONS: [(&str, Section); 6] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("runtimes", runtimes::measure),
     ("engines", engines::measure),
     ("streams", streams::measure),
     ("memory", memory::measure),
     ("images", images::measure),
     ("networks", networks::measure),
+    ("builds", builds::measure),
 ];
 /// How a section's own process is told so; the section and the file for its figures follow.
 const ONE: &str = "--one";
