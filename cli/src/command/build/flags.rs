@@ -14,6 +14,9 @@ use super::output::Output;
 use crate::client::Call;
 use crate::flags::{Bytes, SwapBytes, UlimitFlag, csv, extra_host, key_values};
 
+/// The build argument and variable that no time of an image is later than, seconds since 1970.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// Build an image from a Dockerfile
 #[derive(Debug, clap::Args)]
 pub(crate) struct Build {
@@ -88,10 +91,10 @@ pub(crate) struct Build {
     network: String,
     /// Use no result of earlier builds
     #[arg(long)]
-    no_cache: bool,
+    pub(super) no_cache: bool,
     /// Build these stages anew
     #[arg(long, value_name = "strings", value_delimiter = ',')]
-    no_cache_filter: Vec<String>,
+    pub(super) no_cache_filter: Vec<String>,
     /// What becomes of the result (type=local|tar|docker,dest=PATH; PATH; - for a tar on STDOUT)
     #[arg(short, long, value_name = "list")]
     output: Vec<String>,
@@ -110,6 +113,10 @@ pub(crate) struct Build {
     /// Print the image's id alone
     #[arg(short, long)]
     quiet: bool,
+    /// Make the same image from the same files, whenever it is built: times are not later than
+    /// SOURCE_DATE_EPOCH, a build argument or variable (default 1970)
+    #[arg(long)]
+    reproducible: bool,
     /// Tell of steps' containers as they go (always done)
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     rm: Option<bool>,
@@ -137,6 +144,9 @@ pub(crate) struct Build {
     /// Limit what a process may use (nofile=1024:2048)
     #[arg(long, value_name = "ulimit")]
     ulimit: Vec<UlimitFlag>,
+    /// Build twice from nothing, reproducibly, and fail with the first file that differs
+    #[arg(long)]
+    pub(super) verify: bool,
     #[arg(value_name = "PATH")]
     pub(super) args: Vec<String>,
 }
@@ -185,14 +195,22 @@ impl Build {
         !self.secret.is_empty()
             || !self.build_context.is_empty()
             || !self.no_cache_filter.is_empty()
+            || self.reproducible
+            || self.verify
     }
 
-    /// What becomes of the result; at most one thing beside the image.
+    /// What becomes of the result.
     pub(super) fn outputs(&self) -> Result<Vec<Output>> {
-        if self.output.len() > 1 {
-            bail!("multiple outputs are not built yet");
+        let outputs: Vec<Output> = self
+            .output
+            .iter()
+            .map(|text| Output::parse(text))
+            .collect::<Result<_>>()?;
+        let on_stdout = outputs.iter().filter(|output| output.is_on_stdout());
+        if on_stdout.count() > 1 {
+            bail!("only one output can go to standard output");
         }
-        self.output.iter().map(|text| Output::parse(text)).collect()
+        Ok(outputs)
     }
 
     /// `--build-arg`; a name without a value that is not set here is none.
@@ -204,7 +222,14 @@ impl Build {
                 Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
                 None => (pair.clone(), std::env::var(pair).ok()),
             });
-        pairs.collect()
+        let mut arguments: BTreeMap<_, _> = pairs.collect();
+        if self.reproducible || self.verify {
+            let epoch = || std::env::var(EPOCH).unwrap_or_else(|_| "0".to_owned());
+            arguments
+                .entry(EPOCH.to_owned())
+                .or_insert_with(|| Some(epoch()));
+        }
+        arguments
     }
 
     /// The language's options, for questions that are answered here.
@@ -243,7 +268,6 @@ impl Build {
             .maybe("buildargs", some(json!(self.arguments())))
             .maybe("labels", some(json!(labels)))
             .maybe("cachefrom", some(json!(self.cache_from)))
-            .maybe("nocachefilter", some(json!(self.no_cache_filter)))
             .maybe("buildcontexts", some(json!(contexts)))
             .maybe("ulimits", some(ulimits.collect()))
             .maybe("securityopt", some(json!(self.security_opt)))
@@ -261,11 +285,7 @@ impl Build {
             .maybe("target", self.target.as_ref())
             .query("networkmode", self.network.as_str())
             .query("rm", "1")
-            .flag("nocache", self.no_cache)
             .flag("pull", self.pull);
-        for tag in &self.tag {
-            call = call.query("t", tag.as_str());
-        }
         for host in &self.add_host {
             call = call.query("extrahosts", host.as_str());
         }

@@ -9,6 +9,7 @@ mod output;
 mod questions;
 mod screen;
 mod source;
+mod verify;
 mod watch;
 
 use std::fs;
@@ -26,6 +27,7 @@ pub(crate) use flags::Build;
 use output::Output;
 use screen::Progress;
 use source::Source;
+use verify::Saved;
 
 pub(super) const VERBS: &[Verb] = &[Verb::new::<Build>(
     &["image build", "build", "builder build"],
@@ -33,6 +35,14 @@ pub(super) const VERBS: &[Verb] = &[Verb::new::<Build>(
     "Build an image from a Dockerfile",
     Arity::Exactly(1),
 )];
+
+/// Which results of earlier builds may be used.
+#[derive(Clone, Copy)]
+enum Reuse<'a> {
+    Everything,
+    Nothing,
+    AllBut(&'a [String]),
+}
 
 impl Execute for Build {
     async fn execute(self, cx: &Context) -> Result<Exit> {
@@ -54,28 +64,35 @@ impl Execute for Build {
                 _ => {}
             }
         }
-        let built = self.send(cx, source, &outputs).await?;
+        if self.verify {
+            self.verify(cx, &source).await?;
+        }
+        let (files, images): (Vec<_>, Vec<_>) = outputs.into_iter().partition(Output::is_files);
+        let mut reuse = self.reuse();
+        if !files.is_empty() {
+            self.send(cx, &source, (reuse, &[], &files)).await?;
+            // What was built for one output is there for the next.
+            reuse = Reuse::Everything;
+        }
+        if !files.is_empty() && images.is_empty() && !self.push {
+            return Ok(Exit::SUCCESS);
+        }
+        let built = self.send(cx, &source, (reuse, &self.tag, &[])).await?;
         let Some(id) = built else {
             return Ok(Exit::SUCCESS);
         };
         if let Some(path) = &self.iidfile {
             fs::write(path, &id).with_context(|| format!("write {path}"))?;
         }
-        if let Some(Output::Archive(path)) = outputs.first() {
-            let mut call = cx.client().get("/images/get");
-            let names: &[String] = match self.tag.as_slice() {
-                [] => std::slice::from_ref(&id),
-                names => names,
-            };
-            for name in names {
-                call = call.query("names", name.as_str());
+        for output in &images {
+            if let Output::Archive(path) = output {
+                self.save(cx, &id, path.as_deref()).await?;
             }
-            write_archive(cx, call, path.as_deref()).await?;
         }
         if self.push {
             self.push(cx).await?;
         }
-        if self.is_quiet() && !matches!(outputs.first(), Some(Output::Archive(None))) {
+        if self.is_quiet() && !images.iter().any(Output::is_on_stdout) {
             cx.printer.line(&id)?;
         }
         Ok(Exit::SUCCESS)
@@ -83,42 +100,104 @@ impl Execute for Build {
 }
 
 impl Build {
-    /// Sends the build and shows how it goes; the image's id, if one was made.
+    /// Which results of earlier builds the flags allow.
+    fn reuse(&self) -> Reuse<'_> {
+        if self.no_cache || self.verify {
+            // A build that was verified has just been made from nothing, twice.
+            return if self.verify {
+                Reuse::Everything
+            } else {
+                Reuse::Nothing
+            };
+        }
+        Reuse::AllBut(&self.no_cache_filter)
+    }
+
+    /// Sends the build and shows how it goes; the image's id, if one was made. Files are wanted
+    /// instead of an image where there is an output for them.
     async fn send(
         &self,
         cx: &Context,
-        source: Source,
-        outputs: &[Output],
+        source: &Source,
+        (reuse, names, outputs): (Reuse<'_>, &[String], &[Output]),
     ) -> Result<Option<String>> {
         let mut call = cx
             .client()
             .post("/build")
             .query("dockerfile", source.dockerfile());
         call = self.query(call)?.query("events", "1");
-        let files = matches!(outputs.first(), Some(Output::Directory(_) | Output::Tar(_)));
-        if files || self.needs_gantry() {
+        match reuse {
+            Reuse::Everything | Reuse::AllBut([]) => {}
+            Reuse::Nothing => call = call.query("nocache", "1"),
+            Reuse::AllBut(stages) => {
+                call = call.query("nocachefilter", serde_json::to_string(stages)?);
+            }
+        }
+        for name in names {
+            call = call.query("t", name.as_str());
+        }
+        if !outputs.is_empty() || self.needs_gantry() {
             // Another engine would pass over what it does not know.
             let info = cx.client().get("/version").value().await?;
             if !info.to_string().contains("Gantry") {
                 bail!(
-                    "--output, --secret, --build-context and --no-cache-filter of this command need a Gantry engine"
+                    "--output, --secret, --build-context, --no-cache-filter, --reproducible and --verify of this command need a Gantry engine"
                 );
             }
         }
-        if files {
+        if !outputs.is_empty() {
             call = call.query("outputs", "tar");
         }
         if let Some(header) = self.secrets()? {
             call = call.header(gantry_engine_api::build::SECRETS_HEADER, header);
         }
         call = call.header("x-registry-config", header_for_all(&cx.config)?);
+        let source = source.again()?;
         let body = upload(move |out| source.write(out));
         let reply = call.stream(body, "application/x-tar").send().await?;
-        let mut files = output::Files::open(outputs.first())?;
+        let mut files = output::Files::open(outputs)?;
         let mut progress = self.progress();
         let watched = watch::watch(reply, progress.as_mut(), &mut files).await;
         files.finish()?;
         watched
+    }
+
+    /// Builds twice without any earlier result.
+    ///
+    /// # Errors
+    /// With the first file that differs.
+    async fn verify(&self, cx: &Context, source: &Source) -> Result<()> {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let built = self.send(cx, source, (Reuse::Nothing, &[], &[])).await?;
+            ids.push(built.context("the engine told no image's id")?);
+        }
+        if ids[0] == ids[1] {
+            return Ok(());
+        }
+        let saved = |id: &String| cx.client().get("/images/get").query("names", id.as_str());
+        let one = Saved::receive(saved(&ids[0])).await?;
+        let other = Saved::receive(saved(&ids[1])).await?;
+        for id in ids {
+            // One that somebody uses meanwhile stays.
+            let _ = cx.client().delete(format!("/images/{id}")).done().await;
+        }
+        let found = verify::difference(&one, &other)?;
+        let found = found.unwrap_or_else(|| "the images' identities differ".to_owned());
+        bail!("two builds of the same files are not the same: {found}")
+    }
+
+    async fn save(&self, cx: &Context, id: &str, path: Option<&str>) -> Result<()> {
+        let mut call = cx.client().get("/images/get");
+        let id = [id.to_owned()];
+        let names: &[String] = match self.tag.as_slice() {
+            [] => &id,
+            names => names,
+        };
+        for name in names {
+            call = call.query("names", name.as_str());
+        }
+        write_archive(cx, call, path).await.map(drop)
     }
 
     async fn push(&self, cx: &Context) -> Result<()> {

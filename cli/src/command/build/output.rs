@@ -62,23 +62,63 @@ impl Output {
     }
 }
 
-/// Whoever takes the pieces of a tar.
+/// Whoever takes the pieces of a tar: one writer for each folder and each file.
+#[derive(Default)]
 pub(super) struct Files {
-    to: Option<SyncSender<Vec<u8>>>,
-    writer: Option<JoinHandle<Result<()>>>,
+    to: Vec<SyncSender<Vec<u8>>>,
+    writers: Vec<JoinHandle<Result<()>>>,
 }
 
 impl Files {
-    /// Makes the folder or the file.
-    pub(super) fn open(output: Option<&Output>) -> Result<Self> {
-        let (to, from) = sync_channel(IN_FLIGHT);
-        let mut pieces = Pieces {
-            from,
-            piece: Vec::new(),
-            at: 0,
-        };
-        let writer = match output {
-            Some(Output::Directory(folder)) => {
+    /// Makes the folders and the files.
+    pub(super) fn open(outputs: &[Output]) -> Result<Self> {
+        let mut files = Self::default();
+        for output in outputs {
+            let (to, from) = sync_channel(IN_FLIGHT);
+            let pieces = Pieces {
+                from,
+                piece: Vec::new(),
+                at: 0,
+            };
+            if let Some(writer) = output.write(pieces)? {
+                files.to.push(to);
+                files.writers.push(writer);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Takes a piece. A writer that has failed says so at the end.
+    pub(super) fn take(&self, piece: &[u8]) {
+        for to in &self.to {
+            let _ = to.send(piece.to_vec());
+        }
+    }
+
+    /// Waits for the writers; the first that failed.
+    pub(super) fn finish(self) -> Result<()> {
+        drop(self.to);
+        let ends = self.writers.into_iter();
+        let ends = ends.map(|writer| writer.join().expect("writing does not panic"));
+        ends.fold(Ok(()), Result::and)
+    }
+}
+
+impl Output {
+    /// Whether it is made of the target's files, which the engine sends instead of keeping an image.
+    pub(super) const fn is_files(&self) -> bool {
+        matches!(self, Self::Directory(_) | Self::Tar(_))
+    }
+
+    pub(super) const fn is_on_stdout(&self) -> bool {
+        matches!(self, Self::Tar(None) | Self::Archive(None))
+    }
+
+    /// Starts whoever writes the target's files; none if they are not wanted.
+    fn write(&self, mut pieces: Pieces) -> Result<Option<JoinHandle<Result<()>>>> {
+        let writer = match self {
+            Self::Image | Self::Archive(_) => return Ok(None),
+            Self::Directory(folder) => {
                 fs::create_dir_all(folder).with_context(|| format!("mkdir {folder}"))?;
                 let folder = folder.clone();
                 std::thread::spawn(move || {
@@ -88,7 +128,7 @@ impl Files {
                     Ok(io::copy(&mut pieces, &mut io::sink()).map(drop)?)
                 })
             }
-            Some(Output::Tar(path)) => {
+            Self::Tar(path) => {
                 let mut file: Box<dyn Write + Send> = match path {
                     Some(path) => {
                         Box::new(File::create(path).with_context(|| format!("open {path}"))?)
@@ -100,33 +140,8 @@ impl Files {
                     Ok(file.flush()?)
                 })
             }
-            _ => {
-                return Ok(Self {
-                    to: None,
-                    writer: None,
-                });
-            }
         };
-        Ok(Self {
-            to: Some(to),
-            writer: Some(writer),
-        })
-    }
-
-    /// Takes a piece. A writer that has failed says so at the end.
-    pub(super) fn take(&self, piece: Vec<u8>) {
-        if let Some(to) = &self.to {
-            let _ = to.send(piece);
-        }
-    }
-
-    /// Waits for the writer.
-    pub(super) fn finish(mut self) -> Result<()> {
-        self.to = None;
-        match self.writer.take() {
-            Some(writer) => writer.join().expect("writing does not panic"),
-            None => Ok(()),
-        }
+        Ok(Some(writer))
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fs;
 use std::io::{self, Cursor, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
 use gantry_dockerfile::Patterns;
@@ -38,8 +39,8 @@ pub(super) enum Source {
     },
     /// A tar that standard input holds, sent as it is.
     Archive {
-        /// Its first bytes, read already.
-        head: Vec<u8>,
+        /// Its first bytes, read already; none once it was sent.
+        head: Mutex<Option<Vec<u8>>>,
         /// The Dockerfile's path in it.
         dockerfile: String,
     },
@@ -97,6 +98,7 @@ impl Source {
             .read_to_end(&mut head)?;
         if is_archive(&head) {
             let dockerfile = file.unwrap_or("Dockerfile").to_owned();
+            let head = Mutex::new(Some(head));
             return Ok(Self::Archive { head, dockerfile });
         }
         if let Some(file) = file {
@@ -109,6 +111,33 @@ impl Source {
             .take(DOCKERFILE_BYTES_MAX)
             .read_to_end(&mut head)?;
         Ok(Self::Alone { text: head })
+    }
+
+    /// The same to be sent, now and perhaps once more; what standard input holds can be sent once.
+    pub(super) fn again(&self) -> Result<Self> {
+        Ok(match self {
+            Self::Archive { head, dockerfile } => {
+                let head = head.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let again = "a tar from standard input can be built once: \
+                    --verify, and files beside an image, need a folder";
+                Self::Archive {
+                    head: Mutex::new(Some(head.context(again)?)),
+                    dockerfile: dockerfile.clone(),
+                }
+            }
+            Self::Alone { text } => Self::Alone { text: text.clone() },
+            Self::Folder {
+                root,
+                dockerfile,
+                outside,
+                ignore,
+            } => Self::Folder {
+                root: root.clone(),
+                dockerfile: dockerfile.clone(),
+                outside: outside.clone(),
+                ignore: ignore.clone(),
+            },
+        })
     }
 
     /// The Dockerfile's path in what is sent.
@@ -144,7 +173,8 @@ impl Source {
     pub(super) fn write(self, out: &mut dyn Write) -> io::Result<()> {
         match self {
             Self::Archive { head, .. } => {
-                let mut whole = Cursor::new(head).chain(io::stdin().lock());
+                let head = head.into_inner().unwrap_or_else(PoisonError::into_inner);
+                let mut whole = Cursor::new(head.unwrap_or_default()).chain(io::stdin().lock());
                 io::copy(&mut whole, out).map(drop)
             }
             Self::Alone { text } => {

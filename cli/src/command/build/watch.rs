@@ -77,7 +77,7 @@ impl Stream {
         {
             self.is_events = true;
             match serde_json::from_value(aux)? {
-                BuildEvent::Files { data } => files.take(STANDARD.decode(data)?),
+                BuildEvent::Files { data } => files.take(&STANDARD.decode(data)?),
                 event => screen.take(&event)?,
             }
             return Ok(());
