@@ -86,13 +86,7 @@ pub(super) fn new_task(
 /// Beneath the engine's own parent unless the user named one.
 fn cgroups_path(parts: &Parts, record: &Record) -> String {
     let config = parts.config();
-    let own = format!("/gantry-{}", parts.engine.as_str());
-    let parent = [&record.host.cgroup_parent]
-        .into_iter()
-        .chain(config.containers.cgroup_parent.as_ref())
-        .find(|parent| !parent.is_empty())
-        .cloned()
-        .unwrap_or(own);
+    let parent = cgroup_parent(parts, &record.host.cgroup_parent);
     if config.cgroup_driver == "systemd" {
         let slice = if parent.starts_with('/') {
             "system.slice"
@@ -102,6 +96,19 @@ fn cgroups_path(parts: &Parts, record: &Record) -> String {
         return format!("{slice}:gantry:{}", record.id);
     }
     format!("/{}/{}", parent.trim_matches('/'), record.id)
+}
+
+/// The parent of control groups: the user's, the configuration's, else the engine's own.
+pub(super) fn cgroup_parent(parts: &Parts, asked: &str) -> String {
+    let config = parts.config();
+    [asked]
+        .into_iter()
+        .chain(config.containers.cgroup_parent.as_deref())
+        .find(|parent| !parent.is_empty())
+        .map_or_else(
+            || format!("/gantry-{}", parts.engine.as_str()),
+            str::to_owned,
+        )
 }
 
 /// The OCI runtime of this name.

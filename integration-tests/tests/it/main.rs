@@ -3,6 +3,8 @@
 
 mod api;
 mod beyond;
+mod build_calls;
+mod build_groups;
 mod builds;
 mod buildx;
 mod changes;
@@ -31,6 +33,7 @@ mod networks_six;
 mod podman;
 mod registries;
 mod registry_ways;
+mod reproducible;
 mod run;
 mod servers;
 mod ssh;

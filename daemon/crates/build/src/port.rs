@@ -137,6 +137,12 @@ pub trait Runner: Send + Sync + fmt::Debug {
         output: &(dyn Fn(Stream, &[u8]) + Sync),
         cancel: &Cancel,
     ) -> Result<u32, RunError>;
+
+    /// A build has ended: what its programs shared goes. Called once for each build, whether it had
+    /// programs or not, after the last of them.
+    fn ended(&self, build: &str) {
+        let _ = build;
+    }
 }
 
 /// Why a program has no exit code.

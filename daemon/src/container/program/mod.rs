@@ -4,6 +4,7 @@
 //! task; whatever way a program ends, all three go before its end is told. What a killed engine left
 //! is swept at the next start.
 
+mod group;
 mod record;
 
 use std::io::Read;
@@ -32,6 +33,7 @@ use super::start::{Prepared, told};
 use super::task::new_task;
 use super::{accounts, endpoints};
 use crate::runtime::{RuntimeError, Supervisor, stdio};
+use group::Groups;
 
 /// The supervisor's namespace of programs.
 const NAMESPACE: &str = "build";
@@ -53,6 +55,7 @@ pub struct Programs {
     runtime: Handle,
     /// A directory per program.
     root: PathBuf,
+    groups: Groups,
 }
 
 impl Programs {
@@ -63,6 +66,7 @@ impl Programs {
             supervisor: parts.supervisor.in_namespace(NAMESPACE),
             runtime: Handle::current(),
             parts,
+            groups: Groups::new(root.with_file_name("groups")),
             root,
         }
     }
@@ -77,6 +81,7 @@ impl Programs {
             }
         }
         drop(std::fs::remove_dir_all(&self.root));
+        self.groups.sweep();
     }
 
     /// Kills a program and deletes its task; answers its exit code if it had a task.
@@ -222,6 +227,8 @@ impl Runner for Programs {
         cancel: &Cancel,
     ) -> Result<u32, RunError> {
         let record = record::of(&self.parts, run).map_err(|error| refusal(&error))?;
+        let grouped = self.groups.enter(run.build, &record.host);
+        grouped.map_err(|error| refusal(&error))?;
         let dir = self.root.join(run.id);
         std::fs::create_dir_all(&dir).map_err(|source| {
             let step = "make";
@@ -237,6 +244,10 @@ impl Runner for Programs {
         }
         self.clear(&record.id);
         outcome
+    }
+
+    fn ended(&self, build: &str) {
+        self.groups.leave(build);
     }
 }
 

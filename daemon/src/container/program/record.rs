@@ -14,7 +14,8 @@ use super::super::model::{LastRun, Record};
 use super::super::mounts::{MountRecord, ReadOnlyDepth, Source};
 use super::super::registry::Parts;
 use super::super::state::Life;
-use super::super::{endpoints, validate};
+use super::super::{endpoints, task, validate};
+use super::group;
 
 /// The name that programs see as their machine's, as in BuildKit.
 const HOSTNAME: &str = "buildkitsandbox";
@@ -88,11 +89,9 @@ fn host(parts: &Parts, run: &Run<'_>) -> Result<HostConfig, ContainerError> {
     let limits = run.limits;
     let ulimits = limits.ulimits.iter();
     let ulimits = ulimits.map(|one| json!({"Name": one.name, "Hard": one.hard, "Soft": one.soft}));
-    let own = format!("/gantry-{}", parts.engine.as_str());
-    let parent = match limits.cgroup_parent.as_str() {
-        "" => own,
-        parent => parent.to_owned(),
-    };
+    let settings = parts.config();
+    let parent = task::cgroup_parent(parts, &limits.cgroup_parent);
+    let is_systemd = settings.cgroup_driver == "systemd";
     let body = json!({
         "NetworkMode": run.network,
         "ExtraHosts": run.extra_hosts,
@@ -105,7 +104,7 @@ fn host(parts: &Parts, run: &Run<'_>) -> Result<HostConfig, ContainerError> {
         "CpuQuota": limits.cpu_quota_us,
         "CpusetCpus": limits.cpuset_cpus,
         "CpusetMems": limits.cpuset_mems,
-        "CgroupParent": format!("{}/build", parent.trim_end_matches('/')),
+        "CgroupParent": group::name(&parent, run.build, is_systemd),
     });
     HostConfig::from_body(&body).map_err(|error| ContainerError::Invalid(error.to_string()))
 }

@@ -1,6 +1,7 @@
 //! One file: its bytes, link, device or other nature, and its attributes.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -15,6 +16,9 @@ use rustix::io::Errno;
 use super::place::{Place, own};
 use super::{Copier, Item};
 use crate::{CopyError, Owner};
+
+/// What is copied through memory, bytes.
+const SMALL_BYTES: usize = 64 << 10;
 
 /// The largest attribute value the kernel has (`XATTR_SIZE_MAX`), and room for names.
 const XATTR_MAX_BYTES: usize = 64 << 10;
@@ -97,7 +101,7 @@ impl Copier<'_> {
     fn file(&self, item: &Item<'_>, place: &Place) -> Result<(), CopyError> {
         let mut source = reopen(item)?;
         let mut target = place.create()?;
-        std::io::copy(&mut source, &mut target).map_err(|error| place.fault(error))?;
+        bytes(&mut source, &mut target, &item.stat).map_err(|error| place.fault(error))?;
         // The owner first: attributes such as capabilities do not outlive a new one.
         let mode = self.mode_of(&item.stat);
         own(&target, self.owner_of(&item.stat), mode)
@@ -137,6 +141,19 @@ impl Copier<'_> {
         chownat(parent, name, Some(uid), Some(gid), flags)
             .and_then(|()| utimensat(parent, name, &times(&item.stat), flags))
             .map_err(|error| place.fault(error))
+    }
+}
+
+/// Copies a file's bytes: small ones by two calls, others within the kernel.
+fn bytes(source: &mut File, target: &mut File, stat: &Stat) -> std::io::Result<()> {
+    match usize::try_from(stat.st_size) {
+        Ok(length) if length <= SMALL_BYTES => {
+            // One more than there is, so that the end is seen without another buffer.
+            let mut bytes = Vec::with_capacity(length + 1);
+            source.read_to_end(&mut bytes)?;
+            target.write_all(&bytes)
+        }
+        _ => std::io::copy(source, target).map(drop),
     }
 }
 

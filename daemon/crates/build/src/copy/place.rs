@@ -67,10 +67,17 @@ impl Place {
 
     /// A new, empty file of the name.
     pub(super) fn create(&self) -> Result<File, CopyError> {
-        self.clear()?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
-        let file = openat(&self.directory, self.file_name(), flags, mode);
+        let make = || openat(&self.directory, self.file_name(), flags, mode);
+        // Nothing has the name as a rule.
+        let file = match make() {
+            Err(Errno::EXIST) => {
+                self.clear()?;
+                make()
+            }
+            made => made,
+        };
         file.map(File::from).map_err(|error| self.fault(error))
     }
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use gantry_dockerfile::Patterns;
 use gantry_ids::Digest;
-use rustix::fs::{FileType, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use rustix::io::Errno;
 use sha2::Digest as _;
 
@@ -17,6 +17,9 @@ use crate::pivot::Pivot;
 use crate::select::select;
 use crate::tree::names;
 use crate::{CopyError, Tree};
+
+/// How much of a file is read at once, bytes.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// How deep directories may lie.
 const DEPTH_MAX: usize = 256;
@@ -169,7 +172,7 @@ impl Reader<'_> {
         }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                hasher.part(content(file).map_err(fault)?);
+                hasher.part(content(file, &stat).map_err(fault)?);
             }
             FileType::Symlink => {
                 let target = readlinkat(file, "", Vec::new());
@@ -219,11 +222,13 @@ fn open_directory(above: &OwnedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
 }
 
 /// The digest of a file's bytes and of its attributes that a layer keeps.
-fn content(file: &OwnedFd) -> std::io::Result<[u8; 32]> {
+fn content(file: &OwnedFd, stat: &Stat) -> std::io::Result<[u8; 32]> {
     let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(file));
     let mut file = File::open(path)?;
     let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; 64 << 10];
+    // No more than the file has, and one byte that sees its end.
+    let length = usize::try_from(stat.st_size).unwrap_or(0).saturating_add(1);
+    let mut buffer = vec![0; length.min(BUFFER_BYTES)];
     loop {
         let length = file.read(&mut buffer)?;
         if length == 0 {

@@ -86,6 +86,15 @@ pub struct Outcome {
     pub files: Option<OwnedFd>,
 }
 
+/// Tells the runner of a build's end when it is dropped.
+struct Ended<'a>(&'a Solver, &'a str);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.parts.runner.ended(self.1);
+    }
+}
+
 impl Solver {
     /// Opens the solver: sweeps away what builds of a killed engine left, and keeps the layers of
     /// all cached results. To be called before the image store is swept.
@@ -120,6 +129,7 @@ impl Solver {
         let _linked = cancel.on_cancel(move || linked.cancel());
         let prepared = plan::prepare(self, request, client, (progress, &stop))?;
         let build = Build::new(self, request, client, &prepared, (progress, &stop));
+        let _ended = Ended(self, &build.id);
         let end = schedule::run(&build)?;
         self.export(&build, &end)
     }

@@ -53,6 +53,10 @@ impl<L: LayerStore> ImageStore<L> {
             return Err(ImageError::NoSuchImage(id.to_string()));
         }
         let known = self.index().record(&id).cloned();
+        if known.is_some() && names.is_empty() {
+            // The same steps, all cached, gave it before: there is nothing to write.
+            return Ok(id);
+        }
         let mut record = known.unwrap_or_else(|| ImageRecord::new(None));
         if !names.is_empty() {
             record.last_tagged_ns = Some(now_ns());
