@@ -1,6 +1,7 @@
 //! An engine of a test's own: in its own network namespace, on its own folders, under its own
 //! cgroup, so that many run side by side.
 
+mod groups;
 mod kind;
 mod measured;
 mod on_disk;
@@ -130,12 +131,6 @@ impl Engine {
     #[must_use]
     pub fn exec_root(&self) -> PathBuf {
         self.dir().join("run")
-    }
-
-    /// The control group that all others of the engine lie beneath.
-    #[must_use]
-    pub fn cgroup_parent(&self) -> String {
-        format!("/{}", self.name)
     }
 
     /// The API's socket.

@@ -88,7 +88,7 @@ impl Door<'_> {
 }
 
 fn client(engine: &Engine, verb: &[&str], words: &[&str]) -> Command {
-    let mut command = engine.stock_docker().command(&[verb, words].concat());
+    let mut command = engine.docker().command(&[verb, words].concat());
     // What the peers' doors cannot all make is made by none.
     command.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
     command
