@@ -3,7 +3,6 @@
 
 mod api;
 mod beyond;
-mod build_calls;
 mod build_groups;
 mod builds;
 mod buildx;

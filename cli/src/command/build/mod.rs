@@ -102,15 +102,12 @@ impl Execute for Build {
 impl Build {
     /// Which results of earlier builds the flags allow.
     fn reuse(&self) -> Reuse<'_> {
-        if self.no_cache || self.verify {
-            // A build that was verified has just been made from nothing, twice.
-            return if self.verify {
-                Reuse::Everything
-            } else {
-                Reuse::Nothing
-            };
+        match (self.verify, self.no_cache) {
+            // It has just been built from nothing, twice.
+            (true, _) => Reuse::Everything,
+            (false, true) => Reuse::Nothing,
+            (false, false) => Reuse::AllBut(&self.no_cache_filter),
         }
-        Reuse::AllBut(&self.no_cache_filter)
     }
 
     /// Sends the build and shows how it goes; the image's id, if one was made. Files are wanted

@@ -201,9 +201,9 @@ mod tests {
 
     use super::*;
 
-    type File = (&'static str, u32, u64, &'static str);
+    type Made = (&'static str, u32, u64, &'static str);
 
-    fn layer(files: &[File]) -> Vec<u8> {
+    fn layer(files: &[Made]) -> Vec<u8> {
         let mut tar = Builder::new(Vec::new());
         for (name, mode, time, text) in files {
             let mut header = Header::new_gnu();
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn the_first_file_that_differs_is_named() {
-        let base: &[File] = &[("a", 0o644, 1, "text"), ("b", 0o644, 1, "")];
-        let table: [(&[File], Option<&str>); 6] = [
+        let base: &[Made] = &[("a", 0o644, 1, "text"), ("b", 0o644, 1, "")];
+        let table: [(&[Made], Option<&str>); 6] = [
             (base, None),
             (
                 &[("a", 0o644, 1, "tent"), ("b", 0o755, 1, "")],
