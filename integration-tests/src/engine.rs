@@ -17,8 +17,7 @@ use rustix::process::Signal;
 
 pub use kind::Kind;
 
-use crate::client::Client;
-use crate::{eventually, http, image, leaks, process, programs, runtime};
+use crate::{client::Client, eventually, http, image, leaks, process, programs, runtime};
 
 /// A running engine; it is stopped, with all its containers, when it is dropped.
 #[derive(Debug)]
