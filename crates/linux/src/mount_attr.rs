@@ -63,12 +63,24 @@ pub fn set_recursive(mount: BorrowedFd<'_>, attributes: MountAttributes) -> io::
 /// # Errors
 /// What `mount_setattr(2)` says; `EINVAL` for a file system that cannot.
 pub fn map_owners(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    map(mount, namespace, libc::AT_RECURSIVE)
+}
+
+/// As [`map_owners`], of the one mount: what is mounted beneath it keeps its owners.
+///
+/// # Errors
+/// As [`map_owners`].
+pub fn map_owners_flat(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    map(mount, namespace, 0)
+}
+
+fn map(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>, flags: libc::c_int) -> io::Result<()> {
     // SAFETY: all-zero is a valid `mount_attr`.
     let mut raw: libc::mount_attr = unsafe { std::mem::zeroed() };
     raw.attr_set = libc::MOUNT_ATTR_IDMAP;
     raw.userns_fd =
         u64::try_from(namespace.as_raw_fd()).expect("an open descriptor is not negative");
-    call(mount, &raw, libc::AT_RECURSIVE)
+    call(mount, &raw, flags)
 }
 
 fn apply(mount: BorrowedFd<'_>, attributes: MountAttributes, flags: libc::c_int) -> io::Result<()> {

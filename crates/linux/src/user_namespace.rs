@@ -3,9 +3,9 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 /// `linux/sched.h`: no handler of the parent's runs in the child; libc's constant is too narrow for it.
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
@@ -27,8 +27,8 @@ pub struct IdRange {
 /// # Errors
 /// What `clone3(2)` says, and what the kernel says to maps that it refuses.
 pub fn with_maps(uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
-    let (pid, pidfd) = sleeper()?;
-    let made = maps(pid, uids, gids);
+    let pidfd = sleeper()?;
+    let made = folder(pidfd.as_fd()).and_then(|folder| maps(&folder, uids, gids));
     let ended = pidfd_send_signal(&pidfd, Signal::KILL)
         .and_then(|()| waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED));
     let namespace = made?;
@@ -36,8 +36,18 @@ pub fn with_maps(uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
     Ok(namespace)
 }
 
-fn maps(pid: Pid, uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
-    let folder = format!("/proc/{}", pid.as_raw_nonzero());
+/// The process's folder in the `/proc` that is seen here, which may be that of another pid namespace than the one
+/// that the caller makes processes in.
+fn folder(pidfd: BorrowedFd<'_>) -> io::Result<String> {
+    let told = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let pid = told.lines().find_map(|line| line.strip_prefix("Pid:"));
+    let pid = pid.and_then(|pid| pid.trim().parse::<u32>().ok());
+    // 0: it is not to be seen there.
+    let pid = pid.filter(|pid| *pid > 0).ok_or(io::ErrorKind::NotFound)?;
+    Ok(format!("/proc/{pid}"))
+}
+
+fn maps(folder: &str, uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
     for (file, ranges) in [("uid_map", uids), ("gid_map", gids)] {
         let lines: String = ranges
             .iter()
@@ -51,7 +61,7 @@ fn maps(pid: Pid, uids: &[IdRange], gids: &[IdRange]) -> io::Result<OwnedFd> {
 
 /// A process in a user namespace of its own that does nothing until it is killed, and that ends with the
 /// thread that made it.
-fn sleeper() -> io::Result<(Pid, OwnedFd)> {
+fn sleeper() -> io::Result<OwnedFd> {
     let mut pidfd: libc::c_int = -1;
     let flags = libc::CLONE_NEWUSER | libc::CLONE_PIDFD | libc::CLONE_FILES;
     let parent = i64::from(std::process::id());
@@ -73,10 +83,9 @@ fn sleeper() -> io::Result<(Pid, OwnedFd)> {
     if result == 0 {
         sleep_until_killed(parent);
     }
-    let pid = i32::try_from(crate::check(result)?).expect("a pid fits in i32");
-    let pid = Pid::from_raw(pid).expect("a child's pid is positive");
+    crate::check(result)?;
     // SAFETY: CLONE_PIDFD stored a new descriptor there, which nobody else owns.
-    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    Ok(unsafe { OwnedFd::from_raw_fd(pidfd) })
 }
 
 /// What the child does: plain system calls, which touch no memory that is shared with anybody and no lock.

@@ -1,5 +1,6 @@
 //! `create` and `run`: a bundle becomes a container.
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
@@ -290,6 +291,7 @@ fn give_birth(prepared: &Prepared, start: Start, preserved: u32) -> Result<Launc
     let birth = Birth {
         namespaces: &plan.namespaces,
         joined: Vec::new(),
+        mapped: VecDeque::new(),
         steps: &plan.steps,
         process: &plan.process,
         place: joiner.as_ref().map_or(Place::Asks, Place::Joins),

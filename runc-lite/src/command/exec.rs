@@ -1,5 +1,6 @@
 //! `exec`: another process in a container that runs.
 
+use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 
@@ -150,6 +151,7 @@ fn enter(
                 .try_clone_to_owned()
                 .map_err(RunError::Start)?,
         )],
+        mapped: VecDeque::new(),
         steps: &[],
         process: plan,
         place: Place::Joins(&joiner),

@@ -10,6 +10,8 @@ use crate::hooks::HookError;
 pub(crate) enum InitError {
     #[error("there is no root file system yet")]
     NoRoot,
+    #[error("the tree of an id-mapped mount was not made")]
+    NoTree,
     #[error("talk to the runtime")]
     Channel(#[source] io::Error),
     #[error("join session keyring")]

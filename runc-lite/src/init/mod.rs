@@ -17,6 +17,7 @@ mod program;
 mod resolve;
 mod rootfs;
 
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use gantry_cgroup::{Cgroup, Layout};
@@ -30,6 +31,7 @@ use crate::launch::{Channel, Message};
 use crate::plan::{Step, Terminal};
 
 pub(crate) use error::InitError;
+pub(crate) use mounts::mapped_trees;
 pub(crate) use procfs::Proc;
 pub(crate) use program::{Program, become_program};
 
@@ -41,6 +43,8 @@ pub(crate) struct Init<'a> {
     pub(crate) proc: Proc,
     /// The root file system's mount, once it is one.
     pub(crate) root: Option<OwnedFd>,
+    /// Trees whose owners are mapped, for the steps that attach them.
+    pub(crate) mapped: VecDeque<OwnedFd>,
     /// Mounts to be made read-only at the end.
     pub(crate) to_seal: Vec<OwnedFd>,
     /// An empty directory, mounted once and shown wherever one is masked.

@@ -3,16 +3,18 @@
 //! A file system or a bind mount is first made detached, completely set up, and then attached to a
 //! mount point held by descriptor. No path is resolved twice, so nobody can swap it in between.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use gantry_linux::mount_attr::{self, MountAttributes, RDONLY};
+use gantry_linux::user_namespace;
 use rustix::fs::{CWD, FileType};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
 
 use crate::init::{Init, InitError, resolve};
-use crate::plan::{BindMount, FsMount, MountChange};
+use crate::plan::{BindMount, FsMount, MountChange, Owners, Step};
 
 impl Init<'_> {
     /// Mounts a new instance of a file system.
@@ -50,11 +52,10 @@ impl Init<'_> {
 
     /// Shows a tree of the host's files.
     pub(crate) fn bind(&mut self, bind: &BindMount) -> Result<(), InitError> {
-        let tree =
-            clone_tree(&bind.source, bind.recursive).map_err(|source| InitError::BindSource {
-                path: bind.source.clone(),
-                source,
-            })?;
+        let tree = match &bind.owners {
+            Some(_) => self.mapped.pop_front().ok_or(InitError::NoTree)?,
+            None => tree_of(bind)?,
+        };
         let root = self.root()?;
         let point = |source| mount_point(&bind.destination, source);
         let target = if resolve::kind(tree.as_fd()).map_err(point)? == FileType::Directory {
@@ -91,6 +92,42 @@ impl Init<'_> {
         }
         Ok(())
     }
+}
+
+/// The trees whose owners are mapped, in the order of their steps, not attached anywhere. The runtime makes them: a
+/// process in a user namespace of its own may not.
+pub(crate) fn mapped_trees(steps: &[Step]) -> Result<VecDeque<OwnedFd>, InitError> {
+    let binds = steps.iter().filter_map(|step| match step {
+        Step::Bind(bind) => Some((bind, bind.owners.as_ref()?)),
+        _ => None,
+    });
+    let mapped = binds.map(|(bind, owners)| {
+        let tree = tree_of(bind)?;
+        map_owners(tree.as_fd(), owners).map_err(|source| InitError::Mount {
+            from: bind.source.to_string_lossy().into_owned(),
+            destination: bind.destination.clone(),
+            step: "map the owners of files",
+            source,
+        })?;
+        Ok(tree)
+    });
+    mapped.collect()
+}
+
+fn map_owners(tree: BorrowedFd<'_>, owners: &Owners) -> io::Result<()> {
+    let namespace = user_namespace::with_maps(&owners.users, &owners.groups)?;
+    if owners.recursive {
+        mount_attr::map_owners(tree, namespace.as_fd())
+    } else {
+        mount_attr::map_owners_flat(tree, namespace.as_fd())
+    }
+}
+
+fn tree_of(bind: &BindMount) -> Result<OwnedFd, InitError> {
+    clone_tree(&bind.source, bind.recursive).map_err(|source| InitError::BindSource {
+        path: bind.source.clone(),
+        source,
+    })
 }
 
 pub(crate) fn mount_point(destination: &Path, source: io::Error) -> InitError {

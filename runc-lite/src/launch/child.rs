@@ -1,5 +1,6 @@
 //! The process's side: from its birth to the user's program.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -42,6 +43,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) namespaces: &'a NamespacePlan,
     /// Namespaces to join, opened by the runtime, in order.
     pub(crate) joined: Vec<(Namespaces, PathBuf, OwnedFd)>,
+    /// What the steps attach and the process may not make ([`mapped_trees`](crate::init::mapped_trees)).
+    pub(crate) mapped: VecDeque<OwnedFd>,
     /// Steps before the process's own.
     pub(crate) steps: &'a [Step],
     pub(crate) process: &'a ProcessPlan,
@@ -159,6 +162,7 @@ fn second_life(mut birth: Birth<'_>, channel: &Channel, proc: Proc) -> Result<Ne
         channel,
         proc,
         root: None,
+        mapped: birth.mapped,
         to_seal: Vec::new(),
         empty: None,
         terminal: process.terminal,

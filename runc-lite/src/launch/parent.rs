@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open};
 
 use crate::hooks::{self, HookError, HookKind, HookState};
+use crate::init::{InitError, mapped_trees};
 use crate::launch::child::{Birth, Place, be_born};
 use crate::launch::userns::map_ids;
 use crate::launch::{Channel, Message};
@@ -34,6 +35,8 @@ pub(crate) enum LaunchError {
     Clone(#[source] io::Error),
     #[error("write the id maps of the user namespace")]
     MapIds(#[source] io::Error),
+    #[error("unable to start container process: error during container init")]
+    MappedMount(#[source] InitError),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
     #[error("unable to start unit")]
@@ -109,6 +112,7 @@ pub(crate) fn launch(mut request: Request<'_>) -> Result<Launched, LaunchError> 
     if request.birth.joined.is_empty() {
         request.birth.joined = open_namespaces(request.birth.namespaces)?;
     }
+    request.birth.mapped = mapped_trees(request.birth.steps).map_err(LaunchError::MappedMount)?;
     let (ours, theirs) = Channel::pair().map_err(LaunchError::Channel)?;
     let Request {
         birth,

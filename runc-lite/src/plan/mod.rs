@@ -22,7 +22,7 @@ pub(crate) use capabilities::CapabilitySets;
 pub(crate) use mount_options::{MountChange, NAMES as MOUNT_OPTION_NAMES};
 pub(crate) use namespaces::{IdMap, NamespacePlan, kind_of as namespace_kind};
 pub(crate) use process::{ProcessPlan, Terminal, plan as plan_process};
-pub(crate) use step::{BindMount, CgroupMount, DeviceNode, FsMount, Identity, Step};
+pub(crate) use step::{BindMount, CgroupMount, DeviceNode, FsMount, Identity, Owners, Step};
 
 /// A configuration that cannot be carried out. The words are runc's where runc has words.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +50,11 @@ pub(crate) enum PlanError {
     InsideProc { destination: PathBuf },
     #[error("invalid mount {destination:?}: a bind mount needs a source")]
     NoSource { destination: PathBuf },
+    #[error("invalid mount {destination:?}: id-mapped mounts {why}")]
+    IdMapped {
+        destination: PathBuf,
+        why: &'static str,
+    },
     #[error("invalid device {path:?}: not an absolute path without \"..\"")]
     DevicePath { path: PathBuf },
     #[error("invalid device {path:?}: number {major}:{minor} out of range")]

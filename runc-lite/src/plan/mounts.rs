@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use gantry_linux::mount_attr::{PRIVATE, SHARED, SLAVE, UNBINDABLE};
-use oci_spec::runtime::Mount;
+use gantry_linux::user_namespace::IdRange;
+use oci_spec::runtime::{LinuxIdMapping, Mount};
 
 use crate::plan::mount_options::{self, ParsedOptions};
-use crate::plan::step::{BindMount, CgroupMount, FsMount, Step};
-use crate::plan::{NamespacePlan, Options, PlanError, devices};
+use crate::plan::step::{BindMount, CgroupMount, FsMount, Owners, Step};
+use crate::plan::{IdMap, NamespacePlan, Options, PlanError, devices};
 use crate::spec::Spec;
 
 /// Files of `/proc` that programs such as lxcfs may cover.
@@ -124,22 +125,9 @@ fn mount_step(
     options: Options,
 ) -> Result<Step, PlanError> {
     let destination = absolute(mount.destination())?;
-    if mount
-        .uid_mappings()
-        .as_ref()
-        .is_some_and(|maps| !maps.is_empty())
-    {
-        return Err(PlanError::Unsupported {
-            field: "mounts.uidMappings",
-        });
-    }
     let mut words = mount.options().clone().unwrap_or_default();
-    if words.iter().any(|word| word == "idmap" || word == "ridmap") {
-        return Err(PlanError::Unsupported {
-            field: "the mount option idmap",
-        });
-    }
-    words.retain(|word| !word.is_empty());
+    let owners = owners(mount, &words, namespaces)?;
+    words.retain(|word| !matches!(word.as_str(), "" | "idmap" | "ridmap"));
     let ParsedOptions { change, bind, data } = mount_options::parse(&words);
     let fs_type = mount.typ().clone().unwrap_or_default();
     let source = mount.source().clone().unwrap_or_default();
@@ -160,7 +148,14 @@ fn mount_step(
             source,
             recursive,
             change,
+            owners,
         }));
+    }
+    if owners.is_some() {
+        return Err(id_mapped(
+            &destination,
+            "are only supported for bind-mounts",
+        ));
     }
     if below_proc && !(fs_type == "proc" && destination == Path::new("/proc")) {
         return Err(PlanError::InsideProc { destination });
@@ -181,6 +176,55 @@ fn mount_step(
         change,
         data,
     }))
+}
+
+/// `uidMappings` and `gidMappings`, and the options `idmap` and `ridmap` (the runtime specification, "Linux mount
+/// options"). A mount with one of the options and without mappings has those of the container's user namespace.
+fn owners(
+    mount: &Mount,
+    words: &[String],
+    namespaces: &NamespacePlan,
+) -> Result<Option<Owners>, PlanError> {
+    let of = |mappings: &Option<Vec<LinuxIdMapping>>| -> Vec<IdRange> {
+        let ranges = mappings.iter().flatten().map(|map| IdRange {
+            inside: map.container_id(),
+            outside: map.host_id(),
+            count: map.size(),
+        });
+        ranges.collect()
+    };
+    let (mut users, mut groups) = (of(mount.uid_mappings()), of(mount.gid_mappings()));
+    let asked = words.iter().rev().find(|word| word.ends_with("idmap"));
+    if asked.is_none() && users.is_empty() && groups.is_empty() {
+        return Ok(None);
+    }
+    if users.is_empty() && groups.is_empty() {
+        let of = |maps: &[IdMap]| {
+            let ranges = maps.iter().map(|map| IdRange {
+                inside: map.inside,
+                outside: map.outside,
+                count: map.count,
+            });
+            ranges.collect()
+        };
+        (users, groups) = (of(&namespaces.uid_maps), of(&namespaces.gid_maps));
+    }
+    if users.is_empty() || groups.is_empty() {
+        let why = "must have both uid and gid mappings specified";
+        return Err(id_mapped(mount.destination(), why));
+    }
+    Ok(Some(Owners {
+        users,
+        groups,
+        recursive: asked.is_some_and(|word| word == "ridmap"),
+    }))
+}
+
+fn id_mapped(destination: &Path, why: &'static str) -> PlanError {
+    PlanError::IdMapped {
+        destination: destination.to_owned(),
+        why,
+    }
 }
 
 /// Old configurations have destinations without a leading slash; runc warns and takes them so.

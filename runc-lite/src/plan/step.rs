@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use gantry_linux::user_namespace::IdRange;
 use oci_spec::runtime::Hook;
 use rustix::fs::FileType;
 
@@ -101,6 +102,17 @@ pub(crate) struct BindMount {
     pub(crate) source: PathBuf,
     pub(crate) recursive: bool,
     pub(crate) change: MountChange,
+    pub(crate) owners: Option<Owners>,
+}
+
+/// Whose files of a mount are shown as whose (`uidMappings` and `gidMappings` of a mount): `inside` is the number
+/// on the disk, `outside` the one that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Owners {
+    pub(crate) users: Vec<IdRange>,
+    pub(crate) groups: Vec<IdRange>,
+    /// Of all that is mounted beneath too (`ridmap`).
+    pub(crate) recursive: bool,
 }
 
 /// The container's control groups as files.

@@ -225,3 +225,98 @@ on_both! {
         assert!(before.iter().all(|point| after.contains(point)), "{before:?} before, {after:?} after");
     }
 }
+
+/// A folder with files of three owners.
+fn owned_folder(bundle: &Bundle) -> String {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    let host = bundle.path().join("owned");
+    fs::create_dir(&host).unwrap();
+    fs::set_permissions(&host, fs::Permissions::from_mode(0o777)).unwrap();
+    // Nobody makes a file in a folder whose owner is not mapped.
+    chown(&host, Some(1234), Some(2345)).unwrap();
+    for (name, uid, gid) in [("one", 1234, 2345), ("two", 1240, 2345), ("other", 7, 7)] {
+        fs::write(host.join(name), "x").unwrap();
+        chown(host.join(name), Some(uid), Some(gid)).unwrap();
+    }
+    host.to_str().unwrap().to_owned()
+}
+
+const OWNERS: &str = "cd /m; stat -c '%n %u:%g' one two other";
+
+on_both! {
+    fn owners_of_a_mount_are_mapped_by_ranges(bundle: &mut Bundle) {
+        use std::os::unix::fs::MetadataExt;
+        let source = owned_folder(bundle);
+        bundle.mount(json!({"destination": "/m", "type": "bind", "source": source, "options": ["rbind", "rprivate"],
+            "uidMappings": [{"containerID": 1234, "hostID": 0, "size": 1}, {"containerID": 1240, "hostID": 500, "size": 10}],
+            "gidMappings": [{"containerID": 2340, "hostID": 0, "size": 10}]}));
+        let script = format!("{OWNERS}; touch made; chown 505:3 made && stat -c '%n %u:%g' made");
+        let output = bundle.run_script(&script);
+        assert_eq!(output, "one 0:5\ntwo 500:5\nother 65534:65534\nmade 505:3\n");
+        let made = fs::metadata(format!("{source}/made")).unwrap();
+        assert_eq!((made.uid(), made.gid()), (1245, 2343));
+    }
+}
+
+on_both! {
+    fn an_id_mapped_mount_is_of_itself_or_of_all_beneath(bundle: &mut Bundle) {
+        use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+        let source = owned_folder(bundle);
+        let beneath = format!("{source}/beneath");
+        fs::create_dir(&beneath).unwrap();
+        mount("tmpfs", beneath.as_str(), "tmpfs", MountFlags::empty(), Some(c"uid=1234,gid=2345,mode=0755")).unwrap();
+        let maps = json!([{"containerID": 1234, "hostID": 0, "size": 2000}]);
+        for (word, at) in [("idmap", "/flat"), ("ridmap", "/all")] {
+            bundle.mount(json!({"destination": at, "type": "bind", "source": source, "options": ["rbind", word],
+                "uidMappings": maps, "gidMappings": maps}));
+        }
+        let output = bundle.run_script("stat -c '%n %u:%g' /flat/one /flat/beneath /all/one /all/beneath");
+        unmount(beneath.as_str(), UnmountFlags::DETACH).unwrap();
+        let flat = "/flat/one 0:1111\n/flat/beneath 1234:2345\n";
+        assert_eq!(output, format!("{flat}/all/one 0:1111\n/all/beneath 0:1111\n"));
+    }
+}
+
+on_both! {
+    fn a_mount_is_mapped_by_the_container_s_own_user_namespace(bundle: &mut Bundle) {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let source = owned_folder(bundle);
+        let linux = &mut bundle.config["linux"];
+        linux["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+        linux["uidMappings"] = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+        linux["gidMappings"] = json!([{"containerID": 0, "hostID": 100_000, "size": 65536}]);
+        linux["sysctl"] = json!({});
+        bundle.config["mounts"].as_array_mut().unwrap().retain(|mount| mount["type"] != "cgroup");
+        for directory in [bundle.path().to_owned(), bundle.rootfs()] {
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        for name in ["", "tmp", "proc", "dev", "sys"] {
+            chown(bundle.rootfs().join(name), Some(100_000), Some(100_000)).unwrap();
+        }
+        bundle.mount(json!({"destination": "/m", "type": "bind", "source": source, "options": ["bind", "idmap"]}));
+        assert_eq!(bundle.run_script(OWNERS), "one 1234:2345\ntwo 1240:2345\nother 7:7\n");
+    }
+}
+
+on_both! {
+    fn mappings_of_a_mount_that_cannot_be_are_refused(bundle: &mut Bundle) {
+        let source = owned_folder(bundle);
+        let maps = json!([{"containerID": 0, "hostID": 1, "size": 1}]);
+        let mounts = bundle.config["mounts"].clone();
+        for (wrong, why) in [
+            (json!({"type": "bind", "source": source, "options": ["bind"], "uidMappings": maps}), "both uid and gid mappings"),
+            (json!({"type": "bind", "source": source, "options": ["bind", "idmap"]}), "both uid and gid mappings"),
+            (json!({"type": "tmpfs", "source": "tmpfs", "uidMappings": maps, "gidMappings": maps}), "only supported for bind-mounts"),
+            (json!({"type": "bind", "source": "/proc/sys", "options": ["bind"], "uidMappings": maps, "gidMappings": maps}), "invalid argument"),
+        ] {
+            bundle.config["mounts"] = mounts.clone();
+            let mut mount = wrong.clone();
+            mount["destination"] = json!("/m");
+            bundle.mount(mount);
+            bundle.script("true");
+            let output = bundle.run();
+            assert_eq!(output.code, 1, "{wrong}: {output:?}");
+            assert!(output.errors.concat().to_lowercase().contains(why), "{wrong}: {output:?}");
+        }
+    }
+}
