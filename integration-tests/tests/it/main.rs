@@ -3,6 +3,7 @@
 
 mod api;
 mod beyond;
+mod build_calls;
 mod build_groups;
 mod builds;
 mod buildx;

@@ -19,7 +19,7 @@ fn build(engine: &Engine, words: &[&str]) -> Answer {
 }
 
 #[test]
-fn two_clean_builds_give_the_same_image() {
+fn two_clean_builds_give_the_same_image_and_what_differs_is_named() {
     let engine = Engine::start();
     let same = folder(
         &engine,
@@ -59,6 +59,21 @@ fn two_clean_builds_give_the_same_image() {
     assert_eq!(verified.ok(), id);
     let named = ["image", "inspect", "-f", "{{.Id}}", "verified:1"];
     assert_eq!(docker.run(&named).ok(), id);
+
+    let other = folder(
+        &engine,
+        "other",
+        &format!(
+            "FROM {BUSYBOX}\nRUN echo same > /same\nRUN echo same > /a; cat /proc/sys/kernel/random/uuid > /b\n"
+        ),
+    );
+    let other = other.to_str().expect("text");
+    let failed = build(&engine, &["--verify", "-t", "never:1", other]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    let said = "two builds of the same files are not the same: /b differs in its contents \
+        (made by RUN /bin/sh -c echo same > /a; cat /proc/sys/kernel/random/uuid > /b";
+    assert!(failed.err.contains(said), "{}", failed.err);
+    assert_eq!(docker.run(&["images", "-q", "never:1"]).ok(), "");
     engine.finish();
 }
 
