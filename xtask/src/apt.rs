@@ -15,6 +15,7 @@ pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ("busybox-static", "a root filesystem of one file"),
     ("conntrack", "`conntrack`, to see which connections live"),
     ("docker-registry", "a registry nobody here wrote"),
+    ("git", "repositories as contexts of builds"),
     (
         "iproute2",
         "`ip`, to look at what our netlink messages made",

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gantry_build::{
-    BuildError, Cancel, Client, Outcome, Progress, PruneFilter, Refusal, Registry, Request,
+    BuildError, Cancel, Client, Outcome, Progress, PruneFilter, Refusal, Registry, Remote,
+    RemoteWanted, Request,
 };
 use gantry_buildkit::build::{Host, Places};
 use gantry_buildkit::fsutil::CONTENT_BYTES_MAX;
@@ -63,6 +64,15 @@ impl Host for Engine {
         cancel: &Cancel,
     ) -> Result<Outcome, BuildError> {
         self.0.solver.build(request, client, progress, cancel)
+    }
+
+    fn fetch(
+        &self,
+        wanted: &RemoteWanted<'_>,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Arc<Remote>, BuildError> {
+        self.0.solver.fetch(wanted, progress, cancel)
     }
 
     fn registry(&self, session: &Session, runtime: &Handle) -> Arc<dyn Registry> {

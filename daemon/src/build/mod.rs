@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gantry_build::{Cancel, Solver, SolverParts};
-use gantry_registry::Transfers;
+use gantry_registry::{ProxyOptions, Transfers};
 use tokio::runtime::Handle;
 
 use crate::container::Parts;
@@ -60,6 +60,7 @@ impl Builds {
                 transfers: Arc::clone(&transfers),
                 runtime: Handle::current(),
             }),
+            proxies: proxies(&config.registries.proxy),
             root,
             run,
         })?;
@@ -128,6 +129,25 @@ impl Builds {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Cancel>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The proxies that repositories are fetched through: the configuration's, else the environment's.
+fn proxies(configured: &ProxyOptions) -> Vec<(String, String)> {
+    let each = [
+        ("http_proxy", "HTTP_PROXY", configured.http.as_str()),
+        ("https_proxy", "HTTPS_PROXY", configured.https.as_str()),
+        ("no_proxy", "NO_PROXY", configured.none.as_str()),
+        ("all_proxy", "ALL_PROXY", ""),
+    ];
+    let each = each.into_iter().filter_map(|(name, capital, set)| {
+        let of = |name| std::env::var(name).ok();
+        let set = Some(set.to_owned()).filter(|set| !set.is_empty());
+        Some((
+            name.to_owned(),
+            set.or_else(|| of(name)).or_else(|| of(capital))?,
+        ))
+    });
+    each.collect()
 }
 
 /// A build that can be cancelled by its identity.

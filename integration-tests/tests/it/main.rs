@@ -33,6 +33,7 @@ mod networks_six;
 mod podman;
 mod registries;
 mod registry_ways;
+mod remote;
 mod reproducible;
 mod run;
 mod servers;

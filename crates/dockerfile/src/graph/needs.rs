@@ -26,18 +26,38 @@ impl Graph<'_> {
     }
 
     /// The nodes that the triggers of a stage's base copy or mount from, the base being a stage of
-    /// the same file. One that cannot be read is a fault when it is evaluated.
+    /// the same file.
     pub(super) fn triggered(&mut self, stage: usize) -> Vec<usize> {
         let Base::Node(base) = self.nodes[stage].base else {
             return Vec::new();
         };
         let left = self.file.stages[base].instructions.iter();
-        let triggers: Vec<&str> = left
+        let triggers: Vec<String> = left
             .filter_map(|instruction| match &instruction.kind {
-                Kind::Onbuild(onbuild) => Some(onbuild.trigger.as_str()),
+                Kind::Onbuild(onbuild) => Some(onbuild.trigger.clone()),
                 _ => None,
             })
             .collect();
+        self.needed_by(&triggers)
+    }
+
+    /// Adds what the triggers of a node's base image copy or mount from to what the node needs.
+    ///
+    /// # Errors
+    /// The node would need itself.
+    pub fn trigger(&mut self, node: usize, triggers: &[String]) -> Result<(), Error> {
+        if self.nodes[node].stage.is_none() {
+            return Ok(());
+        }
+        let lines = self.nodes[node].lines;
+        for need in self.needed_by(triggers) {
+            self.nodes[node].needs.push((need, lines));
+        }
+        self.refuse_circles()
+    }
+
+    /// What triggers copy or mount from. One that cannot be read is a fault when it is evaluated.
+    fn needed_by(&mut self, triggers: &[String]) -> Vec<usize> {
         let mut needs = Vec::new();
         for trigger in triggers {
             let source = Source::new("ONBUILD", format!("FROM scratch\n{trigger}").as_bytes());

@@ -1,6 +1,7 @@
 //! What only `ADD` does: addresses, and the names that what lies there gets.
 
 use gantry_dockerfile::TransferStep;
+use gantry_git::{Address, AddressError, GitError};
 use percent_encoding::percent_decode_str;
 
 use crate::fault::Fault;
@@ -23,13 +24,24 @@ fn is_repository(source: &str) -> bool {
     is_git || is_web(source) && path.ends_with(".git")
 }
 
-/// Refuses what cannot be fetched yet, before anything is done.
-pub(crate) fn refuse(step: &TransferStep) -> Result<(), Fault> {
-    if step.is_add && step.sources.iter().any(|source| is_repository(source)) {
-        return Err(Fault::NotBuilt("ADD of a git repository"));
+/// The repository that a source of an `ADD` names, if it names one, with the commit that
+/// `--checksum` wants.
+pub(crate) fn repository(source: &str, step: &TransferStep) -> Result<Option<Address>, Fault> {
+    if !is_repository(source) {
+        return Ok(None);
     }
+    let address = Address::parse(source).map_err(GitError::Address)?;
+    let invalid = || GitError::Address(AddressError::Address(source.to_owned()));
+    let address = address.ok_or_else(invalid)?;
+    let address = address.with_checksum(step.checksum.as_deref());
+    Ok(Some(address.map_err(GitError::Address)?))
+}
+
+/// Refuses what cannot be fetched, before anything is done.
+pub(crate) fn refuse(step: &TransferStep) -> Result<(), Fault> {
+    let is_of_file = step.sources.iter().any(|source| !is_repository(source));
     let checksum = step.checksum.as_deref().unwrap_or("sha256:");
-    if step.is_add && !checksum.starts_with("sha256:") {
+    if step.is_add && is_of_file && !checksum.starts_with("sha256:") {
         return Err(Fault::NotBuilt("a checksum that is no sha256"));
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::io;
 
 use gantry_dockerfile::{Lines, Source, quote};
 use gantry_errors::{Classify, ErrorKind};
+use gantry_git::GitError;
 use gantry_ids::{Digest, ReferenceError};
 use gantry_image::ImageError;
 use gantry_layer::LayerError;
@@ -73,6 +74,7 @@ impl Classify for BuildError {
             Fault::Cancelled | Fault::Run(RunError::Cancelled) => ErrorKind::Cancelled,
             Fault::NotEntitled(_) => ErrorKind::PermissionDenied,
             Fault::NotBuilt(_) | Fault::Frontend(_) => ErrorKind::Unimplemented,
+            Fault::Git(error) => error.kind(),
             Fault::Image(error) => error.kind(),
             Fault::Layer(error) => error.kind(),
             Fault::Io { source, .. } => source.kind().into(),
@@ -134,6 +136,9 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+    /// A repository that `ADD` or a context names was not fetched.
+    #[error(transparent)]
+    Git(#[from] GitError),
     /// Files could not be copied.
     #[error("failed to compute cache key: failed to calculate checksum")]
     Copy(#[from] CopyError),

@@ -42,5 +42,7 @@ pub use progress::{
     Ending, Event, Instruction, Log, Progress, Status, Stream, Vertex, Warning, What,
 };
 pub use request::{Export, HostNetwork, Limits, NamedContext, Pull, Request, Reuse, Ulimit};
-pub use solve::{Kept, Outcome, PruneFilter, Pruned, Solver, SolverParts};
+pub use solve::{
+    Kept, Outcome, PruneFilter, Pruned, Remote, RemoteWanted, Solver, SolverParts, is_address,
+};
 pub use tree::Tree;

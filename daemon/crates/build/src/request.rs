@@ -142,6 +142,8 @@ pub enum NamedContext {
     Files(Arc<dyn Context>),
     /// An image, by name: `docker-image://…`.
     Image(String),
+    /// What lies at an address: a repository, or a file of the web.
+    Address(String),
 }
 
 /// What is made of the target.

@@ -32,6 +32,18 @@ const ATTRIBUTES: [&[u8]; 2] = [b"security.capability", b"user."];
 
 type Tar<'a> = TarReader<BufReader<Box<dyn io::Read + Send + 'a>>, ()>;
 
+/// Whether a file begins as an archive does.
+pub(crate) fn is_archive(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let Ok((_, reader)) = gantry_layer::decompress(file) else {
+        return false;
+    };
+    let mut tar = TarReader::new(BufReader::new(reader), (), Limits::DEFAULT);
+    matches!(tar.next_entry(), Ok(Some(_)))
+}
+
 impl Copier<'_> {
     /// Unpacks a file if it is an archive; answers whether it was one.
     pub(super) fn unpack(&self, file: File, path: &str) -> Result<bool, CopyError> {

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::select::select;
 use crate::tree::names;
 use crate::{CopyError, Owner, Tree};
+pub(crate) use archive::is_archive;
 use place::Place;
 
 /// The permissions of directories that are made on the way.

@@ -8,6 +8,7 @@ use gantry_image::{ChainId, Image, ImageConfig, ImageStore, Pin};
 use jiff::Timestamp;
 
 use super::Solver;
+use super::remote::RemoteWanted;
 use super::tell::Work;
 use crate::fault::Fault;
 use crate::port::{Client, Context};
@@ -73,6 +74,14 @@ impl Finder<'_> {
         match self.request.contexts.get(name) {
             Some(NamedContext::Files(context)) => Ok(Base::Files(Arc::clone(context))),
             Some(NamedContext::Image(image)) => self.image(image, platform),
+            Some(NamedContext::Address(address)) => {
+                let keys = self.client.keys.as_ref();
+                let wanted = RemoteWanted::named(name, address, keys);
+                let remote = self.solver.fetch(&wanted, self.progress, self.cancel);
+                remote
+                    .map(|remote| Base::Files(remote as Arc<dyn Context>))
+                    .map_err(|error| *error.fault)
+            }
             None => self.image(name, platform),
         }
     }

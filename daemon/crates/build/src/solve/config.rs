@@ -10,6 +10,9 @@ use jiff::Timestamp;
 /// What BuildKit says about each step it adds.
 const COMMENT: &str = "buildkit.dockerfile.v0";
 
+/// What it says about a layer that no step made.
+const FOLDER_COMMENT: &str = "buildkit.exporter.image.v0";
+
 /// The settings that an image starts a stage with.
 pub(super) fn settings(config: &ImageConfig) -> Settings {
     let (file, run) = (config.file(), config.run());
@@ -46,6 +49,8 @@ pub(super) fn settings(config: &ImageConfig) -> Settings {
 pub(super) struct Built<'a> {
     /// The configuration it started from; none from scratch.
     pub(super) base: Option<&'a Arc<ImageConfig>>,
+    /// What its first layer was made of, if it started from files.
+    pub(super) folder: Option<String>,
     /// The settings at the end, with the history that was added.
     pub(super) settings: &'a Settings,
     /// The layers that were added, with the time each was made.
@@ -83,6 +88,14 @@ pub(super) fn write(built: &Built<'_>) -> ImageConfig {
 fn history(base: Option<&ConfigFile>, built: &Built<'_>) -> Vec<HistoryEntry> {
     let mut steps = base.map(|file| file.history.clone()).unwrap_or_default();
     let mut layers = built.layers.iter();
+    if let Some(folder) = &built.folder {
+        steps.push(HistoryEntry {
+            created: layers.next().map(|(_, time)| time.to_string()),
+            created_by: folder.clone(),
+            comment: FOLDER_COMMENT.to_owned(),
+            ..HistoryEntry::default()
+        });
+    }
     for step in &built.settings.history {
         let time = (!step.empty_layer)
             .then(|| layers.next())

@@ -13,13 +13,16 @@ mod arguments;
 mod base;
 mod config;
 mod fetched;
+mod fetcher;
 mod files;
 mod flight;
+mod folder;
 mod inline;
 mod key;
 mod layer;
 mod mounts;
 mod plan;
+mod remote;
 mod run;
 mod schedule;
 mod scratch;
@@ -43,6 +46,7 @@ use crate::progress::Ending;
 use crate::{Cancel, Export, Progress, Request};
 use fetched::Known;
 use flight::Flights;
+pub use remote::{Remote, RemoteWanted, is_address};
 use stage::{Build, StageEnd};
 use store::Leases;
 pub use store::{Kept, PruneFilter, Pruned};
@@ -59,6 +63,8 @@ pub struct SolverParts {
     pub runner: Arc<dyn Runner>,
     /// Fetches files.
     pub web: Arc<dyn Web>,
+    /// The proxies that repositories are fetched through: variables with their values.
+    pub proxies: Vec<(String, String)>,
     /// A directory of the solver's own, on the layers' file system: what steps write until it is a
     /// layer, and cache mounts.
     pub root: PathBuf,

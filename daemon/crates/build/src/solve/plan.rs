@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gantry_dockerfile::{
-    Base as FromBase, CheckOptions, Dockerfile, Graph, Patterns, Plan, ignore_lines,
+    Base as FromBase, CheckOptions, Dockerfile, Graph, Patterns, Plan, Settings, ignore_lines,
     requested_frontend,
 };
 use gantry_ids::Digest;
@@ -64,7 +64,7 @@ pub(super) fn prepare(
     };
     work.end(Ending::Done);
     let mut warnings = file.lint();
-    let graph = Graph::new(&file, &language, &mut warnings).map_err(BuildError::new)?;
+    let mut graph = Graph::new(&file, &language, &mut warnings).map_err(BuildError::new)?;
     let finder = Finder {
         solver,
         request,
@@ -72,12 +72,8 @@ pub(super) fn prepare(
         progress,
         cancel,
     };
-    let bases = bases(&graph, &finder)?;
-    let settings = bases.iter().filter_map(|(node, base)| match base {
-        Base::Image { config, .. } => Some((*node, config::settings(config))),
-        Base::Files(_) => None,
-    });
-    let plan = graph.plan(&settings.collect(), &mut warnings);
+    let bases = bases(&mut graph, &finder)?;
+    let plan = graph.plan(&settings(&bases), &mut warnings);
     let check = arguments.check.as_ref().or(file.directives.check.as_ref());
     judge(check, warnings, vertex, progress)?;
     let plan = plan.map_err(BuildError::new)?;
@@ -129,10 +125,52 @@ fn is_ours(frontend: &str) -> bool {
         .contains(&reference.familiar_name().as_str())
 }
 
-fn bases(graph: &Graph<'_>, finder: &Finder<'_>) -> Result<BTreeMap<usize, Base>, BuildError> {
+/// What each base image sets for its stage.
+fn settings(bases: &BTreeMap<usize, Base>) -> BTreeMap<usize, Settings> {
+    let each = bases.iter().map(|(node, base)| {
+        let settings = match base {
+            Base::Image { config, .. } => config::settings(config),
+            Base::Files(_) => Settings::scratch(),
+        };
+        (*node, settings)
+    });
+    each.collect()
+}
+
+/// Finds what all needed nodes start from. The triggers of an image that is found may need further
+/// nodes, whose images are found then.
+fn bases(graph: &mut Graph<'_>, finder: &Finder<'_>) -> Result<BTreeMap<usize, Base>, BuildError> {
     let mut bases = BTreeMap::new();
-    for node in graph.needed() {
-        let found = &graph.nodes()[node];
+    loop {
+        let known = |node: &usize| bases.contains_key(node);
+        let wanted: Vec<usize> = graph
+            .needed()
+            .into_iter()
+            .filter(|node| !known(node))
+            .collect();
+        let found = found(&wanted, graph, finder)?;
+        if found.is_empty() {
+            return Ok(bases);
+        }
+        for (node, base) in &found {
+            if let Base::Image { config, .. } = base {
+                let triggers = &config.run().on_build;
+                graph.trigger(*node, triggers).map_err(BuildError::new)?;
+            }
+        }
+        bases.extend(found);
+    }
+}
+
+/// What those of some nodes start from that start from no stage.
+fn found(
+    wanted: &[usize],
+    graph: &Graph<'_>,
+    finder: &Finder<'_>,
+) -> Result<Vec<(usize, Base)>, BuildError> {
+    let mut bases = Vec::new();
+    for node in wanted {
+        let found = &graph.nodes()[*node];
         let FromBase::Image(name) = &found.base else {
             continue;
         };
@@ -148,11 +186,7 @@ fn bases(graph: &Graph<'_>, finder: &Finder<'_>) -> Result<BTreeMap<usize, Base>
         };
         let base = finder.find(name, &platform);
         let base = base.map_err(|fault| BuildError::at(fault, found.lines))?;
-        if found.stage.is_some() && matches!(base, Base::Files(_)) {
-            let fault = Fault::NotBuilt("FROM of a named context of files");
-            return Err(BuildError::at(fault, found.lines));
-        }
-        bases.insert(node, base);
+        bases.push((*node, base));
     }
     Ok(bases)
 }

@@ -117,8 +117,13 @@ impl<'a> Build<'a> {
         let steps = plan.steps.iter().enumerate();
         let work = steps.filter(|(_, step)| step.action != Action::Settings);
         let mut list: Vec<(usize, String)> = Vec::new();
-        if let Some(Base::Image { name, .. }) = self.prepared.bases.get(&node) {
-            list.push((0, format!("FROM {name}")));
+        match self.prepared.bases.get(&node) {
+            Some(Base::Image { name, .. }) => list.push((0, format!("FROM {name}"))),
+            Some(Base::Files(_)) => {
+                let name = format!("[context {}] load from client", self.source_of(node));
+                list.push((0, name));
+            }
+            None => {}
         }
         list.extend(work.map(|(number, step)| (number + 1, step.code.clone())));
         let total = list.len();
@@ -152,6 +157,12 @@ impl<'a> Build<'a> {
             needed,
             counter,
         };
+        if matches!(self.prepared.bases.get(&node), Some(Base::Files(_)))
+            && self.prepared.stages[&node].is_some()
+        {
+            let made = self.folder(&mut running);
+            made.map_err(|fault| BuildError::at(fault, plan.lines))?;
+        }
         self.from(&mut running);
         for (number, step) in plan.steps.iter().enumerate() {
             if self.stop.is_cancelled() {
@@ -281,13 +292,15 @@ impl<'a> Build<'a> {
     /// The configuration of what a node ended with.
     pub(super) fn config(&self, end: &StageEnd) -> ImageConfig {
         let base = end.base.and_then(|node| self.prepared.bases.get(&node));
-        let base = match base {
-            Some(Base::Image { config, .. }) => Some(config),
-            _ => None,
+        let (base, folder) = match base {
+            Some(Base::Image { config, .. }) => (Some(config), None),
+            Some(Base::Files(_)) => (None, end.base.map(|node| self.folder_name(node))),
+            None => (None, None),
         };
         let plan = &self.prepared.plan.stages[&self.prepared.plan.target];
         config::write(&config::Built {
             base,
+            folder,
             settings: &plan.settings,
             layers: &end.layers,
             platform: plan

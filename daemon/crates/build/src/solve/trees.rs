@@ -35,13 +35,16 @@ impl Build<'_> {
 
     /// The files of another node.
     pub(super) fn tree_of(&self, running: &Running<'_>, node: usize) -> Result<Arc<Tree>, Fault> {
-        if let Some(Base::Files(context)) = self.prepared.bases.get(&node) {
+        let is_done = running.needed.contains_key(&node) && self.prepared.stages[&node].is_some();
+        if let Some(Base::Files(context)) = self.prepared.bases.get(&node)
+            && !is_done
+        {
+            let is_base = self.prepared.stages[&node].is_some();
             let wanted = Wanted {
-                paths: Some(self.wanted(Some(node))),
+                paths: (!is_base).then(|| self.wanted(Some(node))),
                 exclude: Vec::new(),
             };
-            let name = &self.prepared.plan.stages[&node].name;
-            let name = format!("[context {name}] load from client");
+            let name = format!("[context {}] load from client", self.source_of(node));
             return self.open(Some(node), context.as_ref(), &name, &wanted);
         }
         let layers = self.solver.parts.images.layers();
@@ -49,10 +52,19 @@ impl Build<'_> {
         Ok(Arc::new(Tree::new(view)))
     }
 
+    /// What a node starts from, by its name.
+    pub(super) fn source_of(&self, node: usize) -> &str {
+        let plan = &self.prepared.plan.stages[&node];
+        match &plan.base {
+            gantry_dockerfile::Base::Image(name) => name,
+            _ => &plan.name,
+        }
+    }
+
     /// The layers of another node; none if it is no stage or image.
     pub(super) fn chain_of(&self, running: &Running<'_>, node: usize) -> Option<Option<ChainId>> {
         match self.prepared.bases.get(&node) {
-            Some(Base::Files(_)) => None,
+            Some(Base::Files(_)) if self.prepared.stages[&node].is_none() => None,
             _ => Some(running.needed[&node].chain),
         }
     }

@@ -11,6 +11,7 @@ use gantry_dockerfile::Platform;
 /// What a client may require of the frontend (`frontend.caps`), as BuildKit's names it.
 const CAPABILITIES: &[&str] = &[
     "moby.buildkit.frontend.contexts",
+    "moby.buildkit.frontend.gitquerystring",
     "moby.buildkit.frontend.subrequests",
 ];
 
@@ -64,6 +65,8 @@ pub enum Place {
     Upload(String),
     /// An image.
     Image(String),
+    /// What lies at an address: a repository, an archive, a Dockerfile.
+    Address(String),
 }
 
 /// What a build was asked for, read.
@@ -73,6 +76,8 @@ pub struct Attributes {
     pub filename: String,
     /// The session's name of the directory it is in.
     pub dockerfile_key: String,
+    /// Whether that directory has the Dockerfile although the context is something else.
+    pub has_own_dockerfile: bool,
     /// The build context.
     pub context: Place,
     /// `--build-arg`.
@@ -112,6 +117,7 @@ impl Default for Attributes {
         Self {
             filename: "Dockerfile".to_owned(),
             dockerfile_key: "dockerfile".to_owned(),
+            has_own_dockerfile: false,
             context: Place::Session("context".to_owned()),
             build_args: BTreeMap::new(),
             labels: BTreeMap::new(),
@@ -155,7 +161,10 @@ impl Attributes {
         }
         match name {
             "filename" => value.clone_into(&mut self.filename),
-            "dockerfilekey" => value.clone_into(&mut self.dockerfile_key),
+            "dockerfilekey" => {
+                value.clone_into(&mut self.dockerfile_key);
+                self.has_own_dockerfile = true;
+            }
             "contextkey" => self.context = Place::Session(value.to_owned()),
             "context" => self.context = context("context", value)?,
             "target" => self.target = Some(value.to_owned()).filter(|target| !target.is_empty()),
@@ -290,6 +299,9 @@ fn context(name: &str, source: &str) -> Result<Place, AttributesError> {
     }
     if let Some(image) = source.strip_prefix("docker-image://") {
         return Ok(Place::Image(image.to_owned()));
+    }
+    if gantry_build::is_address(source) {
+        return Ok(Place::Address(source.to_owned()));
     }
     Err(AttributesError::Context {
         name: name.to_owned(),

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gantry_build::{Cancel, Context, Keys, Refusal, Tree, Wanted};
+use gantry_dockerfile::ignore_lines;
 use gantry_errors::{Classify, ErrorKind};
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use tokio::runtime::Handle;
@@ -19,6 +20,9 @@ use super::places::{Place, Places};
 use super::run::Job;
 use crate::session::{self, Fetch, FetchError, Session};
 
+/// The most bytes of an ignore file that are read.
+const IGNORE_BYTES_MAX: u64 = 4 << 20;
+
 /// A directory of the client, fetched when it is needed.
 #[derive(Debug)]
 pub(super) struct SessionContext {
@@ -26,6 +30,8 @@ pub(super) struct SessionContext {
     directory: String,
     places: Arc<Places>,
     runtime: Handle,
+    /// Whether an ignore file in it says what is not sent: a context with a name has its own.
+    has_own_ignore: bool,
     /// Held until the build ends.
     place: Mutex<Option<Place>>,
 }
@@ -38,8 +44,35 @@ impl SessionContext {
             directory: directory.to_owned(),
             places: Arc::clone(&job.places),
             runtime: job.runtime.clone(),
+            has_own_ignore: false,
             place: Mutex::default(),
         }
+    }
+
+    /// A directory that a name of `--build-context` stands for.
+    pub(super) fn named(job: &Job, directory: &str) -> Self {
+        Self {
+            has_own_ignore: true,
+            ..Self::new(job, directory)
+        }
+    }
+
+    /// What the directory's own ignore file leaves out.
+    fn own_ignore(&self, cancel: &Cancel) -> Result<Vec<String>, Refusal> {
+        const NAME: &str = ".dockerignore";
+        let place = self.places.take("").map_err(|error| disk(&error))?;
+        let fetch = Fetch {
+            directory: self.directory.clone(),
+            follow: vec![NAME.to_owned()],
+            ..Fetch::default()
+        };
+        let root = open(place.path()).map_err(|error| disk(&error))?;
+        let fetching = self.session.fetch(&fetch, root, &|_| ());
+        block(&self.runtime, cancel, fetching)?.map_err(|error| refusal(&error))?;
+        let bytes = read(place.path(), NAME, IGNORE_BYTES_MAX).map_err(|error| disk(&error))?;
+        Ok(ignore_lines(&String::from_utf8_lossy(
+            &bytes.unwrap_or_default(),
+        )))
     }
 }
 
@@ -56,11 +89,15 @@ impl Context for SessionContext {
             shared => format!("{shared}\0{}", self.directory),
         };
         let place = self.places.take(&key).map_err(|error| disk(&error))?;
+        let mut exclude = wanted.exclude.clone();
+        if self.has_own_ignore {
+            exclude.extend(self.own_ignore(cancel)?);
+        }
         let fetch = Fetch {
             directory: self.directory.clone(),
             follow: wanted.paths.clone().unwrap_or_default(),
             include: Vec::new(),
-            exclude: wanted.exclude.clone(),
+            exclude,
         };
         let is_nothing = wanted.paths.as_ref().is_some_and(Vec::is_empty);
         if !is_nothing {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gantry_build::{BuildError, Cancel, Context, Fault, LocalContext, Refusal, Tree, Wanted};
+use gantry_build::{
+    BuildError, Cancel, Context, Fault, LocalContext, Refusal, Remote, RemoteWanted, Tree, Wanted,
+};
 use gantry_dockerfile::{FILE_MAX_BYTES, Source};
 use gantry_errors::ErrorKind;
 use jiff::Timestamp;
@@ -45,16 +47,17 @@ impl Context for Unpacked {
 impl Job {
     /// The Dockerfile and the ignore file that applies.
     pub(super) fn load(&self) -> Result<Loaded, Status> {
+        let refused = |refusal| BuildError::new(Fault::Refused(refusal));
         let loaded = match &self.attributes.context {
-            attributes::Place::Upload(path) => self.load_upload(path),
-            attributes::Place::Session(directory) => self.load_session(directory),
-            attributes::Place::Image(_) => Err(Refusal::new(
+            attributes::Place::Upload(path) => self.load_upload(path).map_err(refused),
+            attributes::Place::Session(directory) => self.load_session(directory).map_err(refused),
+            attributes::Place::Address(address) => self.load_address(address),
+            attributes::Place::Image(_) => Err(refused(Refusal::new(
                 ErrorKind::Unimplemented,
                 "an image as the build context is not supported",
-            )),
+            ))),
         };
-        let loaded = loaded
-            .map_err(|refusal| failure::status(&BuildError::new(Fault::Refused(refusal)), None))?;
+        let loaded = loaded.map_err(|error| failure::status(&error, None))?;
         self.journal.set_source(&loaded.dockerfile);
         Ok(loaded)
     }
@@ -73,13 +76,8 @@ impl Job {
             &self.attributes.dockerfile_key,
             &wanted,
         )?;
-        let missing = || {
-            let text =
-                format!("failed to read dockerfile: open {filename}: no such file or directory");
-            Refusal::new(ErrorKind::NotFound, text)
-        };
         let text = files.get(filename).or_else(|| files.get("dockerfile"));
-        let dockerfile = Source::new(filename.clone(), text.ok_or_else(missing)?);
+        let dockerfile = Source::new(filename.clone(), text.ok_or_else(|| missing(filename))?);
         let ignore = match files.get(&own_ignore) {
             Some(ignore) => ignore.clone(),
             None => {
@@ -158,12 +156,7 @@ impl Job {
             let bytes = files::read(place.path(), name, bytes_max);
             bytes.map_err(|error| files::disk(&error))
         };
-        let missing = || {
-            let text =
-                format!("failed to read dockerfile: open {filename}: no such file or directory");
-            Refusal::new(ErrorKind::NotFound, text)
-        };
-        let dockerfile = read(filename)?.ok_or_else(missing)?;
+        let dockerfile = read(filename)?.ok_or_else(|| missing(filename))?;
         let ignore = match read(&format!("{filename}.dockerignore"))? {
             Some(ignore) => ignore,
             None => read(".dockerignore")?.unwrap_or_default(),
@@ -177,4 +170,43 @@ impl Job {
             }),
         })
     }
+
+    /// A context at an address, with the Dockerfile in it unless the client has its own. An ignore
+    /// file plays no part.
+    fn load_address(&self, address: &str) -> Result<Loaded, BuildError> {
+        let keys = self.keys();
+        let wanted = RemoteWanted::context(address, &self.attributes.build_args, &keys);
+        let remote = self.host.fetch(&wanted, &*self.journal, &self.cancel)?;
+        let dockerfile = self.dockerfile_of(&remote);
+        let dockerfile = dockerfile.map_err(|refusal| BuildError::new(Fault::Refused(refusal)))?;
+        Ok(Loaded {
+            dockerfile,
+            ignore: String::new(),
+            context: remote,
+        })
+    }
+
+    fn dockerfile_of(&self, remote: &Remote) -> Result<Source, Refusal> {
+        let filename = &self.attributes.filename;
+        if self.attributes.has_own_dockerfile {
+            let task = format!("{LOAD}{filename}");
+            let (part, key) = ("transferring dockerfile:", &self.attributes.dockerfile_key);
+            let files = self.small_files(&task, part, key, std::slice::from_ref(filename))?;
+            let text = files.get(filename).ok_or_else(|| missing(filename))?;
+            return Ok(Source::new(filename.clone(), text));
+        }
+        let filename = remote.file().unwrap_or(filename);
+        let bytes_max = u64::try_from(FILE_MAX_BYTES).unwrap_or(u64::MAX) + 1;
+        let text = files::read(remote.path(), filename, bytes_max);
+        let text = text.map_err(|error| files::disk(&error))?;
+        Ok(Source::new(
+            filename,
+            &text.ok_or_else(|| missing(filename))?,
+        ))
+    }
+}
+
+fn missing(filename: &str) -> Refusal {
+    let text = format!("failed to read dockerfile: open {filename}: no such file or directory");
+    Refusal::new(ErrorKind::NotFound, text)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use gantry_build::{
     BuildError, Cancel, Client, Context, Fault, HostNetwork, NamedContext, Outcome, Progress,
-    Refusal, Registry, Request,
+    Refusal, Registry, Remote, RemoteWanted, Request,
 };
 use gantry_dockerfile::{Patterns, Platform};
 use tokio::runtime::Handle;
@@ -36,6 +36,17 @@ pub trait Host: Send + Sync + std::fmt::Debug + 'static {
         progress: &dyn Progress,
         cancel: &Cancel,
     ) -> Result<Outcome, BuildError>;
+
+    /// Fetches a context that lies at an address.
+    ///
+    /// # Errors
+    /// It cannot be reached, or is none.
+    fn fetch(
+        &self,
+        wanted: &RemoteWanted<'_>,
+        progress: &dyn Progress,
+        cancel: &Cancel,
+    ) -> Result<Arc<Remote>, BuildError>;
 
     /// Registries, with the credentials of a client.
     fn registry(&self, session: &Session, runtime: &Handle) -> Arc<dyn Registry>;
@@ -107,10 +118,7 @@ impl Job {
         let failed = |error: &BuildError| failure::status(error, Some(&source));
         let client = Client {
             context: Some(Arc::clone(&loaded.context)),
-            keys: Arc::new(SessionKeys {
-                session: self.session.clone(),
-                runtime: self.runtime.clone(),
-            }),
+            keys: Arc::new(self.keys()),
             registry: self.host.registry(&self.session, &self.runtime),
         };
         let request = self.request(loaded)?;
@@ -162,8 +170,9 @@ impl Job {
             let context = match place {
                 attributes::Place::Image(image) => NamedContext::Image(image.clone()),
                 attributes::Place::Session(directory) => {
-                    NamedContext::Files(self.session_context(directory))
+                    NamedContext::Files(Arc::new(SessionContext::named(self, directory)))
                 }
+                attributes::Place::Address(address) => NamedContext::Address(address.clone()),
                 attributes::Place::Upload(_) => {
                     let text = format!("the build context {name} cannot be an upload");
                     return Err(Status::invalid_argument(text));
@@ -177,6 +186,13 @@ impl Job {
 
     pub(super) fn session_context(&self, directory: &str) -> Arc<dyn Context> {
         Arc::new(SessionContext::new(self, directory))
+    }
+
+    pub(super) fn keys(&self) -> SessionKeys {
+        SessionKeys {
+            session: self.session.clone(),
+            runtime: self.runtime.clone(),
+        }
     }
 
     fn finished(&self, outcome: &Outcome) -> Finished {

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use gantry_build::{BuildError, Cancel, Client, Fault, LocalContext, Outcome, Request as Build};
+use gantry_build::{
+    BuildError, Cancel, Client, Context, Fault, LocalContext, Outcome, RemoteWanted,
+    Request as Build,
+};
 use gantry_engine_api::build::BuildEvent;
 use gantry_engine_api::progress::{ErrorDetail, ProgressMessage};
 use gantry_errors::{Classify, ErrorKind, chain};
@@ -18,13 +21,14 @@ use gantry_image::Stop;
 use gantry_registry::Credentials;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::events::{Events, Pieces};
 use super::params::Asked;
 use super::secrets::Secrets;
 use super::stream::Classic;
 use super::{context, events};
-use crate::build::CredentialsOf;
+use crate::build::{CredentialsOf, Registries};
 use crate::edge::http::blocking::{BodyReader, Progress, progress};
 use crate::edge::http::client::Client as Connection;
 use crate::edge::http::error::{ApiError, ApiResult};
@@ -60,39 +64,129 @@ pub(super) async fn build(
     }));
     progress((client, Stop::default()), move |progress| {
         let _watch = watch;
-        let directory = engine.builds.context_directory();
-        let directory = directory.map_err(|error| {
-            ApiError::new(
-                ErrorKind::Internal,
-                format!("make a directory for the context: {error}"),
-            )
-        })?;
-        context::unpack(directory.path(), body)?;
-        let client = Client {
-            context: Some(Arc::new(LocalContext::new(directory.path().to_owned()))),
-            keys: secrets,
-            registry: Arc::new(registries),
-        };
-        let found = context::find(directory.path(), &asked.dockerfile)?;
-        let request = asked.request(found.dockerfile, found.ignore);
         let _registered = engine.builds.register(&asked.id, &cancel);
-        let solver = &engine.builds.solver;
+        let job = Job {
+            engine: &engine,
+            asked: &asked,
+            secrets,
+            registries: Arc::new(registries),
+            cancel: &cancel,
+        };
         if asked.wants_events {
-            let outcome = solver.build(&request, &client, &Events(progress), &cancel);
-            return match outcome {
-                Ok(outcome) => done(&engine, &asked, &outcome, progress),
-                Err(error) => Err(failed_events(&error, &request, progress)),
-            };
+            return job.with_events(body, progress);
         }
-        let classic = Classic::new(progress, (asked.is_quiet, asked.removes));
-        let outcome = solver.build(&request, &client, &classic, &cancel);
-        classic.finish();
-        match outcome {
-            Ok(outcome) => done(&engine, &asked, &outcome, progress),
-            Err(error) => failed(&error, progress),
-        }
+        job.with_text(body, progress)
     })
     .await
+}
+
+/// A build that was asked for.
+struct Job<'a> {
+    engine: &'a Engine,
+    asked: &'a Asked,
+    secrets: Arc<Secrets>,
+    registries: Arc<Registries>,
+    cancel: &'a Cancel,
+}
+
+/// The files of a build.
+struct Gathered {
+    request: Build,
+    context: Arc<dyn Context>,
+    /// Where they were unpacked; gone when the build ends.
+    _directory: Option<TempDir>,
+}
+
+/// The files of a build could not be had.
+enum Ungathered {
+    Sent(ApiError),
+    Fetched(BuildError),
+}
+
+impl Job<'_> {
+    /// Builds and tells events.
+    fn with_events(&self, body: BodyReader, progress: &Progress) -> Result<(), ApiError> {
+        let events = Events(progress);
+        let gathered = match self.gather(body, &events) {
+            Ok(gathered) => gathered,
+            Err(Ungathered::Sent(error)) => return Err(error),
+            Err(Ungathered::Fetched(error)) => {
+                return Err(ApiError::new(error.kind(), chain(&error).to_string()));
+            }
+        };
+        match self.solve(&gathered, &events) {
+            Ok(outcome) => done(self.engine, self.asked, &outcome, progress),
+            Err(error) => Err(failed_events(&error, &gathered.request, progress)),
+        }
+    }
+
+    /// Builds and tells what the classic builder tells.
+    fn with_text(&self, body: BodyReader, progress: &Progress) -> Result<(), ApiError> {
+        let classic = Classic::new(progress, (self.asked.is_quiet, self.asked.removes));
+        let outcome = match self.gather(body, &classic) {
+            Ok(gathered) => self.solve(&gathered, &classic),
+            Err(Ungathered::Sent(error)) => return Err(error),
+            Err(Ungathered::Fetched(error)) => Err(error),
+        };
+        classic.finish();
+        match outcome {
+            Ok(outcome) => done(self.engine, self.asked, &outcome, progress),
+            Err(error) => failed(&error, progress),
+        }
+    }
+
+    /// Unpacks what the client sends, or fetches what it names.
+    fn gather(
+        &self,
+        body: BodyReader,
+        progress: &dyn gantry_build::Progress,
+    ) -> Result<Gathered, Ungathered> {
+        let asked = self.asked;
+        if let Some(address) = &asked.remote {
+            let keys = self.secrets.as_ref();
+            let wanted = RemoteWanted::context(address, asked.arguments(), keys);
+            let fetched = self
+                .engine
+                .builds
+                .solver
+                .fetch(&wanted, progress, self.cancel);
+            let remote = fetched.map_err(Ungathered::Fetched)?;
+            let dockerfile = remote.file().unwrap_or(&asked.dockerfile);
+            let found = context::find(remote.path(), dockerfile).map_err(Ungathered::Sent)?;
+            return Ok(Gathered {
+                // An ignore file of the other side plays no part, as in BuildKit.
+                request: asked.request(found.dockerfile, String::new()),
+                context: remote,
+                _directory: None,
+            });
+        }
+        let directory = self.engine.builds.context_directory().map_err(|error| {
+            let text = format!("make a directory for the context: {error}");
+            Ungathered::Sent(ApiError::new(ErrorKind::Internal, text))
+        })?;
+        context::unpack(directory.path(), body).map_err(Ungathered::Sent)?;
+        let found = context::find(directory.path(), &asked.dockerfile);
+        let found = found.map_err(Ungathered::Sent)?;
+        Ok(Gathered {
+            request: asked.request(found.dockerfile, found.ignore),
+            context: Arc::new(LocalContext::new(directory.path().to_owned())),
+            _directory: Some(directory),
+        })
+    }
+
+    fn solve(
+        &self,
+        gathered: &Gathered,
+        progress: &dyn gantry_build::Progress,
+    ) -> Result<Outcome, BuildError> {
+        let client = Client {
+            context: Some(Arc::clone(&gathered.context)),
+            keys: Arc::clone(&self.secrets) as Arc<dyn gantry_build::Keys>,
+            registry: Arc::clone(&self.registries) as Arc<dyn gantry_build::Registry>,
+        };
+        let solver = &self.engine.builds.solver;
+        solver.build(&gathered.request, &client, progress, self.cancel)
+    }
 }
 
 /// Ends a task when it is dropped.

@@ -23,6 +23,8 @@ const REFUSED: [(&str, &str); 3] = [
 /// What a classic client asks, but for the files.
 #[derive(Debug)]
 pub(super) struct Asked {
+    /// Where the context lies, if the client does not send it.
+    pub(super) remote: Option<String>,
     /// The Dockerfile's path in the context.
     pub(super) dockerfile: String,
     pub(super) names: Vec<ImageRef>,
@@ -65,6 +67,7 @@ impl Asked {
         language.target = Some(params.text("target").to_owned()).filter(|name| !name.is_empty());
         let wants_events = params.flag("events");
         Ok(Self {
+            remote: remote(params.text("remote"))?,
             dockerfile: match params.text("dockerfile") {
                 "" => "Dockerfile".to_owned(),
                 path => path.to_owned(),
@@ -88,6 +91,11 @@ impl Asked {
                 Pull::Missing
             },
         })
+    }
+
+    /// The build arguments.
+    pub(super) fn arguments(&self) -> &BTreeMap<String, String> {
+        &self.language.build_args
     }
 
     /// The request, once the files are known.
@@ -131,12 +139,15 @@ fn reuse(params: &Params) -> Result<Reuse, ApiError> {
     })
 }
 
-/// `buildcontexts`: images that stand for names.
+/// `buildcontexts`: images and addresses that stand for names.
 fn contexts(params: &Params) -> Result<BTreeMap<String, NamedContext>, ApiError> {
     let all: BTreeMap<String, String> = json(params, "buildcontexts")?;
     let each = all.into_iter().map(|(name, place)| {
+        if gantry_build::is_address(&place) {
+            return Ok((name, NamedContext::Address(place)));
+        }
         let image = place.strip_prefix("docker-image://").ok_or_else(|| {
-            ApiError::not_built("a named build context that is no image, without BuildKit")
+            ApiError::not_built("a named build context of files of the client, without BuildKit")
         })?;
         Ok((name, NamedContext::Image(image.to_owned())))
     });
@@ -163,10 +174,18 @@ fn refuse(params: &Params) -> Result<(), ApiError> {
     if !matches!(params.text("version"), "" | "1") {
         return Err(ApiError::not_built("POST /build with BuildKit (version=2)"));
     }
-    match params.text("remote") {
-        "" => Ok(()),
+    Ok(())
+}
+
+/// `remote`: the address of a repository, an archive or a Dockerfile.
+fn remote(place: &str) -> Result<Option<String>, ApiError> {
+    match place {
+        "" => Ok(None),
         "client-session" => Err(ApiError::not_built("a build context from a session")),
-        _ => Err(ApiError::not_built("a build context from an address")),
+        place if gantry_build::is_address(place) => Ok(Some(place.to_owned())),
+        place => Err(ApiError::invalid(format!(
+            "the build context {place:?} is no address of a repository, an archive or a Dockerfile"
+        ))),
     }
 }
 

@@ -98,10 +98,30 @@ fn what_is_not_known_is_refused_by_name() {
         ),
         (
             "context",
-            "https://example.com/a.git",
-            "the build context context=\"https://example.com/a.git\" is not supported yet",
+            "oci-archive:a.tar",
+            "the build context context=\"oci-archive:a.tar\" is not supported yet",
         ),
     ] {
         assert_eq!(read(&[(name, value)]).unwrap_err().to_string(), said);
+    }
+}
+
+#[test]
+fn contexts_come_from_many_places() {
+    for (place, read) in [
+        ("local:x", Place::Session("x".to_owned())),
+        ("http://buildkit-session/x", Place::Upload("/x".to_owned())),
+        ("docker-image://busybox", Place::Image("busybox".to_owned())),
+        (
+            "https://h/x.git#main",
+            Place::Address("https://h/x.git#main".to_owned()),
+        ),
+        ("git@h:x", Place::Address("git@h:x".to_owned())),
+        (
+            "https://h/x.tar",
+            Place::Address("https://h/x.tar".to_owned()),
+        ),
+    ] {
+        assert_eq!(context("name", place), Ok(read), "{place}");
     }
 }
