@@ -1,3 +1,5 @@
+//! Addresses that are repositories, those that are none, and those that mean harm.
+
 use super::{Address, AddressError};
 
 fn read(text: &str) -> Address {
