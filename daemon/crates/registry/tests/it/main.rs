@@ -7,6 +7,7 @@ mod lists;
 mod packed;
 mod peer;
 mod platforms;
+mod proxied;
 mod pull;
 mod push;
 mod stand;
