@@ -34,5 +34,5 @@ pub use store::{
     Fault, Form, Layer, LayerError, LayerOptions, LayerStore, Layers, Lease, Lowers, Staged,
     StagedLayer,
 };
-pub use tar::{Entry, Kind, Segment, TarError, TarReader, Timestamp};
+pub use tar::{Entry, Kind, Segment, SparseMap, SparseRecords, TarError, TarReader, Timestamp};
 pub use tree::{Tree, bytes_in};

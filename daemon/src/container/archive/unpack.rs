@@ -4,9 +4,13 @@
 //! are refused, nodes are made with `…at` calls that follow no link.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Read},
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Component, Path, PathBuf},
 };
 
@@ -41,13 +45,18 @@ pub(super) fn unpack(
     let mut content_bytes = 0_u64;
     for entry in archive.entries()? {
         let mut entry = entry?;
-        // Holes count as well: they are written.
-        content_bytes = content_bytes.saturating_add(entry.size());
+        // Holes count as well: whoever reads the file reads them.
+        let mut extended = Extended::of(&mut entry)?;
+        let size = extended.size_bytes().unwrap_or(0).max(entry.size());
+        content_bytes = content_bytes.saturating_add(size);
         if let Some(max) = options.content_bytes_max.filter(|max| content_bytes > *max) {
             let text = format!("more than {max} bytes of files");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         }
-        let name = safe(&entry.path()?)?;
+        let name = match extended.name() {
+            Some(name) => safe(Path::new(OsStr::from_bytes(name)))?,
+            None => safe(&entry.path()?)?,
+        };
         if name.as_os_str().is_empty() {
             if options.own_root {
                 own(root, at, entry.header())?;
@@ -55,9 +64,8 @@ pub(super) fn unpack(
             continue;
         }
         let path = at.join(&name);
-        make(root, at, &path, &mut entry, options).map_err(|error| {
-            io::Error::new(error.kind(), format!("{}: {error}", name.display()))
-        })?;
+        let made = make(root, (at, &path), (&mut entry, &mut extended), options);
+        made.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", name.display())))?;
         if entry.header().entry_type() == EntryType::Directory {
             directories.push((path, entry.header().mtime().unwrap_or(0)));
         }
@@ -103,12 +111,10 @@ fn safe(path: &Path) -> io::Result<PathBuf> {
 
 fn make(
     root: &Root,
-    at: &Path,
-    path: &Path,
-    entry: &mut Entry<'_, impl Read>,
+    (at, path): (&Path, &Path),
+    (entry, extended): (&mut Entry<'_, impl Read>, &mut Extended),
     options: UnpackOptions,
 ) -> io::Result<()> {
-    let extended = Extended::of(entry)?;
     let parent = parent(root, path)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidData)?;
     let kind = entry.header().entry_type();
@@ -146,12 +152,12 @@ fn make(
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
             let file = rustix::fs::openat(&parent, name, flags | OFlags::CLOEXEC, mode)?;
-            io::copy(entry, &mut File::from(file))?;
+            extended.write(entry, &mut File::from(file))?;
         }
         // Headers that only describe other entries.
         _ => return Ok(()),
     }
-    attributes(&parent, name, entry, &extended, options)
+    attributes(&parent, name, entry, extended, options)
 }
 
 /// The entry's directory; one that no entry made is made.
@@ -204,7 +210,7 @@ fn make_room(
     }
 }
 
-fn remove_tree(parent: &OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
+fn remove_tree(parent: &OwnedFd, name: &OsStr) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(parent, name, flags, Mode::empty())?;
     for entry in rustix::fs::Dir::read_from(&dir)? {
@@ -215,7 +221,7 @@ fn remove_tree(parent: &OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
         }
         match rustix::fs::unlinkat(&dir, child, AtFlags::empty()) {
             Err(rustix::io::Errno::ISDIR) => {
-                let child = std::os::unix::ffi::OsStrExt::from_bytes(child.to_bytes());
+                let child = OsStr::from_bytes(child.to_bytes());
                 remove_tree(&dir, child)?;
             }
             other => other?,
@@ -228,7 +234,7 @@ fn remove_tree(parent: &OwnedFd, name: &std::ffi::OsStr) -> io::Result<()> {
 /// time.
 fn attributes(
     parent: &OwnedFd,
-    name: &std::ffi::OsStr,
+    name: &OsStr,
     entry: &Entry<'_, impl Read>,
     extended: &Extended,
     options: UnpackOptions,

@@ -16,7 +16,7 @@ use std::io::{self, BufRead};
 use content::Cursor;
 pub use entry::{Entry, Kind, Timestamp};
 use field::Block;
-pub use sparse::Segment;
+pub use sparse::{Records as SparseRecords, Segment, SparseMap};
 
 use crate::Limits;
 

@@ -5,6 +5,7 @@
 //! the newest (1.0) has its map in front of the content. Every map is untrusted: segments stand in
 //! order, do not overlap, lie within the file and are as long together as what the tar has.
 
+use std::io::Read;
 use std::sync::Arc;
 
 use super::field::{Block, number};
@@ -29,14 +30,24 @@ impl Segment {
 
 /// What PAX records say of a sparse entry (`GNU.sparse.*`).
 #[derive(Debug, Default)]
-pub(super) struct Records {
-    pub(super) name: Option<Vec<u8>>,
+pub struct Records {
+    /// What the file is called; the header's name is made up.
+    pub name: Option<Vec<u8>>,
     size: Option<u64>,
     major: Option<u64>,
     minor: Option<u64>,
     /// Offsets and lengths in turns.
     map: Vec<u64>,
     any: bool,
+}
+
+/// A sparse file's size and its parts.
+#[derive(Debug, Clone)]
+pub struct SparseMap {
+    /// Bytes, holes and all.
+    pub size_bytes: u64,
+    /// What has content, in order.
+    pub segments: Arc<[Segment]>,
 }
 
 /// Where the map of an entry is.
@@ -50,7 +61,10 @@ pub(super) enum Found {
 
 impl Records {
     /// Takes one record, without `GNU.sparse.` in front of its key.
-    pub(super) fn take(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), TarError> {
+    ///
+    /// # Errors
+    /// [`TarError::Sparse`] where its value is none.
+    pub fn take(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), TarError> {
         self.any = true;
         let number = |text: Option<&[u8]>| text.map(decimal).transpose();
         match key {
@@ -74,6 +88,48 @@ impl Records {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The file's size in bytes, holes and all, if the entry is sparse.
+    #[must_use]
+    pub const fn size_bytes(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// The file's size and its parts, of an entry whose content comes from `content`, `stored` bytes of it: what
+    /// is left to read are the parts. Nothing if the entry is not sparse.
+    ///
+    /// # Errors
+    /// [`TarError`] if the map is none, or has more than `segments_max` parts.
+    pub fn read_map(
+        self,
+        content: &mut impl Read,
+        stored: u64,
+        segments_max: usize,
+    ) -> Result<Option<SparseMap>, TarError> {
+        let Some(found) = self.find()? else {
+            return Ok(None);
+        };
+        let (numbers, size, left) = match found {
+            Found::Whole(numbers, size) => (numbers, size, stored),
+            Found::InContent(size) => {
+                let (mut map, mut left) = (NewMap::default(), stored);
+                loop {
+                    let after = left.checked_sub(BLOCK as u64);
+                    left = after.ok_or(TarError::Sparse("its map is cut off"))?;
+                    let mut block = [0; BLOCK];
+                    content.read_exact(&mut block).map_err(TarError::Read)?;
+                    if map.take(&block, segments_max)? {
+                        break (map.into_numbers(), size, left);
+                    }
+                }
+            }
+        };
+        let segments = segments(&numbers, (size, left), segments_max)?;
+        Ok(Some(SparseMap {
+            size_bytes: size,
+            segments,
+        }))
     }
 
     /// What the records say; nothing if the entry is not sparse.
