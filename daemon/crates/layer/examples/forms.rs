@@ -51,6 +51,7 @@ fn measure(root: &Path, form: Form, tar: &[u8]) -> Outcome<String> {
     let options = LayerOptions {
         limits: Limits::DEFAULT,
         form,
+        mounts_files: None,
         mounts: root.join("mounts"),
     };
     let layers = Layers::open(root, options)?;

@@ -69,7 +69,7 @@ pub struct ImageStore<L: LayerStore = Layers> {
 
 impl ImageStore {
     /// Opens (or makes) the store in `root` (`<data-root>/image`) and takes its lock, which is held
-    /// until the store is dropped. What a crash left half done is swept away.
+    /// until the store is dropped. What a crash left half done is swept away. New layers are directories.
     ///
     /// # Errors
     /// [`ImageError::InUse`] if another process has it; [`ImageError::Io`], [`ImageError::Layer`]
@@ -88,6 +88,7 @@ impl ImageStore {
         let options = LayerOptions {
             limits: Limits::DEFAULT,
             form,
+            mounts_files: None,
             mounts,
         };
         Self::open_with(root, |root| Layers::open(root, options))

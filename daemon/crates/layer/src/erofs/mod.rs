@@ -21,6 +21,6 @@ mod walk;
 
 pub(crate) use compare::compare;
 pub(crate) use image::write_index;
-pub(crate) use mount::{attach, detach, is_usable};
+pub(crate) use mount::{attach, detach, write_empty};
 pub(crate) use outline::{Beneath, Outline};
 pub(crate) use read::read;

@@ -35,20 +35,11 @@ pub(crate) fn detach(on: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether this kernel mounts an index from a file: tried on an empty layer in `scratch`, an empty
-/// directory.
-pub(crate) fn is_usable(scratch: &Path) -> io::Result<()> {
-    let (index, tar, on) = (
-        scratch.join("index"),
-        scratch.join("tar"),
-        scratch.join("on"),
-    );
+/// Writes the files of an empty layer to the directory `to`.
+pub(crate) fn write_empty(to: &Path) -> io::Result<()> {
     let mut bytes = Vec::new();
     let outline = Outline::new(Timestamp::default(), 0);
     write_index(&outline, 0, [0; 16], &mut bytes)?;
-    std::fs::write(&index, bytes)?;
-    std::fs::write(&tar, [0; 1024])?;
-    std::fs::create_dir(&on)?;
-    attach(&index, &tar, &on)?;
-    detach(&on)
+    std::fs::write(to.join("index"), bytes)?;
+    std::fs::write(to.join("tar"), [0; 1024])
 }

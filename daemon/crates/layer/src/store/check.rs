@@ -88,7 +88,7 @@ impl Layers {
     }
 
     /// A layer's content staged once more.
-    fn copy_of(&self, chain: &ChainId) -> Result<StagedLayer, LayerError> {
+    pub(super) fn copy_of(&self, chain: &ChainId) -> Result<StagedLayer, LayerError> {
         let (mut reader, mut writer) = std::io::pipe().map_err(LayerError::Write)?;
         let (written, staged) = std::thread::scope(|scope| {
             let writing = scope.spawn(move || self.write_tar(chain, &mut writer));

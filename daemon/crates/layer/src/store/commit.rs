@@ -89,10 +89,17 @@ impl Layers {
             let layers_dir = File::open(&directory).map_err(failed("open", &directory))?;
             return syncfs(&layers_dir).map_err(failed("sync", &directory));
         }
-        // Not to wait for what containers write meanwhile.
-        planned
-            .iter()
-            .try_for_each(|one| files::sync(&one.staged.path))
+        // Not to wait for what containers write meanwhile. All at once: the journal takes them together.
+        std::thread::scope(|scope| {
+            let syncing: Vec<_> = planned
+                .iter()
+                .map(|one| scope.spawn(|| files::sync(&one.staged.path)))
+                .collect();
+            let mut ends = syncing
+                .into_iter()
+                .map(|one| one.join().expect("a sync does not panic"));
+            ends.try_for_each(|end| end)
+        })
     }
 
     /// Renames a layer into place, unless somebody else was faster.

@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use gantry_ids::Digest;
 use rustix::fs::{Mode, OFlags, openat};
@@ -23,7 +23,7 @@ use super::mounts::Mounts;
 use super::record::{Form, Layer, RecordError};
 use super::trash::Trash;
 use super::{LayerStore, Lowers, Staged, files, unpacked};
-use crate::erofs::{self, Outline};
+use crate::erofs::Outline;
 use crate::{ChainId, DiffId, Limits, Rootfs, overlay, pipeline, reassemble};
 
 /// How a store is opened.
@@ -34,6 +34,8 @@ pub struct LayerOptions {
     /// The form of new layers. Where the kernel cannot mount EROFS from files, new layers are
     /// directories whatever this says.
     pub form: Form,
+    /// Whether the kernel can; nothing means that it is tried when it must be known.
+    pub mounts_files: Option<bool>,
     /// Where layers that are files are mounted: a folder of this store alone, which need not be there.
     pub mounts: PathBuf,
 }
@@ -43,7 +45,12 @@ pub struct LayerOptions {
 pub struct Layers {
     root: PathBuf,
     limits: Limits,
-    form: Form,
+    /// What new layers are where the kernel has it.
+    pub(super) wanted: Form,
+    /// Whether the kernel mounts layers that are files, once that is known.
+    pub(super) mounts_files: OnceLock<bool>,
+    /// Held while layers are made directories.
+    pub(super) converting: Mutex<()>,
     pub(super) mounts: Mounts,
     pub(super) trash: Arc<Trash>,
     pub(super) layers: RwLock<HashMap<ChainId, Arc<Layer>>>,
@@ -128,7 +135,9 @@ impl Layers {
         Ok(Self {
             root: root.to_owned(),
             limits: options.limits,
-            form: usable(options.form, &trash)?,
+            wanted: options.form,
+            mounts_files: options.mounts_files.map(OnceLock::from).unwrap_or_default(),
+            converting: Mutex::default(),
             mounts: Mounts::open(options.mounts),
             trash,
             layers: RwLock::new(known),
@@ -154,12 +163,6 @@ impl Layers {
 
     pub(super) fn known(&self, chain: &ChainId) -> Result<Arc<Layer>, LayerError> {
         self.get(chain).ok_or(LayerError::NoSuchLayer(*chain))
-    }
-
-    /// The form that new layers get.
-    #[must_use]
-    pub const fn form(&self) -> Form {
-        self.form
     }
 
     /// Takes away all mounts that nobody holds; what is asked for afterwards is mounted again.
@@ -198,12 +201,12 @@ impl LayerStore for Layers {
             content_bytes: 0,
             opaque: false,
             implied: Vec::new(),
-            form: self.form,
+            form: self.form(),
             outline: None,
             index: None,
             trash: Arc::clone(&self.trash),
         };
-        match self.form {
+        match staged.form {
             Form::Directory => staged.unpack(source, self.limits)?,
             Form::Erofs => match files::stage(&path, source, self.limits)? {
                 Some(files) => {
@@ -295,18 +298,7 @@ impl LayerStore for Layers {
     }
 
     fn mounted(&self, chain: Option<&ChainId>) -> Result<Lowers, LayerError> {
-        let mut lowers = Lowers::default();
-        for layer in self.seen(chain)? {
-            let directory = self.layer_dir(&layer.chain);
-            match layer.form {
-                Form::Directory => lowers.paths.push(directory.join("fs")),
-                Form::Erofs => {
-                    let mounted = self.mounts.hold(layer.chain, &directory)?;
-                    lowers.paths.push(mounted.path().to_owned());
-                    lowers.lease.push(mounted);
-                }
-            }
-        }
+        let mut lowers = self.lowers(&self.seen(chain)?)?;
         if lowers.paths.is_empty() {
             lowers.paths.push(self.empty_dir());
         }
@@ -349,24 +341,6 @@ impl LayerStore for Layers {
     fn discard(&self, tree: &Path) -> Result<(), LayerError> {
         self.trash.discard(tree)
     }
-}
-
-/// The form that was asked for, if the kernel has it.
-fn usable(form: Form, trash: &Trash) -> Result<Form, LayerError> {
-    if form == Form::Directory {
-        return Ok(form);
-    }
-    let scratch = trash.fresh();
-    make_private(&scratch)?;
-    let tried = erofs::is_usable(&scratch);
-    trash.remove_later(scratch);
-    Ok(match tried {
-        Ok(()) => form,
-        Err(error) => {
-            tracing::warn!(%error, "this kernel mounts no EROFS files: layers will be directories");
-            Form::Directory
-        }
-    })
 }
 
 /// Makes a directory that only the engine can enter, unless it is there.

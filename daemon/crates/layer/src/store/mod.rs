@@ -7,6 +7,7 @@ mod check;
 mod commit;
 mod error;
 mod files;
+mod form;
 mod layers;
 mod mounts;
 mod record;

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use super::error::{LayerError, failed};
 use crate::{ChainId, erofs};
@@ -30,6 +31,8 @@ pub(super) struct Mounted {
 pub(super) struct Mounts {
     folder: PathBuf,
     table: Mutex<Table>,
+    /// Takes away what an earlier run left.
+    sweeping: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug, Default)]
@@ -63,14 +66,25 @@ impl Drop for Mounted {
 }
 
 impl Mounts {
-    /// Takes `folder` over, which may not be there yet, with what an earlier run left in it.
+    /// Takes `folder` over, which may not be there yet. What an earlier run left in it is taken away in the
+    /// background: each mount takes the kernel a moment.
     pub(super) fn open(folder: PathBuf) -> Self {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            take_away(&entry.path());
-        }
+        let left = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+        let left: Vec<_> = left.map(|entry| entry.path()).collect();
+        let number = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u64>().ok();
+        let made = left.iter().filter_map(number).max().unwrap_or(0);
+        let table = Table {
+            made,
+            ..Table::default()
+        };
+        let sweeping = sweep(left).unwrap_or_else(|error| {
+            tracing::warn!(%error, "could not take away the mounts that an earlier run left");
+            None
+        });
         Self {
             folder,
-            table: Mutex::default(),
+            table: Mutex::new(table),
+            sweeping: Mutex::new(sweeping),
         }
     }
 
@@ -109,6 +123,11 @@ impl Mounts {
         let all = std::mem::take(&mut table.mounted);
         drop(table);
         drop(all);
+        let mut sweeping = self.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = sweeping.take() {
+            // A thread that panicked leaves what the next opening takes away.
+            let _ = thread.join();
+        }
         // Somebody may still hold one; then it is swept at the next opening.
         let _ = std::fs::remove_dir(&self.folder);
     }
@@ -148,6 +167,16 @@ impl Drop for Mounts {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Takes mounts away on a thread of its own, if there are any.
+fn sweep(left: Vec<PathBuf>) -> std::io::Result<Option<JoinHandle<()>>> {
+    if left.is_empty() {
+        return Ok(None);
+    }
+    let named = std::thread::Builder::new().name("layer-unmount".to_owned());
+    let thread = named.spawn(move || left.iter().for_each(|path| take_away(path)))?;
+    Ok(Some(thread))
 }
 
 fn take_away(path: &Path) {

@@ -12,6 +12,7 @@ mod erofs;
 mod hostile;
 mod layer_tar;
 mod meaning;
+mod old_kernel;
 mod roundtrip;
 mod sparse;
 mod stores;
