@@ -11,7 +11,7 @@ use super::merge::Values;
 /// `--storage-opt`, read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StorageOptions {
-    /// `layers=`: the form of new layers.
+    /// `layers=`: the form of new layers. EROFS where it is not said and the kernel has it (ADR 41).
     pub layers: Form,
 }
 
@@ -69,7 +69,7 @@ pub(super) fn collection(values: &Values) -> Result<Collection, ConfigError> {
 
 pub(super) fn storage(values: &Values) -> Result<StorageOptions, ConfigError> {
     let mut options = StorageOptions {
-        layers: Form::Directory,
+        layers: Form::Erofs,
     };
     for option in values.list("storage-opt") {
         let wrong = |reason: &str| invalid("storage-opt", format!("\"{option}\": {reason}"));

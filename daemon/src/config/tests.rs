@@ -253,13 +253,13 @@ fn sizes_are_dockers() {
 }
 
 #[test]
-fn layers_are_directories_unless_something_else_is_asked_for() {
+fn layers_are_files_unless_something_else_is_asked_for() {
     use gantry_layer::Form;
-    assert_eq!(load(&[], "").unwrap().storage.layers, Form::Directory);
-    let flags = load(&["--storage-opt", "layers=erofs"], "").unwrap();
-    assert_eq!(flags.storage.layers, Form::Erofs);
-    let file = load(&[], r#"{"storage-opts": ["layers=erofs"]}"#).unwrap();
-    assert_eq!(file.storage.layers, Form::Erofs);
+    assert_eq!(load(&[], "").unwrap().storage.layers, Form::Erofs);
+    let flags = load(&["--storage-opt", "layers=directory"], "").unwrap();
+    assert_eq!(flags.storage.layers, Form::Directory);
+    let file = load(&[], r#"{"storage-opts": ["layers=directory"]}"#).unwrap();
+    assert_eq!(file.storage.layers, Form::Directory);
     for wrong in ["layers=zfs", "layers", "size=10G"] {
         let error = load(&["--storage-opt", wrong], "").unwrap_err();
         assert!(
