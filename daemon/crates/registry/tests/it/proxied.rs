@@ -17,8 +17,8 @@ struct Tunnels {
 
 impl Tunnels {
     fn start(to: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&asked);
         // They end with the test's process.
@@ -32,23 +32,28 @@ impl Tunnels {
     }
 
     fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.asked.lock().expect("nobody panics with it").clone()
     }
 }
 
 /// Answers one `CONNECT` and copies both ways until both ends are closed.
 fn tunnel(mut client: TcpStream, to: u16, asked: &Mutex<Vec<String>>) {
-    let mut from = BufReader::new(client.try_clone().unwrap());
+    let mut from = BufReader::new(client.try_clone().expect("a second handle"));
     let mut line = String::new();
-    from.read_line(&mut line).unwrap();
-    asked.lock().unwrap().push(line.trim_end().to_owned());
+    from.read_line(&mut line).expect("a line");
+    asked
+        .lock()
+        .expect("nobody panics with it")
+        .push(line.trim_end().to_owned());
     while line.trim_end() != "" {
         line.clear();
-        from.read_line(&mut line).unwrap();
+        from.read_line(&mut line).expect("a line");
     }
-    let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
-    client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-    let (mut up, mut down) = (server.try_clone().unwrap(), server);
+    let server = TcpStream::connect(("127.0.0.1", to)).expect("the registry");
+    client
+        .write_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        .expect("the client reads");
+    let (mut up, mut down) = (server.try_clone().expect("a second handle"), server);
     let sending = std::thread::spawn(move || {
         // Either end may be gone already.
         let _ = std::io::copy(&mut from, &mut up);
@@ -56,7 +61,7 @@ fn tunnel(mut client: TcpStream, to: u16, asked: &Mutex<Vec<String>>) {
     });
     let _ = std::io::copy(&mut down, &mut client);
     let _ = client.shutdown(Shutdown::Write);
-    sending.join().unwrap();
+    sending.join().expect("no panic");
 }
 
 #[tokio::test(flavor = "multi_thread")]
