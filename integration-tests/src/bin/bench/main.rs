@@ -50,20 +50,20 @@ fn main() -> ExitCode {
     let only: Vec<String> = args.into_iter().filter(|a| !a.starts_with('-')).collect();
     let wanted = |name: &str| only.is_empty() || only.iter().any(|o| name.contains(o.as_str()));
     let start = Instant::now();
-    let (mut figures, mut failed) = (Vec::new(), Vec::new());
+    let mut failed = Vec::new();
     for (name, _) in SECTIONS.into_iter().filter(|(name, _)| wanted(name)) {
         report::say(&format!("measuring {name}"));
         match (0..TRIES).find_map(|_| apart(name)) {
-            Some(measured) => figures.extend(measured),
+            Some(figures) => {
+                report::table(&figures);
+                // At once: what follows may take long, or fail.
+                report::write(name, &figures, &SECTIONS.map(|(name, _)| name));
+            }
             None => failed.push(name),
         }
     }
-    report::table(&figures);
     let seconds = start.elapsed().as_secs();
     report::say(&format!("measured in {seconds} s; failed: {failed:?}"));
-    if only.is_empty() {
-        report::write(&figures, &failed);
-    }
     if failed.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -21,25 +21,42 @@ pub(crate) fn table(figures: &[Figure]) {
     let _ = write!(std::io::stdout(), "{}", markdown(figures));
 }
 
-/// Writes `docs/benchmarks.md`, naming the sections that failed, and appends a line to `docs/benchmarks.history.jsonl`.
-pub(crate) fn write(figures: &[Figure], failed: &[&str]) {
+/// Writes what was measured of a section into its place in `docs/benchmarks.md`, where sections stand in `order`, and
+/// appends a line to `docs/benchmarks.history.jsonl`. The other sections stay as they are told there.
+pub(crate) fn write(measured: &str, figures: &[Figure], order: &[&str]) {
     let docs = workspace().join("docs");
-    let mut text = format!("# Benchmarks\n\n{}\n{}", preface(), markdown(figures));
-    for section in failed {
-        let _ = writeln!(text, "\nThe section {section} failed and was not measured.");
+    let file = docs.join("benchmarks.md");
+    let before = std::fs::read_to_string(&file).unwrap_or_default();
+    let commit = output("git", &["rev-parse", "--short", "HEAD"]);
+    let mut text = format!("# Benchmarks\n\n{}", preface());
+    for name in order {
+        let told = if *name == measured {
+            Some(format!("At commit {commit}.\n\n{}", markdown(figures)))
+        } else {
+            section(&before, name).map(str::to_owned)
+        };
+        if let Some(told) = told {
+            let _ = write!(text, "\n## {name}\n\n{told}");
+        }
     }
-    std::fs::write(docs.join("benchmarks.md"), text).expect("docs/benchmarks.md can be written");
+    std::fs::write(file, text).expect("docs/benchmarks.md can be written");
     let medians: serde_json::Map<String, serde_json::Value> = figures
         .iter()
         .map(|f| (f.name.clone(), f.ours().into()))
         .collect();
-    let line = serde_json::json!({ "commit": output("git", &["rev-parse", "--short", "HEAD"]), "medians": medians });
+    let line = serde_json::json!({ "commit": commit, "medians": medians });
     let mut history = std::fs::File::options()
         .create(true)
         .append(true)
         .open(docs.join("benchmarks.history.jsonl"))
         .expect("the history can be opened");
     writeln!(history, "{line}").expect("the history can be written");
+}
+
+/// What stands below the heading of a section, up to the next one.
+fn section<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, below) = text.split_once(&format!("\n## {name}\n\n"))?;
+    Some(below.split_once("\n## ").map_or(below, |(told, _)| told))
 }
 
 fn workspace() -> PathBuf {
@@ -64,10 +81,9 @@ fn preface() -> String {
         .find_map(|l| l.strip_prefix("model name")?.split_once(':'))
         .map_or(String::new(), |(_, model)| format!(" ({})", model.trim()));
     format!(
-        "Written by `cargo xtask bench` at commit {}. Medians; contenders interleaved in a shuffled\n\
+        "Written by `cargo xtask bench [SECTION…]`. Medians; contenders interleaved in a shuffled\n\
          order, with a rest of 60 ms before each run. Machine: {} processors{model}, kernel {}.\n\n\
          Peers: {}; {}; {}; {}. The command line that drives them all: {}.\n",
-        output("git", &["rev-parse", "--short", "HEAD"]),
         std::thread::available_parallelism().map_or(0, usize::from),
         output("uname", &["-r"]),
         version("dockerd"),
@@ -133,4 +149,17 @@ fn markdown(figures: &[Figure]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::section;
+
+    #[test]
+    fn a_section_ends_where_the_next_begins() {
+        let text = "# B\n\nwords\n\n## one\n\n| 1 |\n\n## two\n\n| 2 |\n";
+        assert_eq!(section(text, "one"), Some("| 1 |\n"));
+        assert_eq!(section(text, "two"), Some("| 2 |\n"));
+        assert_eq!(section(text, "three"), None);
+    }
 }
