@@ -81,16 +81,27 @@ pub(super) fn unpack(
 
 /// Owner, then mode.
 fn own(root: &Root, at: &Path, header: &tar::Header) -> io::Result<()> {
-    let number = |id: u64| u32::try_from(id).map_err(|_| io::ErrorKind::InvalidData);
-    let (uid, gid) = (number(header.uid()?)?, number(header.gid()?)?);
-    let (uid, gid) = (
-        rustix::fs::Uid::from_raw(uid),
-        rustix::fs::Gid::from_raw(gid),
-    );
+    let (uid, gid) = owner(header)?;
     let dir = root.directory(at)?;
-    rustix::fs::fchown(&dir, Some(uid), Some(gid))?;
+    rustix::fs::fchown(&dir, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     let mode = Mode::from_raw_mode(header.mode()? & 0o7777);
     Ok(rustix::fs::fchmod(&dir, mode)?)
+}
+
+/// User and group of an entry. Fields that a writer left blank are 0, as Go's archive/tar reads them.
+fn owner(header: &tar::Header) -> io::Result<(u32, u32)> {
+    let id = |field: &[u8], read: io::Result<u64>| {
+        if field.iter().all(|byte| matches!(byte, 0 | b' ')) {
+            return Ok(0);
+        }
+        let invalid = |_| io::Error::new(io::ErrorKind::InvalidData, "an owner above 4294967295");
+        u32::try_from(read?).map_err(invalid)
+    };
+    let fields = header.as_old();
+    Ok((
+        id(&fields.uid, header.uid())?,
+        id(&fields.gid, header.gid())?,
+    ))
 }
 
 /// The name without `.` and slashes.
@@ -240,10 +251,10 @@ fn attributes(
     options: UnpackOptions,
 ) -> io::Result<()> {
     let header = entry.header();
-    let id = |number: u64| u32::try_from(number).unwrap_or(0);
-    let (uid, gid) = options
-        .owner
-        .unwrap_or((id(header.uid()?), id(header.gid()?)));
+    let (uid, gid) = match options.owner {
+        Some(owner) => owner,
+        None => owner(header)?,
+    };
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
     rustix::fs::chownat(
         parent,
@@ -285,5 +296,23 @@ fn times(mtime: u64) -> Timestamps {
     Timestamps {
         last_access: at,
         last_modification: at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::owner;
+
+    #[test]
+    fn blank_owners_are_root_and_absurd_ones_are_refused() {
+        let mut header = tar::Header::new_gnu();
+        assert_eq!(owner(&header).unwrap(), (0, 0));
+        header.set_uid(7);
+        header.as_old_mut().gid = *b"       \0";
+        assert_eq!(owner(&header).unwrap(), (7, 0));
+        header.as_old_mut().gid = *b"x       ";
+        assert!(owner(&header).is_err());
+        header.set_gid(1 << 32);
+        assert!(owner(&header).is_err());
     }
 }
