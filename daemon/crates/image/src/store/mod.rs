@@ -236,7 +236,7 @@ impl<L: LayerStore> ImageStore<L> {
         }
         drop(held);
         let pins = self.pins.lock().expect("nothing panics under this lock");
-        for pinned in pins.chains.values() {
+        for pinned in pins.counts.keys() {
             index::add_with_parents(Some(*pinned), &self.layers, &mut needed);
         }
         needed
@@ -327,13 +327,28 @@ impl<L: LayerStore> ImageStore<L> {
 struct Pins {
     next: u64,
     chains: HashMap<u64, ChainId>,
+    /// How many pins each chain has.
+    counts: HashMap<ChainId, usize>,
 }
 
 impl Pins {
     fn add(&mut self, chain: ChainId) -> Pin {
         self.next += 1;
         self.chains.insert(self.next, chain);
+        *self.counts.entry(chain).or_default() += 1;
         Pin::new(self.next)
+    }
+
+    /// Takes a pin away, and gives its chain if it was the last one there.
+    fn remove(&mut self, number: u64) -> Option<ChainId> {
+        let chain = self.chains.remove(&number)?;
+        let count = self.counts.get_mut(&chain)?;
+        *count -= 1;
+        if *count > 0 {
+            return None;
+        }
+        self.counts.remove(&chain);
+        Some(chain)
     }
 }
 

@@ -85,10 +85,14 @@ impl<L: LayerStore> ImageStore<L> {
     /// Lets a pinned chain go. Its layers are removed if no image needs them any more.
     #[expect(clippy::needless_pass_by_value, reason = "a pin is given back once")]
     pub fn unpin(&self, pin: Pin) {
-        let _writer = self.write_lock();
         let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
-        let chain = pins.chains.remove(&pin.0);
+        let chain = pins.remove(pin.0);
         drop(pins);
+        // Where others hold it nothing can go: to find out what is needed takes as long as there are images.
+        if chain.is_none() {
+            return;
+        }
+        let _writer = self.write_lock();
         if let Err(error) = self.release_layers(chain) {
             tracing::warn!(%error, "could not remove a layer that nobody needs any more");
         }

@@ -2,6 +2,7 @@
 
 use gantry_ids::{ContainerId, ImageId};
 use gantry_image::{ContainerUse, ImageError, PruneFilter, RemoveOptions, Removed};
+use gantry_layer::LayerStore as _;
 use serde_json::json;
 
 use crate::archives::{LayersNow, TestStore, config, docker, layer, with};
@@ -74,6 +75,25 @@ fn the_last_name_takes_the_image_with_it() {
         (store.images.list().len(), store.images.layers_now()),
         (0, 0)
     );
+}
+
+#[test]
+fn a_layer_stays_until_its_last_pin_is_given_back() {
+    let store = store(&["app:1"]);
+    let layers = store.images.layers().list();
+    let pinned = || {
+        let pin = |layer: &std::sync::Arc<gantry_layer::Layer>| store.images.pin(&layer.chain);
+        layers.iter().filter_map(pin).collect::<Vec<_>>()
+    };
+    let (first, second) = (pinned(), pinned());
+    for name in ["app:1", "other:1"] {
+        let removed = remove(&store, name).unwrap();
+        assert_eq!(removed, [&format!("untagged {name}"), "image"]);
+    }
+    first.into_iter().for_each(|pin| store.images.unpin(pin));
+    assert_eq!(store.images.layers_now(), layers.len());
+    second.into_iter().for_each(|pin| store.images.unpin(pin));
+    assert_eq!(store.images.layers_now(), 0);
 }
 
 #[test]
