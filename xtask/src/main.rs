@@ -35,7 +35,7 @@ cargo xtask COMMAND
                         --quick: on debug programs, fewer instants, no virtual machine
                         --oracle: the tests of the whole stack on stock dockerd instead
                         --vm: only what runs in the virtual machine (with --oracle: on stock)
-  bench [SECTION]       measure beside the stock engines; all sections: write docs/benchmarks.md
+  bench [SECTION…]      measure beside the stock engines, into docs/benchmarks.md
   peers                 unpack the newest stock engines under target/peers, for comparison
   vm [--systemd] [--share DIR] [--timeout S] [--disk NAME] -- COMMAND…
                         run COMMAND as root in a small virtual machine with pure cgroup v2

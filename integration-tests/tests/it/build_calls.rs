@@ -1,4 +1,4 @@
-//! Builds as libraries for tests ask for them, by the requests they were seen to send.
+//! Builds as libraries for tests ask for them, by requests in the form that their code sends (written here, not recorded).
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use integration_tests::Engine;
 use integration_tests::http::{Http, Response};
 use integration_tests::image::BUSYBOX;
 
-/// A tar with a Dockerfile, compressed as docker-java sends it.
+/// A tar with a Dockerfile, compressed, as docker-java would send it.
 fn packed(dockerfile: &str) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (name, text) in [("Dockerfile", dockerfile), ("folder/file", "inside\n")] {
