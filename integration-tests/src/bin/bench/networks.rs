@@ -129,7 +129,7 @@ fn thousandth(few: &Engine) -> Figure {
         let run = move || {
             let mut http = Http::connect(&socket);
             let mut update = |what: &str| {
-                let body = format!("{{\"{what}\":{{\"80/tcp\":[{{\"HostPort\":\"8080\"}}]}}}}");
+                let body = format!("{{\"{what}\":{{\"80/tcp\":[{{\"HostPort\":\"9999\"}}]}}}}");
                 let path = format!("/v1.47/containers/{id}/update");
                 let updated = http.call("POST", &path, &body);
                 assert_eq!(updated.status, 200, "{updated:?}");
