@@ -174,16 +174,9 @@ impl Containers {
         blocking(move || -> Result<(), ContainerError> {
             let dir = parts.dir(&id);
             make_dir(&dir)?;
-            let rootfs = parts
+            parts
                 .images
                 .prepare_rootfs(&id, &image_id, &parts.rw(&id))?;
-            // Programs look for this file to learn that they run in a container.
-            let mark = rootfs.upper.join(".dockerenv");
-            std::fs::write(&mark, "").map_err(|source| ContainerError::File {
-                step: "write",
-                path: mark,
-                source,
-            })?;
             Ok(())
         })
         .await?;

@@ -69,6 +69,9 @@ fn what_the_engine_puts_into_a_container_is_no_change() {
         .run(&["create", "--name", "fresh", BUSYBOX, "true"])
         .ok();
     assert_eq!(diff(&docker, "fresh"), [""; 0]);
+    let look = "stat -c '%a %F' /.dockerenv; readlink /etc/mtab";
+    let seen = docker.run(&["run", "--rm", BUSYBOX, "sh", "-c", look]).ok();
+    assert_eq!(seen, "755 regular empty file\n/proc/mounts");
     let run = ["run", "--name", "bound", "-v", &bind, BUSYBOX, "true"];
     docker.run(&run).ok();
     // Places to mount on are made in the container's own layer.

@@ -32,6 +32,6 @@ pub use remove::{ContainerUse, PruneFilter, PruneReport, RemoveOptions, Removed}
 pub use save::SavedImage;
 pub use stop::Stop;
 pub use store::{
-    BlobId, CommitRequest, Idle, ImageStore, Partial, Pin, PulledImage, PulledLayer,
+    BlobId, CommitRequest, Idle, ImageStore, PROVIDED, Partial, Pin, PulledImage, PulledLayer,
     PushedManifest, UsedBy, Variant, Variants,
 };

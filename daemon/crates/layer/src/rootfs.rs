@@ -41,29 +41,35 @@ impl Rootfs {
     /// The overlay of `lowers` (the top one first, never empty) and of `rw/upper` with `rw/work`.
     pub(crate) fn overlay(chain: Option<ChainId>, lowers: Lowers, rw: &Path) -> Self {
         let (upper, work) = (rw.join("upper"), rw.join("work"));
-        let lower = lowers
-            .paths
-            .iter()
-            .map(|path| escape(path))
-            .collect::<Vec<_>>()
-            .join(":");
-        let mount = Mount {
-            kind: "overlay".to_owned(),
-            source: "overlay".to_owned(),
-            options: vec![
-                format!("lowerdir={lower}"),
-                format!("upperdir={}", upper.display()),
-                format!("workdir={}", work.display()),
-            ],
-        };
         Self {
             chain,
-            mounts: vec![mount],
+            mounts: vec![mount(&lowers.paths, &upper, &work)],
             upper,
             work,
             lowers: lowers.paths,
             lease: lowers.lease,
         }
+    }
+
+    /// The same with `directory` beneath all layers.
+    #[must_use]
+    pub fn above(mut self, directory: &Path) -> Self {
+        self.lowers.push(directory.to_owned());
+        self.mounts = vec![mount(&self.lowers, &self.upper, &self.work)];
+        self
+    }
+}
+
+fn mount(lowers: &[PathBuf], upper: &Path, work: &Path) -> Mount {
+    let lower: Vec<_> = lowers.iter().map(|path| escape(path)).collect();
+    Mount {
+        kind: "overlay".to_owned(),
+        source: "overlay".to_owned(),
+        options: vec![
+            format!("lowerdir={}", lower.join(":")),
+            format!("upperdir={}", upper.display()),
+            format!("workdir={}", work.display()),
+        ],
     }
 }
 

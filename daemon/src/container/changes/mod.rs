@@ -23,6 +23,7 @@ use std::{
 };
 
 use gantry_engine_api::container::FilesystemChange;
+use gantry_image::PROVIDED;
 use rustix::{fs::FileType, io::Errno};
 
 use self::node::Node;
@@ -31,23 +32,6 @@ use super::{
     error::ContainerError,
     registry::{Containers, Handle},
 };
-
-/// What the engine itself puts into every container; dockerd keeps it in a layer of its own, beneath
-/// the container's.
-const PROVIDED: [&str; 12] = [
-    ".dockerenv",
-    "dev",
-    "dev/console",
-    "dev/pts",
-    "dev/shm",
-    "etc",
-    "etc/hostname",
-    "etc/hosts",
-    "etc/mtab",
-    "etc/resolv.conf",
-    "proc",
-    "sys",
-];
 
 /// How deep a tree may be: a path has 4096 bytes in Linux, and the walk is recursive.
 const DEPTH_MAX: usize = 1000;

@@ -7,19 +7,10 @@ use gantry_ids::{ImageId, ImageRef};
 use gantry_layer::{ChainId, LayerError, LayerStore, Staged, write_diff_without};
 
 use super::names::{now_ns, taggable};
+use super::provided::PROVIDED;
 use super::{Change, ImageRecord, ImageStore};
 use crate::import::apply_changes;
 use crate::{HistoryEntry, ImageConfig, ImageError, RunConfig, Stop};
-
-/// What an engine makes in every container, as empty files for its mounts to lie on: no change of the
-/// container's. dockerd keeps them in a layer of its own.
-const PROVIDED: [&str; 5] = [
-    ".dockerenv",
-    "dev/console",
-    "etc/hostname",
-    "etc/hosts",
-    "etc/resolv.conf",
-];
 
 /// What is to be committed.
 #[derive(Debug, Clone)]

@@ -29,10 +29,11 @@ impl<L: LayerStore> ImageStore<L> {
             self.hold(container, chain);
             chain
         };
-        self.layers.rootfs(chain.as_ref(), rw).map_err(|error| {
+        let rootfs = self.layers.rootfs(chain.as_ref(), rw);
+        let rootfs = rootfs.inspect_err(|_| {
             self.let_go(container);
-            error.into()
-        })
+        })?;
+        Ok(rootfs.above(&self.provided))
     }
 
     /// The root filesystem of a container that exists since before the engine's start. Keep
@@ -48,7 +49,7 @@ impl<L: LayerStore> ImageStore<L> {
         rw: &Path,
     ) -> Result<Rootfs, ImageError> {
         self.hold(container, chain.copied());
-        Ok(self.layers.rootfs(chain, rw)?)
+        Ok(self.layers.rootfs(chain, rw)?.above(&self.provided))
     }
 
     /// Removes `rw` (out of sight at once, from the disk in the background) and lets go of the

@@ -8,6 +8,7 @@ mod index;
 mod metadata;
 mod names;
 mod partial;
+mod provided;
 mod record;
 mod tidy;
 mod transfer;
@@ -29,6 +30,7 @@ pub use commit::CommitRequest;
 pub(crate) use index::{Index, add_with_parents};
 pub(crate) use metadata::{Change, Metadata};
 pub use partial::Partial;
+pub use provided::PROVIDED;
 pub(crate) use record::{BlobRecord, ImageRecord, ManifestRecord};
 pub use transfer::{BlobId, Pin, PulledImage, PulledLayer, PushedManifest};
 pub use usage::Idle;
@@ -48,6 +50,7 @@ pub type UsedBy<'a> = &'a dyn Fn(&ImageId) -> Vec<ContainerUse>;
 /// lock                 held while the store is open
 /// partial/<digest>     blobs on their way in (store/partial.rs)
 /// image.redb           configurations, names, manifests (store/metadata.rs)
+/// provided/            what lies beneath each container's layers (store/provided.rs)
 /// layers/ staging/ …   the layers (gantry-layer)
 /// ```
 #[derive(Debug)]
@@ -64,6 +67,8 @@ pub struct ImageStore<L: LayerStore = Layers> {
     pins: Mutex<Pins>,
     /// Where blobs on their way in lie.
     partials: PathBuf,
+    /// The lowest directory of each container's root.
+    provided: PathBuf,
     _lock: File,
 }
 
@@ -123,6 +128,7 @@ impl<L: LayerStore> ImageStore<L> {
             held: Mutex::new(HashMap::new()),
             pins: Mutex::default(),
             partials: partial::directory(root)?,
+            provided: provided::directory(root)?,
             _lock: lock,
         })
     }

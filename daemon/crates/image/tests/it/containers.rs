@@ -96,7 +96,8 @@ fn layers_stay_while_a_container_needs_them() {
     let container = ContainerId::generate();
     let rw = store.root.path().join("rw");
     let rootfs = store.images.prepare_rootfs(&container, &id, &rw).unwrap();
-    assert_eq!(rootfs.lowers.len(), 2);
+    // Two layers, and what the engine provides.
+    assert_eq!(rootfs.lowers.len(), 3);
     let force = RemoveOptions {
         force: true,
         keep_parents: false,
@@ -175,8 +176,14 @@ fn the_overlay_of_a_container_can_be_mounted() {
     );
     let text = fs::read_to_string(target.join("data/a"));
     let gone = target.join("data/b").exists();
+    let mark = fs::symlink_metadata(target.join(".dockerenv")).map(|file| file.mode());
+    let mounts = fs::read_link(target.join("etc/mtab"));
+    let own = fs::read_dir(&rootfs.upper).unwrap().count();
     command("umount", &[target_text]);
     assert_eq!((text.unwrap().as_str(), gone), ("upper", false));
+    // The engine's own entries lie beneath, none in the container's layer.
+    assert_eq!((mark.unwrap(), own), (0o100_755, 0));
+    assert_eq!(mounts.unwrap(), Path::new("/proc/mounts"));
 }
 
 #[test]
@@ -189,7 +196,7 @@ fn an_image_without_layers_has_a_root_filesystem_too() {
         .images
         .prepare_rootfs(&ContainerId::generate(), &id, &rw)
         .unwrap();
-    assert_eq!((rootfs.chain, rootfs.lowers.len()), (None, 1));
+    assert_eq!((rootfs.chain, rootfs.lowers.len()), (None, 2));
     let one = [layer("x")];
     store.load(&docker(&[(config(&one), &one, &["one:1"])]));
 }
