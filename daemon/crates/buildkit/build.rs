@@ -12,7 +12,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut config = tonic_prost_build::Config::new();
     config.btree_map(["."]);
     // File contents are passed on, not copied.
-    config.bytes([".moby.filesync.v1", ".fsutil.types", ".moby.upload.v1"]);
+    config.bytes([
+        ".moby.filesync.v1",
+        ".fsutil.types",
+        ".moby.upload.v1",
+        ".moby.buildkit.v1.BytesMessage",
+    ]);
     tonic_prost_build::configure()
         .build_transport(false)
         .include_file("contracts.rs")

@@ -142,3 +142,65 @@ fn compose_builds_its_services() {
     assert_eq!(docker.run(&labels).ok(), "compose");
     engine.finish();
 }
+
+/// Builds that share a folder share the session that has it, which buildx opens within a call.
+#[test]
+fn services_that_share_a_folder_are_built_at_once() {
+    let engine = Engine::start();
+    let root = engine.dir().join("shared");
+    std::fs::create_dir_all(root.join("sub")).expect("a folder");
+    let text = format!(
+        "FROM {BUSYBOX} AS one\nCOPY . /in\nFROM {BUSYBOX} AS two\nCOPY sub /in\n\
+         RUN --mount=target=/all cat /all/file > /seen\n"
+    );
+    for (name, text) in [
+        ("Dockerfile", text.as_str()),
+        ("file", "shared"),
+        ("ignored", "x"),
+        (".dockerignore", "ignored\n"),
+        ("sub/inner", "inner"),
+    ] {
+        std::fs::write(root.join(name), text).expect("a file");
+    }
+    let service = |name: &str| {
+        format!("  {name}:\n    image: shared-{name}\n    build: {{context: ., target: {name}}}\n")
+    };
+    let project = format!(
+        "name: shared\nservices:\n{}{}",
+        service("one"),
+        service("two")
+    );
+    let targets = ["one", "two"].map(|name| {
+        format!(
+            "target \"{name}\" {{\n  context = \"{}\"\n  target = \"{name}\"\n  tags = [\"baked-{name}\"]\n}}\n",
+            root.display()
+        )
+    });
+    let (compose, bake) = (root.join("compose.yaml"), engine.dir().join("bake.hcl"));
+    std::fs::write(&compose, project).expect("a file");
+    std::fs::write(&bake, targets.concat()).expect("a file");
+    let docker = engine.stock_docker();
+    let path = |path: &std::path::Path| path.to_str().expect("text").to_owned();
+    docker
+        .run(&["compose", "-f", &path(&compose), "build"])
+        .ok();
+    let allowed = format!("--allow=fs.read={}", root.display());
+    let words = ["buildx", "bake", &allowed, "-f", &path(&bake), "one", "two"];
+    docker.run(&words).ok();
+    for maker in ["shared", "baked"] {
+        let run = |name: &str, words: &[&str]| {
+            let image = format!("{maker}-{name}");
+            docker.run(&[&["run", "--rm", &image], words].concat())
+        };
+        assert_eq!(
+            run("one", &["cat", "/in/file", "/in/sub/inner"]).ok(),
+            "sharedinner"
+        );
+        assert_ne!(run("one", &["test", "-e", "/in/ignored"]).code, 0);
+        assert_eq!(
+            run("two", &["cat", "/in/inner", "/seen"]).ok(),
+            "innershared"
+        );
+    }
+    engine.finish();
+}

@@ -233,12 +233,11 @@ impl Attributes {
         Ok(())
     }
 
-    /// A directory that comes from another session than the build's, if there is one.
-    #[must_use]
-    pub fn foreign(&self, session: &str) -> Option<&str> {
-        let mut named = self.local_sessions.iter();
-        let foreign = named.find(|(_, id)| id.as_str() != session);
-        foreign.map(|(name, _)| name.as_str())
+    /// The directories that come from another session than the build's, with its name.
+    pub fn foreign(&self, session: &str) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.local_sessions.iter();
+        let named = named.map(|(name, id)| (name.as_str(), id.as_str()));
+        named.filter(move |(_, id)| *id != session)
     }
 
     /// What the language needs to know.

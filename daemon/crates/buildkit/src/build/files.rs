@@ -40,7 +40,7 @@ impl SessionContext {
     /// A directory by the client's name of it.
     pub(super) fn new(job: &Job, directory: &str) -> Self {
         Self {
-            session: job.session.clone(),
+            session: job.lender(directory).clone(),
             directory: directory.to_owned(),
             places: Arc::clone(&job.places),
             runtime: job.runtime.clone(),

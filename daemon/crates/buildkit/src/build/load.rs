@@ -114,7 +114,7 @@ impl Job {
             let started = Timestamp::now();
             let tell = |bytes, completed| task.part(part, bytes, started, completed);
             let sent = |bytes| tell(bytes, None);
-            let fetching = self.session.fetch(&fetch, root, &sent);
+            let fetching = self.lender(directory).fetch(&fetch, root, &sent);
             let received = files::block(&self.runtime, &self.cancel, fetching)?;
             let received = received.map_err(|error| files::refusal(&error))?;
             tell(received.bytes, Some(Timestamp::now()));

@@ -86,6 +86,8 @@ pub struct Job {
     pub host: Arc<dyn Host>,
     /// The client.
     pub session: Session,
+    /// Sessions that directories come from, by the directories' names; others come from the client's.
+    pub lenders: BTreeMap<String, Session>,
     /// What was asked for.
     pub attributes: Attributes,
     /// What is made of it.
@@ -151,10 +153,6 @@ impl Job {
     fn request(&self, loaded: Loaded) -> Result<Request, Status> {
         let language = self.language(&loaded.ignore)?;
         let attributes = &self.attributes;
-        if let Some(name) = attributes.foreign(&self.session.offer().id) {
-            let text = format!("the directory {name} of another session is not supported");
-            return Err(Status::unimplemented(text));
-        }
         let mut request = Request::new(loaded.dockerfile, language);
         request.ignore = loaded.ignore;
         request.network.clone_from(&attributes.network);
@@ -186,6 +184,11 @@ impl Job {
 
     pub(super) fn session_context(&self, directory: &str) -> Arc<dyn Context> {
         Arc::new(SessionContext::new(self, directory))
+    }
+
+    /// The session that has a directory.
+    pub(super) fn lender(&self, directory: &str) -> &Session {
+        self.lenders.get(directory).unwrap_or(&self.session)
     }
 
     pub(super) fn keys(&self) -> SessionKeys {

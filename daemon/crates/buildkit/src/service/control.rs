@@ -1,11 +1,14 @@
 //! `Control`: the calls of a client that builds.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::{self, Stream};
 use gantry_build::HostNetwork;
+use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, Streaming};
@@ -13,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::jobs::{Registration, Returned};
 use super::{Service, cache, capabilities, check_frontend, no_operations};
 use crate::build::{Attributes, CANCELLED, Exporter, Finished, Job};
-use crate::session::Session;
+use crate::session::{Offer, Session, carry};
 use crate::wire::control::control_server::Control;
 use crate::wire::control::{
     BuildHistoryEvent, BuildHistoryRequest, BytesMessage, DiskUsageRequest, DiskUsageResponse,
@@ -113,11 +116,21 @@ impl Control for Service {
 
     async fn session(
         &self,
-        _: Request<Streaming<BytesMessage>>,
+        request: Request<Streaming<BytesMessage>>,
     ) -> Result<Response<Self::SessionStream>, Status> {
-        Err(Status::unimplemented(
-            "sessions are opened by POST /session",
-        ))
+        let (metadata, _, messages) = request.into_parts();
+        let offer = Offer::from_headers(metadata.as_ref())
+            .ok_or_else(|| Status::invalid_argument("the call names no session"))?;
+        let (connection, answers) = carry(messages);
+        let sessions = Arc::clone(&self.sessions);
+        tokio::spawn(async move {
+            let id = offer.id.clone();
+            if let Err(error) = sessions.serve(offer, TokioIo::new(connection)).await {
+                let error = gantry_errors::chain(&error);
+                tracing::debug!(session.id = %id, %error, "a session was refused");
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn listen_build_history(
@@ -186,6 +199,20 @@ impl Service {
         found.ok_or_else(|| Status::failed_precondition(format!("no active session for {name}")))
     }
 
+    /// The sessions beside a build's own that its directories come from: builds of one folder share
+    /// the session that has it.
+    pub(super) async fn lenders(
+        &self,
+        own: &Session,
+        attributes: &Attributes,
+    ) -> Result<BTreeMap<String, Session>, Status> {
+        let mut lenders = BTreeMap::new();
+        for (directory, id) in attributes.foreign(&own.offer().id) {
+            lenders.insert(directory.to_owned(), self.session(id).await?);
+        }
+        Ok(lenders)
+    }
+
     async fn build(
         &self,
         registration: &Registration,
@@ -196,6 +223,7 @@ impl Service {
         let job = Job {
             host: self.host.clone(),
             session: entry.session.clone(),
+            lenders: self.lenders(&entry.session, &attributes).await?,
             attributes,
             exporters: wanted.exporters,
             inline_cache: wanted.inline_cache,

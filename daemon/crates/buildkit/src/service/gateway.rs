@@ -48,6 +48,7 @@ impl LlbBridge for Service {
             let job = Job {
                 host: self.host.clone(),
                 session: entry.session.clone(),
+                lenders: self.lenders(&entry.session, &attributes).await?,
                 attributes,
                 exporters: Vec::new(),
                 inline_cache: false,

@@ -25,7 +25,8 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Reads the headers of `POST /session`; none if they name no session.
+    /// Reads the headers of `POST /session`, or of a call that carries a session; none if they name no
+    /// session.
     #[must_use]
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

@@ -1,10 +1,12 @@
 //! Sessions: what a client offers a build to call back.
 //!
-//! A client opens a session by `POST /session` and names it; its builds name it in turn. The daemon
-//! then calls the client over the same connection: for files, secrets, agents, credentials, and to
-//! send results. A session lives as long as its connection.
+//! A client opens a session by `POST /session`, or by the call `Control/Session` that carries the same
+//! connection in messages, and names it; its builds name it in turn. The daemon then calls the client
+//! over it: for files, secrets, agents, credentials, and to send results. A session lives as long as
+//! its connection.
 
 mod agent;
+mod carried;
 mod channel;
 mod files;
 mod headers;
@@ -21,6 +23,7 @@ use tokio::sync::watch;
 use tonic::{Code, Status};
 
 pub use agent::Agent;
+pub(crate) use carried::carry;
 pub use channel::{Channel, open};
 pub use files::{Fetch, FetchError};
 pub use headers::Offer;

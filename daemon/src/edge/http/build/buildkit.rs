@@ -28,8 +28,12 @@ use crate::engine::Engine;
 /// How long a client may take to leave HTTP/1.1.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How much of a stream a client may send ahead, bytes.
-const WINDOW_BYTES: u32 = 1 << 20;
+/// How much of one call a client may send ahead, bytes.
+const CALL_WINDOW_BYTES: u32 = 1 << 20;
+
+/// How much of all calls. It is never used up: no call waits for another's reader, and small messages
+/// of a session that is carried within a call are no attack.
+const WINDOW_BYTES: u32 = 256 << 20;
 
 /// How many calls a client may have going on at once.
 const CALLS_MAX: u32 = 250;
@@ -101,7 +105,7 @@ async fn serve(service: &Service, io: Upgraded) {
         service_fn(move |request: http::Request<Incoming>| routes.clone().oneshot(request));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(CALL_WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_concurrent_streams(CALLS_MAX)
         .serve_connection(io, answer);
