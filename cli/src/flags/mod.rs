@@ -7,6 +7,7 @@ mod filter;
 mod health;
 mod mount;
 mod network;
+mod path;
 mod platform;
 mod ports;
 mod process;

@@ -7,7 +7,7 @@ use gantry_engine_api::mount::{
     BindOptions, DriverConfig, ImageOptions, Mount, TmpfsOptions, VolumeOptions,
 };
 
-use super::storage::absolute;
+use super::path::absolute;
 use super::units::Bytes;
 
 /// One `--mount`.

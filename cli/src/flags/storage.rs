@@ -5,6 +5,7 @@ use gantry_engine_api::{CreateRequest, json::Empty};
 
 use super::env::key_values;
 use super::mount::MountFlag;
+use super::path::absolute;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct StorageFlags {
@@ -84,22 +85,6 @@ fn bind(text: &str) -> Result<Volume> {
         }
         [] => bail!("invalid empty volume spec"),
     }
-}
-
-pub(super) fn absolute(path: &str) -> Result<String> {
-    let whole = std::path::absolute(path)?;
-    // Lexically clean, as Go's filepath.Abs: `..` goes up, `.` stays.
-    let mut clean = std::path::PathBuf::new();
-    for part in whole.components() {
-        match part {
-            std::path::Component::ParentDir => {
-                clean.pop();
-            }
-            std::path::Component::CurDir => {}
-            other => clean.push(other),
-        }
-    }
-    Ok(clean.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

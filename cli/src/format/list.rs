@@ -1,11 +1,11 @@
 //! Lists of objects: `--format` with `table`, `json` or a template, as all of docker's lists take.
 
 use anyhow::{Result, anyhow};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::json::go_compact;
+use super::row::Row;
 use super::table::tabulate;
-use super::template::{LABELS, Missing, Template};
+use super::template::{Missing, Template};
 use crate::printer::Printer;
 
 /// The fields of a list and their titles; the first lines of a table.
@@ -19,56 +19,6 @@ pub(crate) struct Listing {
     pub(crate) table: &'static str,
     /// The name docker's errors give the row's type.
     pub(crate) kind: &'static str,
-}
-
-/// One object of a list.
-#[derive(Debug)]
-pub(crate) struct Row(Value);
-
-impl Row {
-    pub(crate) fn new<const N: usize>(mut fields: [(&'static str, Value); N]) -> Self {
-        // Go sorts the keys of the map it prints as JSON.
-        fields.sort_by_key(|(name, _)| *name);
-        Self(
-            fields
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        )
-    }
-
-    /// Adds the labels that `.Label "name"` looks in.
-    pub(crate) fn with_labels(mut self, labels: &Value) -> Self {
-        if let Value::Object(fields) = &mut self.0 {
-            fields.insert(LABELS.to_owned(), labels.clone());
-        }
-        self
-    }
-
-    /// Adds a field that only some lists show.
-    pub(crate) fn with(mut self, field: &str, text: String) -> Self {
-        if let Value::Object(fields) = &mut self.0 {
-            fields.insert(field.to_owned(), text.into());
-        }
-        self
-    }
-
-    fn json(&self) -> String {
-        row_json(&self.0)
-    }
-}
-
-/// A row's fields without the labels that only `.Label` sees.
-pub(super) fn row_json(row: &Value) -> String {
-    let shown = row
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| *name != LABELS);
-    let shown: Map<String, Value> = shown
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    go_compact(&Value::Object(shown))
 }
 
 enum Style {

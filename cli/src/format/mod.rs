@@ -3,6 +3,7 @@
 mod age;
 mod json;
 mod list;
+mod row;
 mod size;
 mod table;
 mod template;
@@ -12,7 +13,8 @@ mod walk;
 
 pub(crate) use age::since;
 pub(crate) use json::{go_pretty, go_quote, plain_compact};
-pub(crate) use list::{Listing, Row, sorted_pairs};
+pub(crate) use list::{Listing, sorted_pairs};
+pub(crate) use row::Row;
 pub(crate) use size::{binary_size, decimal_size, decimal_size_precise, parse_binary};
 pub(crate) use table::aligned;
 pub(crate) use template::{Missing, Template};

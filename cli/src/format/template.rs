@@ -8,9 +8,9 @@ use gotmpl::{MissingKey, TemplateError, Value as Cell};
 use serde_json::Value;
 
 use super::json::plain_compact;
-use super::list::row_json;
+use super::row::{LABELS, row_json};
 use super::value::Memory;
-use super::walk::{check_functions, collect_list, rewrite_list};
+use super::walk::{FUNCTIONS, LABEL, PRINT, check_functions, collect_list, rewrite_list};
 
 /// What a field that is not there means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,18 +120,6 @@ impl Template {
 /// The name of the whole template.
 const ROOT: &str = "root";
 
-/// The key of a row that holds its labels; no field of a list has this name.
-pub(super) const LABELS: &str = "\u{1}labels";
-
-/// The functions of docker's templates besides Go's own.
-pub(super) const FUNCTIONS: [&str; 8] = [
-    "json", "split", "join", "title", "lower", "upper", "pad", "truncate",
-];
-pub(super) const BUILTINS: [&str; 19] = [
-    "and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js",
-    "urlquery", "call", "eq", "ne", "lt", "le", "gt", "ge",
-];
-
 fn with_functions(
     mut template: gotmpl::Template,
     memory: &Arc<Memory>,
@@ -157,10 +145,6 @@ fn with_functions(
         })
         .func(LABEL, move |args| Ok(label(args, header)))
 }
-
-/// Names no user can write, put in by `rewrite_list`.
-pub(super) const PRINT: &str = "\u{1}print";
-pub(super) const LABEL: &str = "\u{1}label";
 
 fn text(value: impl AsRef<str>) -> Cell {
     Cell::String(value.as_ref().into())

@@ -4,7 +4,18 @@
 use anyhow::{Result, anyhow};
 use gotmpl::parse::{BranchNode, CommandNode, Expr, ListNode, Node, PipeNode, SmolStr};
 
-use super::template::{BUILTINS, FUNCTIONS, LABEL, PRINT};
+/// The functions of docker's templates besides Go's own.
+pub(super) const FUNCTIONS: [&str; 8] = [
+    "json", "split", "join", "title", "lower", "upper", "pad", "truncate",
+];
+pub(super) const BUILTINS: [&str; 19] = [
+    "and", "or", "not", "len", "index", "slice", "print", "printf", "println", "html", "js",
+    "urlquery", "call", "eq", "ne", "lt", "le", "gt", "ge",
+];
+
+/// Names no user can write, put in by `rewrite_list`.
+pub(super) const PRINT: &str = "\u{1}print";
+pub(super) const LABEL: &str = "\u{1}label";
 
 /// Field chains on the object itself: not inside `range` and `with`, where the dot is another.
 pub(super) fn collect_list(list: &ListNode, found: &mut Vec<(Vec<SmolStr>, usize)>) {

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::df_verbose;
+use super::usage::list;
 use crate::context::Context;
 use crate::dispatch::Execute;
 use crate::exit::Exit;
@@ -53,11 +54,6 @@ impl Execute for Df {
         LISTING.print(&cx.printer, &self.format, &rows)?;
         Ok(Exit::SUCCESS)
     }
-}
-
-/// The objects of one kind.
-pub(super) fn list<'a>(usage: &'a Value, key: &str) -> Vec<&'a Value> {
-    usage[key].as_array().into_iter().flatten().collect()
 }
 
 fn number(value: &Value, key: &str) -> f64 {

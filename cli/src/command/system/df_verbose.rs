@@ -4,7 +4,7 @@ use anyhow::Result;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::df::list;
+use super::usage::list;
 use crate::command::{container, image, volume};
 use crate::context::Context;
 use crate::format::{Listing, Row, decimal_size};

@@ -11,6 +11,7 @@ mod info;
 mod info_text;
 mod prune;
 mod stats;
+mod usage;
 mod version;
 
 pub(super) const VERBS: &[Verb] = &[
