@@ -7,6 +7,7 @@
 //! Deliberately not here: who may have which limits (the caller's policy), and any notification
 //! loop (the counters are cheap to poll; inotify instances are scarce).
 
+mod counters;
 mod dbus;
 mod device_filter;
 mod devices;

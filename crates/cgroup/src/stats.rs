@@ -3,8 +3,6 @@
 //! Units are in the names: bytes, nanoseconds, counts. What a kernel or version does not tell is 0
 //! or `None`, as said at the field.
 
-use crate::{Cgroup, CgroupError, group::Directories, stats_v1, stats_v2};
-
 /// Everything at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -154,30 +152,4 @@ pub struct HugetlbStats {
     pub peak_bytes: u64,
     /// How often the limit was hit.
     pub fail_count: u64,
-}
-
-impl Cgroup {
-    /// Reads all counters. A controller that is not there leaves its part at zero.
-    ///
-    /// # Errors
-    /// [`CgroupError::Read`] when the group is gone, [`CgroupError::Content`] for a file in an
-    /// unknown form.
-    pub fn stats(&self) -> Result<Stats, CgroupError> {
-        match self.directories() {
-            Directories::V1(directories) => stats_v1::read(directories),
-            Directories::V2 { path, .. } => stats_v2::read(path),
-        }
-    }
-
-    /// How often the kernel killed a process of this group for lack of memory: one small read, fit
-    /// for polling.
-    ///
-    /// # Errors
-    /// As for [`Cgroup::stats`].
-    pub fn oom_kills(&self) -> Result<u64, CgroupError> {
-        match self.directories() {
-            Directories::V1(directories) => stats_v1::oom_kills(directories),
-            Directories::V2 { path, .. } => stats_v2::oom_kills(path),
-        }
-    }
 }
