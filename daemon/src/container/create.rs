@@ -90,6 +90,7 @@ impl Containers {
         }
         let endpoints = self.endpoints(&config, &host, &networking_config)?;
         let mounts = mounts::requested(&config, &host, self.inherited(&host)?)?;
+        warnings.extend(mounts::hint::of_foreign_owners(&mounts));
         let id = ContainerId::generate();
         self.complete_names(&mut config, &host, &id);
         let name = self.reserve(name, &id)?;

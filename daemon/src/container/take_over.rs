@@ -7,6 +7,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use gantry_network::Endpoint;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
@@ -19,7 +20,10 @@ use super::{
     state::Life,
 };
 use crate::{
-    events::Cause,
+    events::{
+        Cause, EventKind,
+        membership::{CONNECT, DISCONNECT},
+    },
     runtime::{
         Task, TaskStatus,
         events::{Message, TaskEvent},
@@ -111,7 +115,9 @@ impl Containers {
     ) {
         let was_running = record.life.counts_as_running() || record.halted;
         catch_up_with_task(&mut record, task, &missed);
-        self.tell_untold(&record);
+        let status = task.map(|task| &task.status);
+        let runs = matches!(status, Some(TaskStatus::Running | TaskStatus::Paused));
+        self.tell_untold(&record, runs);
         let has_process = record.life.has_process();
         let policy = policy(&record);
         let stopped = record.stopped_by_user;
@@ -124,7 +130,7 @@ impl Containers {
                 handle.tell(command).await;
             }
         }
-        let gone = match task.map(|task| &task.status) {
+        let gone = match status {
             Some(TaskStatus::Running | TaskStatus::Paused) => None,
             Some(TaskStatus::Stopped { code, at }) => Some((*code, *at)),
             Some(TaskStatus::Created | TaskStatus::Unknown) | None => Some((UNKNOWN_EXIT, None)),
@@ -158,7 +164,7 @@ impl Containers {
     }
 
     /// Tells what is written and was never told.
-    fn tell_untold(&self, record: &Record) {
+    fn tell_untold(&self, record: &Record, runs: bool) {
         let parts = &self.parts;
         let id = record.id.as_str();
         let untold = |action: &str, since: Timestamp| {
@@ -167,6 +173,7 @@ impl Containers {
         if untold("create", record.created) {
             parts.announce(record, "create", &[]);
         }
+        self.tell_memberships(record, runs);
         let Some(started) = record.last.started else {
             return;
         };
@@ -178,6 +185,37 @@ impl Containers {
         };
         if let Some(finished) = exit.finished.filter(|at| untold("die", *at)) {
             parts.announce_end(record, exit.code, (started, finished));
+        }
+    }
+}
+
+impl Containers {
+    /// Tells which networks a container joined or left when the engine died before it could say so.
+    fn tell_memberships(&self, record: &Record, runs: bool) {
+        let parts = &self.parts;
+        let told = parts.events.memberships(record.id.as_str());
+        let held = parts.networks.endpoints(&record.id);
+        let was_told = |endpoint: &&Endpoint| {
+            let last = told.get(endpoint.network.as_str());
+            last.is_some_and(|event| event.action == CONNECT)
+        };
+        // A start that was cut short is undone, what it joined is told by the next; one that ended has told that
+        // it leaves, or will.
+        let all_known = parts.events.reaches_back_to(nanoseconds(record.created));
+        if runs && record.life.has_process() && all_known {
+            for endpoint in held.iter().filter(|endpoint| !was_told(endpoint)) {
+                parts.announce_network(CONNECT, endpoint);
+            }
+        }
+        let left = told.iter().filter(|(network, event)| {
+            event.action == CONNECT && !held.iter().any(|e| e.network.as_str() == network.as_str())
+        });
+        for (network, event) in left {
+            let attributes = event.actor.attributes.iter();
+            let attributes = attributes.map(|(key, value)| (key.clone(), value.clone()));
+            parts
+                .events
+                .publish(EventKind::Network, DISCONNECT, network, attributes);
         }
     }
 }

@@ -7,6 +7,7 @@
 mod filter;
 mod history;
 pub mod images;
+pub mod membership;
 #[cfg(test)]
 mod tests;
 

@@ -96,3 +96,30 @@ fn filters_pass_what_docker_passes() {
     }
     assert!(EventFilter::new(Filters::parse(r#"{"foo":["x"]}"#).unwrap()).is_err());
 }
+
+#[test]
+fn what_was_told_last_of_each_network_is_known() {
+    let bus = EventBus::default();
+    let told = |action: &str, network: &str, container: &str| {
+        let attributes = [("container".to_owned(), container.to_owned())];
+        bus.publish(EventKind::Network, action, network, attributes);
+    };
+    assert!(!bus.reaches_back_to(i64::MAX), "nothing is known yet");
+    for (action, network, container) in [
+        ("create", "a", ""),
+        ("connect", "a", "one"),
+        ("connect", "b", "one"),
+        ("connect", "b", "two"),
+        ("disconnect", "a", "one"),
+    ] {
+        told(action, network, container);
+    }
+    let last = bus.memberships("one");
+    let last: Vec<_> = last
+        .iter()
+        .map(|(network, event)| (network.as_str(), event.action.as_str()))
+        .collect();
+    assert_eq!(last, [("a", "disconnect"), ("b", "connect")]);
+    assert!(bus.memberships("three").is_empty());
+    assert!(bus.reaches_back_to(i64::MAX) && !bus.reaches_back_to(0));
+}

@@ -261,3 +261,39 @@ fn each_event_is_told_once_across_deaths_of_the_daemon() {
     assert_eq!(starts.count(), 1);
     engine.finish();
 }
+
+/// What an engine leaves that died between an act and its telling: as if the last event had not been told.
+fn untell(engine: &Engine, action: &str) {
+    let path = engine.exec_root().join("events.json");
+    let text = std::fs::read_to_string(&path).expect("the events that were told");
+    let mut lines: Vec<&str> = text.lines().collect();
+    let last = lines.pop().expect("an event");
+    assert!(last.contains(&format!("\"{action}\"")), "{last}");
+    let kept: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(path, kept).expect("events are kept");
+}
+
+#[test]
+fn networks_joined_and_left_are_told_by_the_next_engine_if_the_last_could_not() {
+    let mut engine = Engine::of(Kind::Gantry, &[]);
+    let docker = engine.docker();
+    docker.run(&["network", "create", "net"]).ok();
+    let run = ["run", "-d", "--name", "one", BUSYBOX, "sleep", "1000"];
+    let id = docker.run(&run).ok();
+    for verb in ["connect", "disconnect"] {
+        docker.run(&["network", verb, "net", "one"]).ok();
+        let before = until_told(&engine, &id, &format!("network {verb} name=net"));
+        engine.kill_daemon();
+        untell(&engine, verb);
+        // Once, by the first that starts afterwards.
+        for _ in 0..2 {
+            engine.start_daemon();
+            assert_eq!(told(&engine, &id), before);
+            engine.kill_daemon();
+        }
+        engine.start_daemon();
+    }
+    docker.run(&["rm", "-f", "one"]).ok();
+    docker.run(&["network", "rm", "net"]).ok();
+    engine.finish();
+}

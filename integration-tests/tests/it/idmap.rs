@@ -38,6 +38,18 @@ fn files_belong_to_the_caller_on_the_host_and_to_the_user_within() {
         assert_eq!(owner(&work.join("foreign")), (0, 0));
         std::fs::remove_dir(work.join("folder")).expect("made within");
     }
+    // A folder of somebody else's is nobody's within; who asks for that is told.
+    let foreign = format!("type=bind,src={},dst=/work,idmap=77:77", work.display());
+    let create = [
+        "create", "--name", "denied", "--mount", &foreign, BUSYBOX, "true",
+    ];
+    let created = gantry.run(&create);
+    assert_eq!(created.code, 0, "{created:?}");
+    let hint = format!(
+        "{} belongs to 1234:2345 and idmap maps 77:77",
+        work.display()
+    );
+    assert!(created.err.contains(&hint), "{created:?}");
     // It stays so over a restart, and read-only is read-only.
     let read_only = format!("{mount},readonly");
     let create = ["create", "--name", "again", "--mount", &read_only, BUSYBOX];

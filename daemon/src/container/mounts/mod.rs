@@ -10,6 +10,7 @@ use gantry_engine_api::{ContainerConfig, HostConfig, mount::MountPoint};
 use serde::{Deserialize, Serialize};
 
 mod bind;
+pub mod hint;
 mod volume_from;
 
 pub use bind::parse_bind;
