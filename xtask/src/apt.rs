@@ -14,6 +14,7 @@ use crate::{command, peers};
 pub(crate) const PACKAGES: &[(&str, &str)] = &[
     ("busybox-static", "a root filesystem of one file"),
     ("conntrack", "`conntrack`, to see which connections live"),
+    ("dnsmasq-base", "a name server nobody here wrote"),
     ("docker-registry", "a registry nobody here wrote"),
     ("git", "repositories as contexts of builds"),
     (

@@ -22,6 +22,7 @@ pub mod loopback;
 pub mod mount_attr;
 pub mod namespace;
 pub mod netlink;
+pub mod packet_info;
 pub mod personality;
 pub mod rlimit;
 pub mod seccomp;

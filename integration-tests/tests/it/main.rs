@@ -41,5 +41,6 @@ mod ssh;
 mod storage;
 mod streams;
 mod trace;
+mod upstream;
 mod usage;
 mod volumes;

@@ -10,6 +10,7 @@ mod changes;
 mod condition;
 mod expression;
 mod foreign;
+mod held;
 mod list;
 mod set;
 
@@ -20,5 +21,6 @@ pub use expression::{
     Comparison, CtKey, Expression, FibResult, MetaKey, PayloadBase, Register, Verdict,
 };
 pub use foreign::{ForeignRule, chain_exists, rules};
+pub use held::elements;
 pub use list::{ForeignChain, chains, table_exists};
 pub use set::{Data, DataType, Element, Set, Value};

@@ -33,6 +33,7 @@ mod default_route;
 mod defaults;
 mod define;
 mod describe;
+mod drift;
 mod hooks;
 mod inside;
 mod lease;

@@ -8,27 +8,21 @@
 //!
 //! It lives as long as the daemon: while that is away such connections are refused.
 
+mod attended;
 mod datagrams;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use rustix::buffer::spare_capacity;
-use rustix::event::epoll::{self, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
 use crate::port::{Protocol, PublishedPort};
-use datagrams::Datagrams;
+use attended::{Attended, Shared};
 
-/// What tells the thread to end.
-const STOP: u64 = 0;
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1024;
 /// A copying thread needs little beside its buffer on the heap.
@@ -37,32 +31,6 @@ const STACK: usize = 64 * 1024;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How long a full house waits before it looks again.
 const FULL_HOUSE: Duration = Duration::from_millis(20);
-
-/// A port that is relayed.
-#[derive(Debug)]
-struct Port {
-    listener: Arc<OwnedFd>,
-    target: SocketAddr,
-}
-
-#[derive(Debug)]
-struct Shared {
-    epoll: OwnedFd,
-    stop: OwnedFd,
-    ports: Mutex<Ports>,
-}
-
-#[derive(Debug, Default)]
-struct Ports {
-    by_number: BTreeMap<u64, (SocketAddr, Port)>,
-    last: u64,
-}
-
-impl Shared {
-    fn ports(&self) -> MutexGuard<'_, Ports> {
-        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A port of the host where something may arrive that the kernel cannot lead on.
 #[derive(Clone, Debug)]
@@ -73,46 +41,33 @@ pub(crate) struct Relayed {
     pub(crate) socket: Arc<OwnedFd>,
 }
 
-/// The relay; its thread is started with the first port and ends when this is dropped.
-#[derive(Debug, Default)]
+/// The relay; its threads are started with the first port and end when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Relay {
-    running: Mutex<Option<(Arc<Shared>, JoinHandle<()>)>>,
-    datagrams: Datagrams,
+    connections: Attended,
+    datagrams: Attended,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            connections: Attended::new("net-relay", take_connections),
+            datagrams: Attended::new("net-relay-udp", datagrams::carry),
+        }
+    }
 }
 
 impl Relay {
     /// Leads what arrives at a port on to `target`, whatever it was led to before.
     pub(crate) fn lead(&self, port: &Relayed, target: SocketAddr) -> io::Result<()> {
         match port.protocol {
-            Protocol::Tcp => self.lead_connections(port.host, &port.socket, target),
-            Protocol::Udp => self.datagrams.lead(port.host, &port.socket, target),
+            Protocol::Tcp => self.connections.lead(port.host, &port.socket, target),
+            Protocol::Udp => {
+                datagrams::prepare(&port.socket)?;
+                self.datagrams.lead(port.host, &port.socket, target)
+            }
             Protocol::Sctp => Ok(()),
         }
-    }
-
-    fn lead_connections(
-        &self,
-        host: SocketAddr,
-        listener: &Arc<OwnedFd>,
-        target: SocketAddr,
-    ) -> io::Result<()> {
-        let shared = self.start()?;
-        let mut ports = shared.ports();
-        ports.by_number.retain(|_, (known, _)| *known != host);
-        ports.last += 1;
-        let number = ports.last;
-        let data = EventData::new_u64(number);
-        let again = EventFlags::IN;
-        match epoll::add(&shared.epoll, listener.as_fd(), data, again) {
-            Err(Errno::EXIST) => epoll::modify(&shared.epoll, listener.as_fd(), data, again)?,
-            other => other?,
-        }
-        let port = Port {
-            listener: Arc::clone(listener),
-            target,
-        };
-        ports.by_number.insert(number, (host, port));
-        Ok(())
     }
 
     /// Takes no more connections to these, and no more datagrams; connections that are open go on.
@@ -128,91 +83,26 @@ impl Relay {
             }
         }
         self.datagrams.forget(&udp);
-        self.forget_connections(&tcp);
-    }
-
-    fn forget_connections(&self, hosts: &[SocketAddr]) {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((shared, _)) = running.as_ref() else {
-            return;
-        };
-        let gone = |_: &u64, entry: &mut (SocketAddr, Port)| hosts.contains(&entry.0);
-        let taken: Vec<_> = shared.ports().by_number.extract_if(.., gone).collect();
-        for (_, (_, port)) in taken {
-            // One that is not there any more is as good.
-            let _ = epoll::delete(&shared.epoll, port.listener.as_fd());
-        }
-    }
-
-    fn start(&self) -> io::Result<Arc<Shared>> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((shared, _)) = running.as_ref() {
-            return Ok(Arc::clone(shared));
-        }
-        let shared = Arc::new(Shared {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            stop: eventfd(0, EventfdFlags::CLOEXEC)?,
-            ports: Mutex::default(),
-        });
-        epoll::add(
-            &shared.epoll,
-            &shared.stop,
-            EventData::new_u64(STOP),
-            EventFlags::IN,
-        )?;
-        let theirs = Arc::clone(&shared);
-        let thread = thread::Builder::new()
-            .name("net-relay".to_owned())
-            .spawn(move || take_connections(&theirs))?;
-        *running = Some((Arc::clone(&shared), thread));
-        Ok(shared)
-    }
-}
-
-impl Drop for Relay {
-    fn drop(&mut self) {
-        let running = self
-            .running
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some((shared, thread)) = running.take() else {
-            return;
-        };
-        let told = rustix::io::write(&shared.stop, &1_u64.to_ne_bytes());
-        if told.is_ok() && thread.join().is_err() {
-            tracing::error!("the relay's thread panicked");
-        }
+        self.connections.forget(&tcp);
     }
 }
 
 fn take_connections(shared: &Shared) {
     let connections = Arc::new(());
     let mut events = Vec::with_capacity(64);
-    loop {
-        events.clear();
-        match epoll::wait(&shared.epoll, spare_capacity(&mut events), None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => {
-                tracing::error!(error = %io::Error::from(errno), "the relay has ended");
-                return;
-            }
-        }
+    while shared.wait(&mut events, None) {
         for event in &events {
-            let number = event.data.u64();
-            if number == STOP {
-                return;
-            }
             while Arc::strong_count(&connections) > CONNECTIONS_MAX {
                 thread::sleep(FULL_HOUSE);
             }
-            take_one(shared, number, &connections);
+            take_one(shared, event.data.u64(), &connections);
         }
     }
 }
 
 fn take_one(shared: &Shared, number: u64, connections: &Arc<()>) {
     let (listener, target) = match shared.ports().by_number.get(&number) {
-        Some((_, port)) => (Arc::clone(&port.listener), port.target),
+        Some(port) => (Arc::clone(&port.socket), port.target),
         None => return,
     };
     // The listener does not wait: a client may have gone again.

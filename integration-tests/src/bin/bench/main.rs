@@ -25,13 +25,14 @@ use integration_tests::programs;
 /// Measures one section.
 type Section = fn() -> Vec<Figure>;
 
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("runtimes", runtimes::measure),
     ("engines", engines::measure),
     ("streams", streams::measure),
     ("memory", memory::measure),
     ("images", images::measure),
     ("networks", networks::measure),
+    ("networks-traffic", networks::measure_traffic),
     ("builds", builds::measure),
 ];
 /// How a section's own process is told so; the section and the file for its figures follow.

@@ -29,16 +29,13 @@ pub(super) fn hide(network: &NetworkRules) -> Vec<Expression> {
     ]
 }
 
-/// What containers may send: nothing to the host's loopback, which `route_localnet` opened, and
+/// What containers may begin to send: nothing to the host's loopback, which `route_localnet` opened, and
 /// nothing with a source that the host would answer elsewhere.
 pub(super) fn from_bridge(network: &NetworkRules) -> Vec<Vec<Expression>> {
     let drop = || Expression::Decide(Verdict::Drop);
     let back = || Expression::Decide(Verdict::Return);
     let family = network.family();
-    let mut rules = vec![
-        with(&established(), back()),
-        with(&destination_in(loopback(family)), drop()),
-    ];
+    let mut rules = vec![with(&destination_in(loopback(family)), drop())];
     if family == Family::V6 {
         // Neighbours are found from these, and from no address at all; neither is forwarded.
         let none = IpNet::new(Ipv6Addr::UNSPECIFIED.into(), 128).expect("a literal network");

@@ -24,6 +24,9 @@ const ANY_RANGES: &str = "ranges";
 /// container address . protocol . port → accept, where others reach containers at their own addresses
 const OPEN: &str = "open_ports";
 
+/// All that hold something of endpoints.
+pub(crate) const MAPS: [&str; 5] = [BOUND, ANY, BOUND_RANGES, ANY_RANGES, OPEN];
+
 /// Shorter runs are single elements: interval maps are rewritten as a whole at each change.
 const SHORTEST_RANGE: u16 = 16;
 
@@ -173,7 +176,7 @@ fn opening(run: Run, container: IpAddr) -> Element {
 
 /// All elements by map.
 fn elements(family: Family, published: &[Publication]) -> [(&'static str, Vec<Element>); 5] {
-    let mut maps = [BOUND, ANY, BOUND_RANGES, ANY_RANGES, OPEN].map(|map| (map, Vec::new()));
+    let mut maps = MAPS.map(|map| (map, Vec::new()));
     let mut put = |name: &str, element: Element| {
         let map = maps.iter_mut().find(|(map, _)| *map == name);
         map.expect("one of the five").1.push(element);

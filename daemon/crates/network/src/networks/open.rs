@@ -89,7 +89,7 @@ impl Networks {
             host_reach: Mutex::default(),
         };
         networks.restore_networks();
-        networks.rebuild_firewall()?;
+        networks.take_firewall_over()?;
         for endpoint in networks.all_endpoints() {
             networks.relay(&endpoint);
         }

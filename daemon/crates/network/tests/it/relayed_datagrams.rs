@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::thread;
 
-use crate::lab::{HOST6, in_lab, tcp, udp};
+use crate::lab::{HOST6, command, in_lab, tcp, udp};
 use crate::six::{Member, with_subnets};
 use crate::talk::{BRIEFLY, PATIENCE, Server, converse};
 
@@ -53,6 +53,32 @@ fn datagrams_are_relayed_where_the_kernel_has_no_way() {
         let next = engine.container("next", vec![udp(&tcp(5300, 54))]);
         let _server = Server::udp(&next.namespace, 54);
         ask(Ipv6Addr::LOCALHOST, 5300).expect("its next owner");
+    });
+}
+
+#[test]
+fn an_answer_leaves_by_the_address_that_was_asked() {
+    in_lab(|lab| {
+        let engine = lab.engine();
+        let echo = engine.container("echo", vec![udp(&tcp(5300, 53))]);
+        let _server = Server::udp(&echo.namespace, 53);
+        let second = Ipv6Addr::new(0x2001, 0xdb8, 0x99, 0, 0, 0, 0, 3);
+        command(&format!("ip address add {second}/64 dev lan0 nodad"));
+        // A socket that is connected hears nobody else.
+        for address in [HOST6, second] {
+            lab.lan
+                .run(|| ask(address, 5300))
+                .unwrap_or_else(|error| panic!("{address}: {error}"));
+        }
+        // One socket that asks both hears both.
+        lab.lan.run(|| {
+            let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).unwrap();
+            for address in [HOST6, second] {
+                socket.connect((address, 5300)).unwrap();
+                converse(&socket, PATIENCE).unwrap_or_else(|error| panic!("{address}: {error}"));
+            }
+        });
+        engine.networks.release(echo.id()).unwrap();
     });
 }
 

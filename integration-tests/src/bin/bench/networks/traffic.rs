@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use gantry_linux::namespace::{Namespaces, join};
 use rustix::net::sockopt::set_socket_linger;
+use rustix::thread::{CpuSet, sched_setaffinity};
 
 /// How long one measurement lasts.
-const LASTS: Duration = Duration::from_millis(400);
+const LASTS: Duration = Duration::from_millis(200);
 /// What is written and read at once.
 const PIECE: usize = 256 << 10;
 
@@ -44,6 +45,23 @@ impl Place {
     }
 }
 
+/// Whose processor a thread keeps to: where the scheduler puts the two ends makes more of a difference than what is
+/// measured.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Client,
+    Server,
+}
+
+impl End {
+    fn keep_to_a_processor(self) {
+        let mut processors = CpuSet::new();
+        processors.set(self as usize);
+        // One processor is all there is then.
+        let _ = sched_setaffinity(None, &processors);
+    }
+}
+
 /// Where a server listens, and where clients find it.
 #[derive(Debug)]
 pub(super) struct Way<'a> {
@@ -69,11 +87,13 @@ pub(super) fn connection(way: &Way<'_>) -> f64 {
     let (listener, over) = (way.listen(), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            End::Server.keep_to_a_processor();
             while !over.load(Ordering::Relaxed) {
                 drop(listener.accept());
             }
         });
         way.client.run(|| {
+            End::Client.keep_to_a_processor();
             let one = || {
                 let mut stream = way.connect();
                 let read = stream.read(&mut [0]);
@@ -100,6 +120,7 @@ pub(super) fn gigabyte(way: &Way<'_>) -> f64 {
     let listener = way.listen();
     std::thread::scope(|scope| {
         let received = scope.spawn(|| {
+            End::Server.keep_to_a_processor();
             let (mut stream, _) = listener.accept().expect("a client");
             let mut piece = vec![0; PIECE];
             let (start, mut bytes) = (Instant::now(), 0_usize);
@@ -111,6 +132,7 @@ pub(super) fn gigabyte(way: &Way<'_>) -> f64 {
             }
         });
         way.client.run(|| {
+            End::Client.keep_to_a_processor();
             let mut stream = way.connect();
             let (start, piece) = (Instant::now(), vec![0; PIECE]);
             while start.elapsed() < LASTS {
