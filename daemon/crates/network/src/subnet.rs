@@ -11,7 +11,8 @@ use crate::config::AddressPool;
 use crate::error::NetworkError;
 use crate::store::Family;
 
-/// Docker's own pools: 172.17.0.0/16 to 172.31.0.0/16, then sixteen /20 of 192.168.0.0/16.
+/// Docker's own pools: 172.17.0.0/16 to 172.31.0.0/16, then sixteen /20 of 192.168.0.0/16; and where those are taken,
+/// 16,384 of 256 addresses each, in the quarter of 10.0.0.0/8 that routers and VPNs give out last (ADR 44).
 pub(crate) fn default_pools() -> Vec<AddressPool> {
     let pool = |base: String, size| AddressPool {
         base: base.parse().expect("a literal network"),
@@ -21,6 +22,7 @@ pub(crate) fn default_pools() -> Vec<AddressPool> {
         .map(|n| pool(format!("172.{n}.0.0/16"), 16))
         .collect();
     pools.push(pool("192.168.0.0/16".to_owned(), 20));
+    pools.push(pool("10.192.0.0/10".to_owned(), 24));
     pools
 }
 
@@ -116,7 +118,28 @@ mod tests {
             chosen(&["172.16.0.0/12", "192.168.1.0/24"]).as_deref(),
             Some("192.168.16.0/20")
         );
-        assert_eq!(chosen(&["172.16.0.0/12", "192.168.0.0/16"]), None);
+        assert_eq!(
+            chosen(&["172.16.0.0/12", "192.168.0.0/16", "10.192.0.0/24"]).as_deref(),
+            Some("10.192.1.0/24")
+        );
+        assert_eq!(
+            chosen(&["172.16.0.0/12", "192.168.0.0/16", "10.0.0.0/8"]),
+            None
+        );
+    }
+
+    #[test]
+    fn there_are_subnets_for_more_networks_than_docker_has() {
+        let pools = default_pools();
+        let mut taken: Vec<IpNet> = Vec::new();
+        for n in 0..100 {
+            let chosen = choose(&pools, Family::V4, &taken);
+            let chosen = chosen.unwrap_or_else(|| panic!("none after {n}"));
+            assert!(!taken.iter().any(|other| overlap(*other, chosen)));
+            taken.push(chosen);
+        }
+        // The first of them are those that people know.
+        assert_eq!(taken[30], "192.168.240.0/20".parse().unwrap());
     }
 
     #[test]
