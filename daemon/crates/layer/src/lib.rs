@@ -27,7 +27,7 @@ pub use diff::{write_diff, write_diff_until, write_diff_without};
 pub use extract::{EntryError, ExtractError};
 pub use limits::Limits;
 pub use measure::disk_bytes;
-pub use packing::{Packer, Packing, PackingError};
+pub use packing::{GzipBlocks, Packer, Packing, PackingError};
 pub use pipeline::{Compression, SourceError, decompress};
 pub use rootfs::{Mount, Rootfs};
 pub use store::{

@@ -1,9 +1,11 @@
 //! How layers are compressed on their way out: to a registry, or into an archive.
 
+mod gzip;
+
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use flate2::write::GzEncoder;
+pub use gzip::GzipBlocks;
 
 /// What a layer is compressed by, and how hard. The same layer gives the same bytes each time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,8 +32,8 @@ pub enum PackingError {
 }
 
 impl Packing {
-    /// What registries get where nobody asks for something else.
-    pub const DEFAULT: Self = Self::Gzip(5);
+    /// What registries get where nobody asks for something else: as small as what other engines push (ADR 42).
+    pub const DEFAULT: Self = Self::Gzip(3);
     /// zstd's own level where none is asked for.
     const ZSTD_LEVEL: i32 = 3;
 
@@ -75,7 +77,7 @@ impl Packing {
     pub fn pack<W: Write>(self, to: W) -> io::Result<Packer<W>> {
         Ok(match self {
             Self::None => Packer::None(to),
-            Self::Gzip(level) => Packer::Gzip(GzEncoder::new(to, flate2::Compression::new(level))),
+            Self::Gzip(level) => Packer::Gzip(GzipBlocks::new(to, level)?),
             Self::Zstd(level) => {
                 let mut encoder = zstd::Encoder::new(to, level)?;
                 encoder.include_checksum(true)?;
@@ -120,7 +122,7 @@ pub enum Packer<W: Write> {
     /// Not at all.
     None(W),
     /// gzip.
-    Gzip(GzEncoder<W>),
+    Gzip(GzipBlocks<W>),
     /// zstd.
     Zstd(zstd::Encoder<'static, W>),
 }
