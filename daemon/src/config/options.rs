@@ -184,5 +184,6 @@ pub const OPTIONS: &[Opt] = &[
     opt("gc-images", "gc-images", Bool, H, "Collect images that no container uses, not only caches"),
     opt("gc-keep", "gc-keep", List, H, "Images that are never collected, as patterns of references"),
     opt("gc-low", "gc-low", Int, H, "Collect until the disk is no fuller than this percentage (default 80)"),
+    opt("push-compression", "push-compression", Text, H, "What layers become that are made for a registry: gzip, zstd or uncompressed, with :LEVEL (default gzip)"),
     opt("trace", "", Text, H, "Append spans to this file in Chrome's trace format"),
 ];

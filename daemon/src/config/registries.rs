@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use gantry_image::{Packing, PackingError};
 use gantry_registry::{ProxyOptions, RegistryOptions, TransferLimits};
 use url::Url;
 
@@ -37,6 +38,7 @@ pub(super) fn registries(
         downloads: count(values, "max-concurrent-downloads", default.downloads)?,
         uploads: count(values, "max-concurrent-uploads", default.uploads)?,
         attempts: count(values, "max-download-attempts", default.attempts)?,
+        packing: packing(values, default.packing)?,
     };
     Ok((options, limits))
 }
@@ -61,6 +63,17 @@ fn check_mirror(mirror: &str) -> Result<(), ConfigError> {
         return Err(bad("username/password not allowed in URI"));
     }
     Ok(())
+}
+
+fn packing(values: &Values, default: Packing) -> Result<Packing, ConfigError> {
+    const NAME: &str = "push-compression";
+    let asked = values.text(NAME).unwrap_or_default();
+    match asked {
+        "" => Ok(default),
+        asked => asked
+            .parse()
+            .map_err(|error: PackingError| invalid(NAME, error.to_string())),
+    }
 }
 
 /// A number of things at once; 0 means docker's default, as in dockerd.

@@ -46,7 +46,7 @@ async fn log_in(State(engine): State<Arc<Engine>>, body: Bytes) -> ApiResult {
     let credentials = Credentials::from_json(&body).map_err(|error| invalid(&error))?;
     let domain = domain_of(address.serveraddress.as_deref().unwrap_or_default());
     let registries = engine.transfers.registries();
-    let endpoints = registries.endpoints(&domain, Purpose::Push);
+    let endpoints = registries.endpoints(&domain, Purpose::Push).await;
     let mut last = RegistryError::Host(domain.clone());
     for endpoint in endpoints.map_err(|error| refused(&error))? {
         match registries.log_in(&endpoint, credentials.clone()).await {

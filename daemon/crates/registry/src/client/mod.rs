@@ -79,16 +79,26 @@ impl Registries {
             .clear();
     }
 
-    /// The places to ask for a repository of `domain`, in order.
+    /// The places to ask for a repository of `domain`, in order. Its name is looked up if networks are allowed to be
+    /// insecure; one that cannot be found is in none of them.
     ///
     /// # Errors
     /// As [`RegistryOptions::endpoints`].
-    pub fn endpoints(
+    pub async fn endpoints(
         &self,
         domain: &str,
         purpose: Purpose,
     ) -> Result<Vec<Endpoint>, RegistryError> {
-        self.options().endpoints(domain, purpose)
+        let options = self.options();
+        let mut addresses = Vec::new();
+        if let Some(name) = options.name_to_look_up(domain) {
+            let found = tokio::net::lookup_host((name, 0));
+            let found = tokio::time::timeout(LOOKUP_LIMIT, found).await;
+            if let Ok(Ok(found)) = found {
+                addresses.extend(found.map(|address| address.ip()));
+            }
+        }
+        options.endpoints(domain, &addresses, purpose)
     }
 
     /// Opens a repository at an endpoint: asks it for a sign of life, and what it wants to be told.
@@ -231,3 +241,5 @@ where
 
 /// How long a whole call without a large body may take.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
+/// How long the name of a registry may be looked up to see in which network it is.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(5);

@@ -51,7 +51,7 @@ impl Registries {
         credentials: &Credentials,
     ) -> Result<Vec<SearchHit>, RegistryError> {
         let mut failures = Vec::new();
-        let endpoints = self.endpoints(domain, Purpose::Push)?;
+        let endpoints = self.endpoints(domain, Purpose::Push).await?;
         for endpoint in endpoints {
             let base = match domain {
                 DOCKER_IO => Url::parse(DOCKER_INDEX).expect("a constant"),

@@ -78,7 +78,16 @@ pub struct Endpoint {
 }
 
 impl RegistryOptions {
-    /// The endpoints of the registry called `domain`, in the order to try them. Never empty.
+    /// The name of a registry whose addresses say whether it may be insecure, because networks may be.
+    pub(crate) fn name_to_look_up<'a>(&self, domain: &'a str) -> Option<&'a str> {
+        let name = host_of(domain);
+        let is_name = domain != DOCKER_IO && name.parse::<IpAddr>().is_err();
+        let mut networks = self.insecure.iter().filter_map(|entry| network(entry));
+        (is_name && networks.next().is_some()).then_some(name)
+    }
+
+    /// The endpoints of the registry called `domain`, which is at these `addresses` as far as it is known, in the
+    /// order to try them. Never empty.
     ///
     /// # Errors
     /// [`RegistryError::Host`] if a name is no host, [`RegistryError::HostsFile`] if `hosts.toml`
@@ -86,6 +95,7 @@ impl RegistryOptions {
     pub fn endpoints(
         &self,
         domain: &str,
+        addresses: &[IpAddr],
         purpose: Purpose,
     ) -> Result<Vec<Endpoint>, RegistryError> {
         let host = if domain == DOCKER_IO {
@@ -105,7 +115,10 @@ impl RegistryOptions {
             found.extend(hosts_file::read(&file, host, purpose)?);
             return Ok(found);
         }
-        let insecure = self.is_insecure(host);
+        let insecure = self.is_insecure(host)
+            || addresses
+                .iter()
+                .any(|address| self.in_insecure_network(*address));
         let mut tls = certs::of(directory.as_deref());
         tls.skip_verify = insecure;
         found.push(endpoint("https", host, tls, insecure)?);
@@ -147,15 +160,17 @@ impl RegistryOptions {
         if name == "localhost" || address.is_some_and(|address| address.is_loopback()) {
             return true;
         }
-        self.insecure.iter().any(|entry| {
+        let listed = self.insecure.iter().any(|entry| {
             let entry = entry.trim_end_matches('/');
             let entry = entry.strip_prefix("http://").unwrap_or(entry);
-            match (network(entry), address) {
-                (Some(network), Some(address)) => contains(network, address),
-                (Some(_), None) => false,
-                (None, _) => entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(name),
-            }
-        })
+            entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(name)
+        });
+        listed || address.is_some_and(|address| self.in_insecure_network(address))
+    }
+
+    fn in_insecure_network(&self, address: IpAddr) -> bool {
+        let mut networks = self.insecure.iter().filter_map(|entry| network(entry));
+        networks.any(|network| contains(network, address))
     }
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn bases(options: &RegistryOptions, domain: &str, purpose: Purpose) -> Vec<String> {
-    let endpoints = options.endpoints(domain, purpose).unwrap();
+    let endpoints = options.endpoints(domain, &[], purpose).unwrap();
     endpoints.iter().map(|one| one.base.to_string()).collect()
 }
 
@@ -57,6 +57,22 @@ fn who_is_insecure() {
     ] {
         assert_eq!(options.is_insecure(host), expected, "{host}");
     }
+    // A name is where its addresses are, if it has to be known at all.
+    assert_eq!(options.name_to_look_up("some.lan:5000"), Some("some.lan"));
+    assert_eq!(options.name_to_look_up("10.2.0.1:5000"), None);
+    assert_eq!(
+        RegistryOptions::default().name_to_look_up("some.lan:5000"),
+        None
+    );
+    let schemes = |address: [u8; 4]| {
+        let endpoints = options.endpoints("some.lan:5000", &[address.into()], Purpose::Push);
+        let endpoints = endpoints.unwrap().into_iter();
+        endpoints
+            .map(|endpoint| endpoint.base.scheme().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(schemes([10, 1, 2, 3]), ["https", "http"]);
+    assert_eq!(schemes([10, 2, 2, 3]), ["https"]);
 }
 
 #[test]
@@ -77,7 +93,9 @@ fn a_directory_of_certificates() {
         certs_dirs: vec![dir.path().join("none"), dir.path().to_owned()],
         ..RegistryOptions::default()
     };
-    let endpoints = options.endpoints("reg.lan:5000", Purpose::Push).unwrap();
+    let endpoints = options
+        .endpoints("reg.lan:5000", &[], Purpose::Push)
+        .unwrap();
     assert_eq!(endpoints[0].tls.authorities, [host.join("ca.crt")]);
     assert_eq!(
         endpoints[0].tls.identity,

@@ -46,6 +46,8 @@ pub enum Event {
         /// What was asked for.
         wanted: String,
     },
+    /// So many attestations were left out: what they attest to became another manifest.
+    NotAttested(usize),
     /// A tag was pushed.
     Pushed {
         /// The tag.

@@ -26,7 +26,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use gantry_ids::Digest;
-use gantry_image::ImageStore;
+use gantry_image::{ImageStore, Packing};
 use tokio::sync::Semaphore;
 
 pub use describe::{Described, RegistryDocument};
@@ -39,7 +39,7 @@ pub use push_list::{ListPart, PushedList};
 use crate::client::Registries;
 use job::Job;
 
-/// How much may go on at once.
+/// How much may go on at once, and what layers become that are made for a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TransferLimits {
     /// `--max-concurrent-downloads`.
@@ -48,6 +48,8 @@ pub struct TransferLimits {
     pub uploads: usize,
     /// `--max-download-attempts`.
     pub attempts: u32,
+    /// `--push-compression`: of layers that nobody has as a blob, where a push asks for nothing else.
+    pub packing: Packing,
 }
 
 impl Default for TransferLimits {
@@ -57,6 +59,7 @@ impl Default for TransferLimits {
             downloads: 3,
             uploads: 5,
             attempts: crate::retry::ATTEMPTS,
+            packing: Packing::DEFAULT,
         }
     }
 }
@@ -71,6 +74,7 @@ pub struct Transfers {
     downloads: Arc<Semaphore>,
     uploads: Arc<Semaphore>,
     attempts: u32,
+    packing: Packing,
 }
 
 impl Transfers {
@@ -88,6 +92,7 @@ impl Transfers {
             downloads: Arc::new(Semaphore::new(limits.downloads.max(1))),
             uploads: Arc::new(Semaphore::new(limits.uploads.max(1))),
             attempts: limits.attempts.max(1),
+            packing: limits.packing,
         }
     }
 

@@ -89,7 +89,8 @@ impl Transfers {
         let mut last = None;
         for endpoint in self
             .registries
-            .endpoints(reference.domain(), Purpose::Pull)?
+            .endpoints(reference.domain(), Purpose::Pull)
+            .await?
         {
             let credentials = request.credentials.clone();
             let opened = self
@@ -176,7 +177,8 @@ impl Transfers {
         let mut last = RegistryError::Host(reference.domain().to_owned());
         for endpoint in self
             .registries
-            .endpoints(reference.domain(), Purpose::Pull)?
+            .endpoints(reference.domain(), Purpose::Pull)
+            .await?
         {
             let credentials = request.credentials.clone();
             let opened = self

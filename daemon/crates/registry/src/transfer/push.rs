@@ -30,7 +30,7 @@ pub struct PushRequest {
     pub reference: ImageRef,
     /// Only the image for this platform.
     pub platform: Option<Platform>,
-    /// How all layers are to be compressed; none: as they came, and gzip where that is not to be had.
+    /// How all layers are to be compressed; none: as they came, and as the engine was told where that is not to be had.
     pub packing: Option<Packing>,
     /// Who asks.
     pub credentials: Credentials,
@@ -166,7 +166,7 @@ impl Transfers {
     ) -> Result<Repository, TransferError> {
         let (domain, path) = (request.reference.domain(), request.reference.path());
         let mut last = None;
-        for endpoint in self.registries.endpoints(domain, Purpose::Push)? {
+        for endpoint in self.registries.endpoints(domain, Purpose::Push).await? {
             let credentials = request.credentials.clone();
             let opened = self
                 .registries

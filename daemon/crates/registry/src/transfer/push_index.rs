@@ -13,7 +13,9 @@ use serde::Serialize;
 use super::Transfers;
 use super::attached::blobs;
 use super::error::TransferError;
+use super::event::Event;
 use super::push::PushTo;
+use super::watch::tell;
 use crate::error::RegistryError;
 use crate::manifest::{Descriptor, Document, Index};
 use crate::media;
@@ -63,11 +65,8 @@ impl Transfers {
                 entries.push(entry);
             }
         }
-        for one in kept.index.manifests.iter().filter(|one| is_extra(one)) {
-            if self.push_extra(to, one).await? {
-                entries.push(one.clone());
-            }
-        }
+        self.push_extras(to, &kept.index, &mut entries, &variants)
+            .await?;
         if entries.is_empty() {
             return Ok(None);
         }
@@ -81,6 +80,38 @@ impl Transfers {
         self.remember_index(reference, bytes.clone(), images)
             .await?;
         Ok(Some((digest, bytes.len() as u64)))
+    }
+
+    /// Pushes what says something of images that were pushed, and tells what was left out because its image is
+    /// another manifest now.
+    async fn push_extras(
+        &self,
+        to: &PushTo<'_>,
+        index: &Index,
+        entries: &mut Vec<Descriptor>,
+        variants: &Variants,
+    ) -> Result<(), TransferError> {
+        let pushed: Vec<_> = entries.iter().map(|e| e.digest.to_string()).collect();
+        let mut lost = 0;
+        for one in index.manifests.iter().filter(|one| is_extra(one)) {
+            // An attestation names what it is of by its digest.
+            let of = one.attests();
+            if of.is_none_or(|of| pushed.iter().any(|it| it == of)) {
+                if self.push_extra(to, one).await? {
+                    entries.push(one.clone());
+                }
+            } else if variants
+                .images
+                .iter()
+                .any(|v| Some(&*v.manifest.to_string()) == of)
+            {
+                lost += 1;
+            }
+        }
+        if lost > 0 {
+            tell(to.events, Event::NotAttested(lost)).await;
+        }
+        Ok(())
     }
 
     /// Whether all that an index lists is here.

@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -26,7 +27,8 @@ use crate::media;
 
 /// Bytes of one piece between the compressing thread and the upload.
 const PIECE_BYTES: usize = 256 << 10;
-const PIECES_WAITING: usize = 4;
+/// As many as a chunk of the upload holds: the layer is compressed on while a chunk is taken.
+const PIECES_WAITING: usize = CHUNK_BYTES / PIECE_BYTES;
 const INTERVAL: Duration = Duration::from_millis(100);
 /// How long a blob's source may take to begin.
 const SOURCE_LIMIT: Duration = Duration::from_secs(10);
@@ -140,7 +142,7 @@ impl LayerPush<'_> {
             true => self.to.credentials.clone(),
             false => Credentials::Anonymous,
         };
-        let endpoints = registries.endpoints(source.domain(), Purpose::Pull);
+        let endpoints = registries.endpoints(source.domain(), Purpose::Pull).await;
         let mut last = RegistryError::Host(source.domain().to_owned());
         for endpoint in endpoints.map_err(Copying::Source)? {
             let open =
@@ -185,8 +187,10 @@ impl LayerPush<'_> {
             .layers()
             .get(&chain)
             .map_or(0, |layer| layer.tar_bytes);
-        let packing = self.to.packing.unwrap_or(Packing::DEFAULT);
+        let packing = self.to.packing.unwrap_or(self.transfers.packing);
         let (sender, mut pieces) = mpsc::channel(PIECES_WAITING);
+        let read = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&read);
         let compressing = tokio::task::spawn_blocking(move || {
             let out = Pieces {
                 sender,
@@ -195,9 +199,12 @@ impl LayerPush<'_> {
                 bytes: 0,
             };
             let failed = gantry_layer::LayerError::Write;
-            let mut packer = packing.pack(out).map_err(failed)?;
+            let mut packer = Counting {
+                to: packing.pack(out).map_err(failed)?,
+                bytes: counted,
+            };
             images.layers().write_tar(&chain, &mut packer)?;
-            let out = packer.finish().map_err(failed)?;
+            let out = packer.to.finish().map_err(failed)?;
             out.finish(packing).map_err(failed)
         });
         let upload = self
@@ -207,6 +214,7 @@ impl LayerPush<'_> {
             .await
             .map_err(TransferError::of_push)?;
         let mut out = Outgoing::new(upload, self, tar_bytes);
+        out.read = Some(read);
         while let Some(piece) = pieces.recv().await {
             out.write(&piece).await.map_err(TransferError::of_push)?;
         }
@@ -235,6 +243,8 @@ struct Outgoing<'a> {
     chunk: BytesMut,
     push: &'a LayerPush<'a>,
     taken: u64,
+    /// Bytes of the layer that were compressed, where `total` is of those.
+    read: Option<Arc<AtomicU64>>,
     total: u64,
     told: Option<Instant>,
 }
@@ -246,6 +256,7 @@ impl<'a> Outgoing<'a> {
             chunk: BytesMut::new(),
             push,
             taken: 0,
+            read: None,
             total,
             told: None,
         }
@@ -264,16 +275,20 @@ impl<'a> Outgoing<'a> {
             }
         }
         if self.told.is_none_or(|at| at.elapsed() >= INTERVAL) {
-            self.push
-                .tell(LayerEvent::Pushing(self.taken, self.total))
-                .await;
+            let what = LayerEvent::Pushing(self.so_far(), self.total);
+            self.push.tell(what).await;
             self.told = Some(Instant::now());
         }
         Ok(())
     }
 
+    fn so_far(&self) -> u64 {
+        let read = self.read.as_ref();
+        read.map_or(self.taken, |read| read.load(Ordering::Relaxed))
+    }
+
     async fn finish(mut self, digest: &Digest) -> Result<(), RegistryError> {
-        let what = LayerEvent::Pushing(self.taken, self.taken.max(self.total));
+        let what = LayerEvent::Pushing(self.so_far(), self.so_far().max(self.total));
         self.push.tell(what).await;
         let last = std::mem::take(&mut self.chunk).freeze();
         self.upload.finish(digest, last).await
@@ -281,6 +296,24 @@ impl<'a> Outgoing<'a> {
 
     async fn cancel(self) {
         self.upload.cancel().await;
+    }
+}
+
+/// Says how much was written.
+struct Counting<W> {
+    to: W,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.to.write(bytes)?;
+        self.bytes.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
     }
 }
 

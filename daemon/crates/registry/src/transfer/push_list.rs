@@ -106,6 +106,7 @@ impl Transfers {
         for endpoint in self
             .registries
             .endpoints(from.domain(), Purpose::Pull)
+            .await
             .ok()?
         {
             let credentials = request.credentials.clone();

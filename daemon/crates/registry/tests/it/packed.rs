@@ -10,7 +10,7 @@ use crate::peer::PeerRegistry;
 use crate::platforms::skopeo;
 use crate::stand::{Stand, noise};
 
-fn request(name: &str, packing: Packing) -> PushRequest {
+pub(crate) fn request(name: &str, packing: Packing) -> PushRequest {
     PushRequest {
         reference: name.parse().expect("a reference"),
         platform: None,

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use gantry_ids::{Digest, ImageRef, Platform};
-use gantry_image::RemoveOptions;
+use gantry_image::{Packing, RemoveOptions};
+use gantry_registry::transfer::Event;
 use serde_json::{Value, json};
 
 use crate::peer::PeerRegistry;
@@ -179,6 +180,11 @@ async fn an_index_is_pulled_by_parts_and_pushed_as_it_came() {
     // A part alone is no index.
     let (pushed, _) = two.push_for(&copy, other_platform()).await.unwrap();
     assert_eq!(pushed[0].digest, variants.images[1].manifest);
+    // Compressed anew the images have other digests: what attests to the old ones stays behind, and that is told.
+    let anew = crate::packed::request(&copy, Packing::Zstd(3));
+    let (pushed, events) = two.push_request(&anew).await.unwrap();
+    assert_ne!(pushed[0].digest, index);
+    assert!(events.contains(&Event::NotAttested(1)), "{events:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,6 +36,10 @@ pub(super) fn message(event: Event) -> ProgressMessage {
             "WARNING: image with reference {reference} was found but its platform ({has}) does not \
              match the specified platform ({wanted})"
         )),
+        Event::NotAttested(count) => ProgressMessage::status(format!(
+            "WARNING: {count} attestation(s) not pushed: what they attest to was compressed anew and has \
+             another digest now"
+        )),
         Event::Pushed {
             tag,
             digest,
