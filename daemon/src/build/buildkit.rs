@@ -36,6 +36,8 @@ pub struct BuildKit {
     pub sessions: Arc<Sessions>,
     /// What answers their calls.
     pub service: Service,
+    /// What they sent of what they build.
+    pub places: Arc<Places>,
 }
 
 impl BuildKit {
@@ -47,8 +49,12 @@ impl BuildKit {
         let sessions = Arc::new(Sessions::default());
         let places = Places::open(builds.received())?;
         let engine = Arc::new(Engine(Arc::clone(builds)));
-        let service = Service::new(engine, Arc::clone(&sessions), places);
-        Ok(Self { sessions, service })
+        let service = Service::new(engine, Arc::clone(&sessions), Arc::clone(&places));
+        Ok(Self {
+            sessions,
+            service,
+            places,
+        })
     }
 }
 

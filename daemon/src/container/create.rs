@@ -69,7 +69,7 @@ impl Containers {
         merge(&mut config, image.config.run());
         let (path, args) = command(&config)?;
         let settings = self.parts.config();
-        crate::space::check(&settings.data_root, &self.parts.images)?;
+        crate::space::check(&settings.data_root)?;
         let mut warnings = validate::create(
             &mut config,
             &mut host,

@@ -1,13 +1,15 @@
 //! Garbage collection: what nobody uses goes by itself when the disk fills.
 //!
 //! Above the high watermark things go in the order of what they cost to have again, the one unused for
-//! longest first, until the low one is reached: downloads that nobody went on with, results of builds, and,
+//! longest first, until the low one is reached: downloads that nobody went on with, what clients sent of what they
+//! build, results of builds, and,
 //! where it is switched on, images. What was used within the age that is kept, what a container uses and what
 //! is to be kept by name stays. Deliberately not here: volumes and containers, which cannot be had again.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gantry_build::PruneFilter;
 use gantry_errors::chain;
@@ -104,6 +106,9 @@ pub fn collect(engine: &Engine, rules: &Collection, wanted_bytes: u64) -> u64 {
     let mut freed = engine.images.sweep_partials(DOWNLOAD_AGE.min(rules.age));
     let since = Timestamp::now().checked_sub(rules.age).unwrap_or_default();
     if freed < wanted_bytes {
+        freed += contexts(engine, rules.age);
+    }
+    if freed < wanted_bytes {
         freed += builds(engine, since, wanted_bytes - freed);
     }
     if rules.images && freed < wanted_bytes {
@@ -121,6 +126,22 @@ pub(super) fn cached(engine: &Engine, unused_since: Option<Timestamp>) -> u64 {
         .iter()
         .filter(|kept| !kept.is_shared && is_old(kept.record.used_ns));
     old.map(|kept| kept.record.size_bytes).sum()
+}
+
+/// What clients sent of what they build, and would send again.
+fn contexts(engine: &Engine, age: Duration) -> u64 {
+    let since = SystemTime::now().checked_sub(age);
+    let freed = Cell::new(0);
+    let removing = |path: &Path| {
+        // What cannot be measured counts for nothing.
+        freed.set(freed.get() + gantry_layer::disk_bytes(path, &[]).unwrap_or(0));
+    };
+    let places = &engine.buildkit.places;
+    let since = since.unwrap_or(SystemTime::UNIX_EPOCH);
+    if let Err(error) = places.prune_unused_since(since, &removing) {
+        warn!(%error, "files of clients cannot be collected");
+    }
+    freed.get()
 }
 
 /// Results of builds.

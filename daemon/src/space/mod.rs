@@ -6,7 +6,7 @@ pub mod collect;
 use std::path::Path;
 
 use gantry_image::ImageStore;
-use gantry_layer::LayerStore;
+use gantry_layer::LayerStore as _;
 
 use crate::engine::Engine;
 
@@ -14,19 +14,18 @@ use crate::engine::Engine;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no space left on device: {free_bytes} bytes are free for {root}, and what is left is kept for \
-     what makes room again: {advice}"
+     what makes room again"
 )]
 pub struct Full {
     root: String,
     free_bytes: u64,
-    advice: String,
 }
 
 /// Refuses where the records of something new would take what removals need.
 ///
 /// # Errors
-/// [`Full`], with what would make room.
-pub fn check(data_root: &Path, images: &ImageStore) -> Result<(), Full> {
+/// [`Full`]; whoever answers a client adds [`advice`].
+pub fn check(data_root: &Path) -> Result<(), Full> {
     // A file system that cannot be asked is found out when it is written to.
     let free_bytes = gantry_ledger::free_bytes(data_root).unwrap_or(u64::MAX);
     if free_bytes >= gantry_ledger::WANTED_BYTES {
@@ -35,24 +34,12 @@ pub fn check(data_root: &Path, images: &ImageStore) -> Result<(), Full> {
     Err(Full {
         root: data_root.display().to_string(),
         free_bytes,
-        advice: advice(images),
     })
 }
 
-/// What would free how much, as far as it is known without a look at the disk.
+/// What would free how much. Walks containers and volumes: to be called off the async threads.
 #[must_use]
-pub fn advice(images: &ImageStore) -> String {
-    format!(
-        "`docker image prune -a` would free {} MB of images that no container uses; `docker container \
-         prune`, `docker volume prune -a` and `docker builder prune` free what else is unused",
-        unused_bytes(images).div_ceil(1_000_000)
-    )
-}
-
-/// The same with all that can be told when containers and volumes are walked: to be called off the async
-/// threads.
-#[must_use]
-pub fn advice_in_full(engine: &Engine) -> String {
+pub fn advice(engine: &Engine) -> String {
     let containers = engine.census.disk_usage().into_iter();
     let stopped =
         containers.filter(|one| !matches!(&*one.state, "running" | "paused" | "restarting"));

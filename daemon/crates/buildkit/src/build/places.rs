@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use gantry_ids::Digest;
 
@@ -74,12 +75,27 @@ impl Places {
     /// # Errors
     /// The first that could not be removed; the others are gone.
     pub fn prune(&self) -> io::Result<()> {
+        self.prune_unused_since(SystemTime::now(), &|_| ())
+    }
+
+    /// Removes what nobody has used since then; `removing` is told each directory while it is still there.
+    ///
+    /// # Errors
+    /// As [`Self::prune`].
+    pub fn prune_unused_since(
+        &self,
+        since: SystemTime,
+        removing: &dyn Fn(&Path),
+    ) -> io::Result<()> {
         let mut first = Ok(());
         for entry in fs::read_dir(&self.root)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
             // Held meanwhile: nobody can take it.
             let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-            if !used.contains(&path) {
+            let last = entry.metadata().and_then(|found| found.modified());
+            if !used.contains(&path) && last.is_ok_and(|last| last <= since) {
+                removing(&path);
                 first = first.and(remove(&path));
             }
         }
@@ -108,6 +124,12 @@ impl Drop for Place {
             && let Err(error) = remove(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "files of a client are left");
+        }
+        // When it was used last; one that cannot be marked goes a little earlier.
+        if self.is_kept
+            && let Ok(directory) = fs::File::open(&self.path)
+        {
+            let _ = directory.set_modified(SystemTime::now());
         }
         let mut used = self
             .places
@@ -138,6 +160,27 @@ mod tests {
         drop((again, second));
         places.prune().unwrap();
         assert!(!places.take("key").unwrap().path().join("file").exists());
+    }
+
+    #[test]
+    fn what_was_used_lately_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let places = Places::open(root.path().join("contexts")).unwrap();
+        let before = SystemTime::now() - std::time::Duration::from_secs(60);
+        let old = places.take("old").unwrap();
+        let old_path = old.path().to_owned();
+        drop(old);
+        let directory = fs::File::open(&old_path).unwrap();
+        directory.set_modified(before).unwrap();
+        drop(places.take("new").unwrap());
+        let gone = Mutex::new(Vec::new());
+        let removing = |path: &Path| gone.lock().unwrap().push(path.to_owned());
+        places.prune_unused_since(before, &removing).unwrap();
+        assert_eq!(gone.into_inner().unwrap(), [old_path]);
+        assert_eq!(
+            fs::read_dir(root.path().join("contexts")).unwrap().count(),
+            1
+        );
     }
 
     #[test]

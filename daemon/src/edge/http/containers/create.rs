@@ -9,8 +9,10 @@ use gantry_engine_api::container::CreateResponse;
 use gantry_ids::Platform;
 use http::StatusCode;
 
+use crate::edge::http::blocking::blocking;
 use crate::edge::http::error::{ApiError, ApiResult};
 use crate::edge::http::extract::{Checked, Params, Version};
+use crate::edge::http::images::advised;
 use crate::edge::http::json;
 use crate::engine::Engine;
 
@@ -43,7 +45,11 @@ pub(super) async fn create(
     let created = engine
         .containers
         .create_for(params.text("name"), platform.as_ref(), body)
-        .await?;
+        .await;
+    let created = match created.map_err(ApiError::from) {
+        Ok(created) => created,
+        Err(told) => return blocking(move || Err(advised(&engine, told))).await,
+    };
     let answer = CreateResponse {
         id: created.id.to_string(),
         warnings: warnings.into_iter().chain(created.warnings).collect(),

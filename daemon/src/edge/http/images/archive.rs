@@ -32,8 +32,16 @@ pub(super) async fn load(
         let mut tell = |event: LoadEvent| told.tell(progress, quiet, &event);
         let loaded = engine
             .images
-            .load_for(&mut archive, platform.as_ref(), &mut tell)
-            .map_err(|e| failure_to_add(&engine, &e))?;
+            .load_for(&mut archive, platform.as_ref(), &mut tell);
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            // dockerd begins its answer before it looks at the archive: what is wrong with one is told in the stream.
+            Err(error) => {
+                let told = failure_to_add(&engine, &error);
+                progress.tell(ProgressMessage::failure(told.message()));
+                return Ok(());
+            }
+        };
         for loaded in loaded {
             if let Some(image) = engine.images.get(&loaded.id) {
                 announce(&engine, "load", &image, &loaded.id.to_string());

@@ -226,10 +226,10 @@ pub(super) fn failure_to_add(engine: &Engine, error: &ImageError) -> ApiError {
 }
 
 /// An error with what would make room, if room is what is missing. To be called off the async threads.
-pub(super) fn advised(engine: &Engine, told: ApiError) -> ApiError {
+pub(in crate::edge::http) fn advised(engine: &Engine, told: ApiError) -> ApiError {
     if told.kind() != ErrorKind::ResourceExhausted {
         return told;
     }
-    let advice = crate::space::advice_in_full(engine);
+    let advice = crate::space::advice(engine);
     ApiError::new(told.kind(), format!("{}: {advice}", told.message()))
 }
