@@ -84,9 +84,22 @@ impl Pace {
         self,
         name: &str,
         unit: &str,
+        contenders: Vec<Contender<'_>>,
+        targets: &[Target],
+    ) -> Figure {
+        self.sparing(f64::INFINITY, (name, unit), contenders, targets)
+    }
+
+    /// The same, where whoever takes more than `times` as long as ours to warm up is measured in one round only:
+    /// nobody doubts who is faster. A value that is no number is of a run that failed, and is left out.
+    pub(crate) fn sparing(
+        self,
+        times: f64,
+        (name, unit): (&str, &str),
         mut contenders: Vec<Contender<'_>>,
         targets: &[Target],
     ) -> Figure {
+        let mut warm = vec![0.0; contenders.len()];
         let mut samples: Vec<(String, Vec<f64>)> = contenders
             .iter()
             .map(|c| (c.name.to_owned(), Vec::new()))
@@ -94,9 +107,14 @@ impl Pace {
         let mut shuffle = Shuffle::default();
         for round in 0..=self.runs {
             for n in shuffle.order(contenders.len()) {
+                if round > 1 && (warm[n] > times * warm[0] || warm[n].is_nan()) {
+                    continue;
+                }
                 std::thread::sleep(self.rest);
                 let value = (contenders[n].run)();
-                if round > 0 {
+                if round == 0 {
+                    warm[n] = value;
+                } else if !value.is_nan() {
                     samples[n].1.push(value);
                 }
             }
@@ -107,12 +125,29 @@ impl Pace {
             samples,
             targets: targets.to_vec(),
         };
+        let figure = figure.of_those_that_ran();
         crate::report::say(&figure.line());
         figure
     }
 }
 
 impl Figure {
+    /// Without contenders that failed each time; what ours is held to beside them goes with them.
+    fn of_those_that_ran(mut self) -> Self {
+        let failed: Vec<String> = self
+            .samples
+            .extract_if(1.., |(_, samples)| samples.is_empty())
+            .map(|(name, _)| name)
+            .collect();
+        for name in &failed {
+            crate::report::say(&format!("  {}: {name} failed, and is left out", self.name));
+        }
+        let stays =
+            |target: &Target| !matches!(target, Target::Share { of, .. } if failed.contains(of));
+        self.targets.retain(stays);
+        self
+    }
+
     /// The median of a contender's samples.
     pub(crate) fn median(&self, contender: &str) -> Option<f64> {
         let (_, samples) = self.samples.iter().find(|(name, _)| name == contender)?;
@@ -242,7 +277,9 @@ impl Shuffle {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figure, Shuffle, Target};
+    use std::time::Duration;
+
+    use super::{Contender, Figure, Pace, Shuffle, Target};
 
     #[test]
     fn medians_and_targets() {
@@ -261,6 +298,33 @@ mod tests {
         assert_eq!(figure.median("a"), Some(2.0));
         assert_eq!(figure.median("b"), Some(6.0));
         assert_eq!(figure.holds(), Some(false));
+    }
+
+    #[test]
+    fn who_is_slow_is_measured_once_and_who_fails_is_left_out() {
+        let of = |name, value: f64| Contender {
+            name,
+            run: Box::new(move || value),
+        };
+        let all = vec![
+            of("ours", 1.0),
+            of("near", 3.0),
+            of("far", 9.0),
+            of("failed", f64::NAN),
+        ];
+        let pace = Pace {
+            runs: 3,
+            rest: Duration::ZERO,
+        };
+        let target = |of: &str| Target::Share {
+            of: of.to_owned(),
+            at_most: 0.5,
+        };
+        let targets = ["near", "far", "failed"].map(target);
+        let figure = pace.sparing(6.0, ("x", "ms"), all, &targets);
+        let counts: Vec<_> = figure.samples.iter().map(|(_, s)| s.len()).collect();
+        assert_eq!(counts, [3, 3, 1]);
+        assert_eq!((figure.targets.len(), figure.holds()), (2, Some(true)));
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl<'a> Podman<'a> {
         Self { host, dir }
     }
 
-    /// Runs `verb` with its words.
-    pub(super) fn run(&self, verb: &str, words: &[&str]) {
+    /// Runs `verb` with its words, and says whether it went well.
+    pub(super) fn run(&self, verb: &str, words: &[&str]) -> bool {
         let program = programs::stock("podman");
         let mut command = self.host.on_host(&program.to_string_lossy());
         command
@@ -46,7 +46,7 @@ impl<'a> Podman<'a> {
         command.arg("--root").arg(self.dir.join("root"));
         command.arg("--runroot").arg(self.dir.join("run"));
         command.args(["--storage-driver", "overlay", verb]);
-        quietly(command.args(words).stderr(Stdio::null()));
+        quietly(command.args(words).stderr(Stdio::null()))
     }
 
     /// Removes containers, images and what they lie on.
@@ -56,27 +56,27 @@ impl<'a> Podman<'a> {
 }
 
 /// `ctr`, at the containerd of a stock engine.
-pub(super) fn ctr(engine: &Engine, words: &[&str]) {
+pub(super) fn ctr(engine: &Engine, words: &[&str]) -> bool {
     let mut command = engine.on_host(&programs::stock("ctr").to_string_lossy());
     let socket = engine.exec_root().join("containerd/containerd.sock");
     command.arg("--address").arg(socket);
-    quietly(command.args(["--namespace", "bench"]).args(words));
+    quietly(command.args(["--namespace", "bench"]).args(words))
 }
 
 /// `skopeo copy`.
-pub(super) fn copy(engine: &Engine, from: &str, to: &str) {
+pub(super) fn copy(engine: &Engine, from: &str, to: &str) -> bool {
     let mut skopeo = stock(engine, "skopeo");
     skopeo.args(["--insecure-policy", "copy", "-q"]);
     skopeo.args(["--src-tls-verify=false", "--dest-tls-verify=false"]);
-    quietly(skopeo.args([from, to]));
+    quietly(skopeo.args([from, to]))
 }
 
 /// Fetches by skopeo and unpacks by umoci, to `layout` and `bundle`.
-pub(super) fn umoci(engine: &Engine, from: &str, layout: &str, bundle: &str) {
-    copy(engine, from, &format!("oci:{layout}:it"));
+pub(super) fn umoci(engine: &Engine, from: &str, layout: &str, bundle: &str) -> bool {
+    let copied = copy(engine, from, &format!("oci:{layout}:it"));
     let mut unpack = stock(engine, "umoci");
     unpack.args(["unpack", "--image", &format!("{layout}:it"), bundle]);
-    quietly(unpack.stderr(Stdio::null()));
+    copied && quietly(unpack.stderr(Stdio::null()))
 }
 
 fn stock(engine: &Engine, name: &str) -> Command {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use integration_tests::Engine;
 use integration_tests::image::BUSYBOX;
 
-use super::{Bench, LARGE, ROUNDS, Registry, SMALL, docker, named, peers, rounds};
+use super::{Bench, LARGE, ROUNDS, Registry, SMALL, docker, named, peers, rounds, value};
 use crate::figure::{Contender, Figure};
 
 /// What save, push, import and commit are held to.
@@ -19,17 +19,17 @@ impl Bench<'_> {
         let file = &file;
         let engine = |label, engine| {
             rounds(label, move |n| {
-                docker(engine, &["load", "-q", "-i", &file(n)]);
+                docker(engine, &["load", "-q", "-i", &file(n)])
             })
         };
         let contenders = vec![
             engine("gantry", self.ours),
             engine("dockerd", self.stock),
             rounds("containerd", |n| {
-                peers::ctr(self.stock, &["images", "import", &file(n)]);
+                peers::ctr(self.stock, &["images", "import", &file(n)])
             }),
             rounds("podman", |n| {
-                self.podman.run("load", &["-q", "-i", &file(n)]);
+                self.podman.run("load", &["-q", "-i", &file(n)])
             }),
         ];
         self.compare(&format!("load, {name}"), times, contenders)
@@ -41,7 +41,7 @@ impl Bench<'_> {
         let file = |who: &str, n| self.file(&format!("saved-{who}-{n}.tar"));
         let engine = |label, engine| {
             rounds(label, move |n| {
-                docker(engine, &["save", "-o", &file(label, n), image]);
+                docker(engine, &["save", "-o", &file(label, n), image])
             })
         };
         let contenders = vec![
@@ -49,11 +49,11 @@ impl Bench<'_> {
             engine("dockerd", self.stock),
             rounds("containerd", |n| {
                 let to = file("containerd", n);
-                peers::ctr(self.stock, &["images", "export", &to, image]);
+                peers::ctr(self.stock, &["images", "export", &to, image])
             }),
             rounds("podman", |n| {
                 self.podman
-                    .run("save", &["-q", "-o", &file("podman", n), image]);
+                    .run("save", &["-q", "-o", &file("podman", n), image])
             }),
         ];
         self.compare(&format!("save, {LARGE}"), OTHERS, contenders)
@@ -81,8 +81,8 @@ impl Bench<'_> {
     fn push_by<'a>(
         &'a self,
         (name, host): (&'a str, &'a Engine),
-        tag: impl Fn(&str) + 'a,
-        push: impl Fn(&str) + 'a,
+        tag: impl Fn(&str) -> bool + 'a,
+        push: impl Fn(&str) -> bool + 'a,
     ) -> Contender<'a> {
         let mut port = super::PORT;
         let run = move || {
@@ -90,13 +90,13 @@ impl Bench<'_> {
             let data = self.dir.join(format!("pushed-{name}-{port}"));
             let registry = Registry::start(host, &data, port);
             let to = format!("127.0.0.1:{port}/bench/pushed:1");
-            tag(&to);
+            let tagged = tag(&to);
             rustix::fs::sync();
             let start = Instant::now();
-            push(&to);
+            let pushed = push(&to);
             let taken = start.elapsed();
             drop(registry);
-            taken.as_secs_f64() * 1e3
+            value(name, tagged && pushed, taken)
         };
         Contender {
             name,
@@ -108,14 +108,14 @@ impl Bench<'_> {
         let file = |n| self.file(&format!("rootfs-{n}.tar"));
         let engine = |label, engine| {
             rounds(label, move |n| {
-                docker(engine, &["import", &file(n), &imported(n)]);
+                docker(engine, &["import", &file(n), &imported(n)])
             })
         };
         let contenders = vec![
             engine("gantry", self.ours),
             engine("dockerd", self.stock),
             rounds("podman", |n| {
-                self.podman.run("import", &["-q", &file(n), &imported(n)]);
+                self.podman.run("import", &["-q", &file(n), &imported(n)])
             }),
         ];
         self.compare(&format!("import, {SMALL}"), OTHERS, contenders)
@@ -127,8 +127,8 @@ impl Bench<'_> {
         let run = ["run", "-d", "--network", "none", "--name", "wrote", BUSYBOX];
         for engine in [self.ours, self.stock] {
             let words = [&run[..], &["sh", "-c", script]].concat();
-            docker(engine, &words);
-            integration_tests::eventually("it wrote", std::time::Duration::from_secs(60), || {
+            assert!(docker(engine, &words), "{words:?}");
+            integration_tests::eventually("it wrote", std::time::Duration::from_secs(300), || {
                 let said = engine.docker().run(&["logs", "wrote"]);
                 said.out.contains("done").then_some(())
             });
@@ -143,8 +143,8 @@ impl Bench<'_> {
                 rustix::fs::sync();
                 let start = Instant::now();
                 let words = ["commit", "wrote", &format!("committed:{n}")];
-                super::quietly(&mut engine_of.command(&words));
-                start.elapsed().as_secs_f64() * 1e3
+                let done = super::quietly(&mut engine_of.command(&words));
+                value(name, done, start.elapsed())
             };
             Contender {
                 name,
