@@ -29,6 +29,7 @@ mod namespaces;
 mod network;
 mod networks;
 mod networks_beside_stock;
+mod networks_drift;
 mod networks_six;
 mod podman;
 mod registries;
