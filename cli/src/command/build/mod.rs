@@ -6,8 +6,10 @@
 
 mod flags;
 mod output;
+mod pack;
 mod questions;
 mod screen;
+mod secret;
 mod source;
 mod verify;
 mod watch;
@@ -121,7 +123,8 @@ impl Build {
         let mut call = cx
             .client()
             .post("/build")
-            .query("dockerfile", source.dockerfile());
+            .query("dockerfile", source.dockerfile())
+            .maybe("remote", source.remote());
         call = self.query(call)?.query("events", "1");
         match reuse {
             Reuse::Everything | Reuse::AllBut([]) => {}

@@ -1,6 +1,6 @@
 //! `--check` and `--graph`: what can be said of a Dockerfile without building it.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use gantry_dockerfile::{Dockerfile, Graph, Options, Patterns};
 
 use super::flags::Build;
@@ -20,8 +20,9 @@ pub(super) fn check(cx: &Context, build: &Build, source: &Source) -> Result<Exit
 /// `--graph`: the stages, what they start from and need.
 pub(super) fn graph(cx: &Context, build: &Build, source: &Source, form: &str) -> Result<Exit> {
     let (text, options) = read(build, source)?;
-    let file = Dockerfile::parse(&text)?;
-    let graph = Graph::new(&file, &options, &mut Vec::new())?;
+    let told = |error: gantry_dockerfile::Error| anyhow!("{}ERROR: {error}", error.excerpt(&text));
+    let file = Dockerfile::parse(&text).map_err(told)?;
+    let graph = Graph::new(&file, &options, &mut Vec::new()).map_err(told)?;
     let drawn = match form {
         "text" => graph.to_text(),
         "dot" => graph.to_dot(),

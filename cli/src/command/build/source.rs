@@ -1,4 +1,4 @@
-//! What is built: a folder, a tar from standard input, or a Dockerfile alone.
+//! What is built: a folder, what lies at an address, a tar from standard input, or a Dockerfile alone.
 //!
 //! A folder is sent as a tar without what its ignore file leaves out; the engine applies the same file
 //! again, so that the two need not agree on every corner.
@@ -8,11 +8,10 @@ use std::io::{self, Cursor, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, bail};
-use gantry_dockerfile::Patterns;
-use tar::{Builder, Header};
+use anyhow::{Context as _, Result, anyhow, bail};
+use tar::Builder;
 
-use crate::archive::append_one;
+use super::pack::{append_text, folder};
 
 /// How much of standard input tells whether it is a tar.
 const HEAD_BYTES: usize = 512;
@@ -20,8 +19,15 @@ const HEAD_BYTES: usize = 512;
 /// The most bytes of a Dockerfile from standard input.
 const DOCKERFILE_BYTES_MAX: u64 = 4 << 20;
 
-/// Addresses that a context may have in docker.
-const REMOTE: [&str; 5] = ["http://", "https://", "git://", "git@", "github.com/"];
+/// How addresses begin that a context may have.
+const ADDRESSES: [&str; 6] = [
+    "http://",
+    "https://",
+    "git://",
+    "ssh://",
+    "git@",
+    "github.com/",
+];
 
 /// What is built.
 #[derive(Debug)]
@@ -44,6 +50,13 @@ pub(super) enum Source {
         /// The Dockerfile's path in it.
         dockerfile: String,
     },
+    /// A repository, an archive or a Dockerfile that the engine fetches.
+    Remote {
+        /// Where it lies.
+        address: String,
+        /// The Dockerfile's path in it.
+        dockerfile: String,
+    },
     /// A Dockerfile without any files.
     Alone {
         /// Its text.
@@ -58,8 +71,14 @@ impl Source {
             return Self::standard_input(file);
         }
         let root = PathBuf::from(place);
-        if !root.exists() && REMOTE.iter().any(|start| place.starts_with(start)) {
-            bail!("a build context from an address is not built yet: {place}");
+        if is_address(place) && !root.exists() {
+            if file == Some("-") {
+                bail!("a Dockerfile from standard input needs a folder, not an address: {place}");
+            }
+            return Ok(Self::Remote {
+                address: place.to_owned(),
+                dockerfile: file.unwrap_or("Dockerfile").to_owned(),
+            });
         }
         let Ok(found) = fs::metadata(&root) else {
             bail!("unable to prepare context: path \"{place}\" not found");
@@ -126,6 +145,13 @@ impl Source {
                 }
             }
             Self::Alone { text } => Self::Alone { text: text.clone() },
+            Self::Remote {
+                address,
+                dockerfile,
+            } => Self::Remote {
+                address: address.clone(),
+                dockerfile: dockerfile.clone(),
+            },
             Self::Folder {
                 root,
                 dockerfile,
@@ -143,8 +169,18 @@ impl Source {
     /// The Dockerfile's path in what is sent.
     pub(super) fn dockerfile(&self) -> &str {
         match self {
-            Self::Folder { dockerfile, .. } | Self::Archive { dockerfile, .. } => dockerfile,
+            Self::Folder { dockerfile, .. }
+            | Self::Archive { dockerfile, .. }
+            | Self::Remote { dockerfile, .. } => dockerfile,
             Self::Alone { .. } => "Dockerfile",
+        }
+    }
+
+    /// Where the engine fetches the files, if they are not sent.
+    pub(super) fn remote(&self) -> Option<&str> {
+        match self {
+            Self::Remote { address, .. } => Some(address),
+            Self::Folder { .. } | Self::Archive { .. } | Self::Alone { .. } => None,
         }
     }
 
@@ -166,6 +202,9 @@ impl Source {
             }
             Self::Alone { text } => Ok((text.clone(), "")),
             Self::Archive { .. } => bail!("a tar from standard input cannot be checked or drawn"),
+            Self::Remote { address, .. } => {
+                bail!("what lies at an address cannot be checked or drawn: {address}")
+            }
         }
     }
 
@@ -177,6 +216,7 @@ impl Source {
                 let mut whole = Cursor::new(head.unwrap_or_default()).chain(io::stdin().lock());
                 io::copy(&mut whole, out).map(drop)
             }
+            Self::Remote { .. } => Ok(()),
             Self::Alone { text } => {
                 let mut builder = Builder::new(out);
                 append_text(&mut builder, "Dockerfile", &text)?;
@@ -190,6 +230,11 @@ impl Source {
             } => folder(&root, (&dockerfile, outside), &ignore, out),
         }
     }
+}
+
+/// Whether a place is one that the engine fetches files from.
+pub(super) fn is_address(place: &str) -> bool {
+    ADDRESSES.iter().any(|start| place.starts_with(start))
 }
 
 /// The Dockerfile's path in the folder, and its text if it lies elsewhere.
@@ -220,96 +265,12 @@ fn dockerfile(root: &Path, file: Option<&str>) -> Result<(String, Option<Vec<u8>
             "unable to prepare context: unable to evaluate symlinks in Dockerfile path: lstat {file}: no such file or directory"
         )
     };
-    let whole = fs::canonicalize(file).with_context(missing)?;
+    // The text tells the cause already.
+    let whole = fs::canonicalize(file).map_err(|_| anyhow!(missing()))?;
     match whole.strip_prefix(fs::canonicalize(root)?) {
         Ok(inside) => Ok((inside.display().to_string(), None)),
         Err(_) => outside(fs::read(&whole).with_context(|| format!("open {file}"))?),
     }
-}
-
-/// A folder's files as a tar, but for what is left out. The Dockerfile and the ignore files are always
-/// sent: the engine reads them.
-fn folder(
-    root: &Path,
-    (dockerfile, outside): (&str, Option<Vec<u8>>),
-    ignore: &str,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let patterns = Patterns::read(ignore).map_err(io::Error::other)?;
-    let mut builder = Builder::new(out);
-    builder.follow_symlinks(false);
-    builder.sparse(false);
-    let always = [
-        dockerfile.to_owned(),
-        format!("{dockerfile}.dockerignore"),
-        ".dockerignore".to_owned(),
-    ];
-    let mut packer = Packer {
-        root,
-        patterns,
-        always,
-    };
-    packer.directory(Path::new(""), &mut builder)?;
-    if let Some(text) = outside {
-        append_text(&mut builder, dockerfile, &text)?;
-        // No step sees what does not lie in the folder.
-        let name = format!("{dockerfile}.dockerignore");
-        let ignore = format!("{ignore}\n{dockerfile}\n{name}\n");
-        append_text(&mut builder, &name, ignore.as_bytes())?;
-    }
-    builder.into_inner()?.flush()
-}
-
-struct Packer<'a> {
-    root: &'a Path,
-    patterns: Patterns,
-    always: [String; 3],
-}
-
-impl Packer<'_> {
-    fn directory(
-        &mut self,
-        within: &Path,
-        builder: &mut Builder<&mut dyn Write>,
-    ) -> io::Result<()> {
-        let list = fs::read_dir(self.root.join(within))?;
-        let mut names: Vec<_> = list
-            .map(|entry| Ok(entry?.file_name()))
-            .collect::<io::Result<_>>()?;
-        names.sort();
-        for name in names {
-            let path = within.join(name);
-            let source = self.root.join(&path);
-            let text = path.to_string_lossy();
-            let is_kept = self.always.iter().any(|name| *name == text);
-            let leads = self
-                .always
-                .iter()
-                .any(|name| Path::new(name).starts_with(&path));
-            let is_out = !is_kept && self.patterns.matches(&text);
-            if !is_out {
-                if append_one(builder, &source, &path)? {
-                    self.directory(&path, builder)?;
-                }
-            } else if (leads || self.patterns.has_exceptions())
-                && fs::symlink_metadata(&source)?.is_dir()
-            {
-                // Something in it may be kept; its own entry is made by the engine.
-                self.directory(&path, builder)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn append_text(builder: &mut Builder<&mut dyn Write>, name: &str, text: &[u8]) -> io::Result<()> {
-    let mut header = Header::new_gnu();
-    header.set_mode(0o644);
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    header.set_size(text.len() as u64);
-    builder.append_data(&mut header, name, text)
 }
 
 /// Whether bytes begin a tar, or one that is compressed.
@@ -360,20 +321,19 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built_is_named() {
-        let table = [
-            (
-                "/nowhere/at/all",
-                "unable to prepare context: path \"/nowhere/at/all\" not found",
-            ),
-            (
-                "https://example.com/a.git",
-                "a build context from an address is not built yet: https://example.com/a.git",
-            ),
-        ];
-        for (place, said) in table {
-            assert_eq!(Source::find(place, None).unwrap_err().to_string(), said);
-        }
+    fn what_is_not_there_is_named_and_addresses_are_the_engines() {
+        let place = "/nowhere/at/all";
+        let said = "unable to prepare context: path \"/nowhere/at/all\" not found";
+        assert_eq!(Source::find(place, None).unwrap_err().to_string(), said);
+        let place = "https://example.com/a.git#main:sub";
+        let found = Source::find(place, Some("other")).unwrap();
+        assert_eq!((found.remote(), found.dockerfile()), (Some(place), "other"));
+        let said =
+            format!("a Dockerfile from standard input needs a folder, not an address: {place}");
+        assert_eq!(
+            Source::find(place, Some("-")).unwrap_err().to_string(),
+            said
+        );
     }
 
     #[test]

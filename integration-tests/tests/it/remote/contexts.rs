@@ -154,3 +154,39 @@ fn a_trigger_of_an_image_copies_from_a_stage_of_the_file() {
     assert_eq!(engine.docker().run(&look).ok(), "tool");
     engine.finish();
 }
+
+#[test]
+fn our_command_line_builds_what_lies_at_addresses() {
+    let engine = Engine::start();
+    if engine.kind() == Kind::Stock {
+        return engine.finish();
+    }
+    let server = Server::start(&engine);
+    let build = |words: &[&str]| engine.gantry().run(&[&["build"], words].concat());
+    let address = format!("{}/x.git#v1:sub", server.at);
+    let built = build(&["-t", "made", &address]);
+    assert_eq!(built.code, 0, "{built:?}");
+    let list = files(&engine, "made", "/in");
+    assert!(list.contains("./b.txt -rw-r--r-- 0:0\nb"), "{list}");
+    let root = folder(&engine, "FROM BASE\nCOPY --from=code b.txt /named/\n");
+    let named = format!("--build-context=code={address}");
+    build(&["-q", "-t", "made", &named, &root]).ok();
+    let list = files(&engine, "made", "/named");
+    assert!(list.contains("./b.txt"), "{list}");
+    for (words, said) in [
+        (vec!["-f", "none", &address], "none"),
+        (vec!["--check", &address], "cannot be checked or drawn"),
+        (
+            vec!["--build-context=code=/tmp", &root],
+            "files are not yet",
+        ),
+    ] {
+        let refused = build(&words);
+        assert!(
+            refused.code != 0 && refused.err.contains(said),
+            "{words:?}: {refused:?}"
+        );
+    }
+    drop(server);
+    engine.finish();
+}

@@ -62,8 +62,10 @@ impl Compact {
     }
 
     fn draw(&mut self) -> io::Result<()> {
-        let columns = rustix::termios::tcgetwinsize(io::stderr())
-            .map_or(COLUMNS, |size| usize::from(size.ws_col));
+        let columns = match rustix::termios::tcgetwinsize(io::stderr()) {
+            Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+            _ => COLUMNS,
+        };
         let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0);
         let mut text = String::new();
         let mut lines = 0;
@@ -92,7 +94,9 @@ impl Compact {
             if tail.len() == TAIL_LINES {
                 tail.pop_front();
             }
-            tail.push_back(line.to_owned());
+            // A colour that a program leaves on is not the terminal's.
+            let end = if line.contains('\u{1b}') { PLAIN } else { "" };
+            tail.push_back(format!("{line}{end}"));
         }
         Ok(())
     }

@@ -5,6 +5,9 @@ use std::fmt::Write;
 
 use gantry_engine_api::build::{BuildEvent, How};
 
+/// How long a name in a summary may be, characters.
+const NAME_CHARS: usize = 60;
+
 /// A piece of work.
 #[derive(Debug, Default)]
 pub(super) struct Work {
@@ -115,12 +118,23 @@ impl Ledger {
             let _ = write!(
                 text,
                 "; longest: {} {:.1}s",
-                longest.name,
+                short(&longest.name),
                 longest.seconds(0)
             );
         }
         text
     }
+}
+
+/// A name that fits beside other words, its spaces single.
+fn short(name: &str) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let name = words.join(" ");
+    if name.chars().count() <= NAME_CHARS {
+        return name;
+    }
+    let start: String = name.chars().take(NAME_CHARS - 1).collect();
+    format!("{start}…")
 }
 
 fn seconds(ns: i64) -> f64 {
@@ -159,6 +173,8 @@ mod tests {
             "3 steps, 1 cached, 2.5s; longest: [2/3] RUN make 2.0s"
         );
         assert!(ledger.running().is_empty());
+        assert_eq!(short("[1/1]  RUN   make"), "[1/1] RUN make");
+        assert_eq!(short(&"x".repeat(61)), format!("{}…", "x".repeat(59)));
         ledger.take(&BuildEvent::Began {
             vertex: "[4/4]".to_owned(),
             at_ns: 3,
