@@ -104,6 +104,17 @@ pub fn servers() -> PathBuf {
     PathBuf::from(servers.expect("GANTRY_SERVERS is not set: run the tests by `cargo xtask test`"))
 }
 
+/// The folder of base images for builds: `debian.tar`, and `rust.tar` and `node.tar` with what belongs on top
+/// of it; packages that it lacks in `debs`.
+///
+/// # Panics
+/// As `stock`.
+#[must_use]
+pub fn bases() -> PathBuf {
+    let bases = std::env::var_os("GANTRY_BASES");
+    PathBuf::from(bases.expect("GANTRY_BASES is not set: run the tests by `cargo xtask test`"))
+}
+
 fn find(variable: &str, sub: &str, name: &str) -> PathBuf {
     let dir = std::env::var_os(variable)
         .unwrap_or_else(|| panic!("{variable} is not set: run the tests by `cargo xtask test`"));

@@ -74,21 +74,11 @@ fn installed(package: &str) -> bool {
 /// Debian's; without it, the suites of this machine's own sources.
 pub(crate) fn unpack(suite: Option<&str>, packages: &[&str], root: &Path) -> Result<()> {
     let state = root.with_extension("apt");
+    let archives = state.join("archives");
     peers::remove(&state)?;
-    for sub in ["lists/partial", "archives/partial"] {
-        fs::create_dir_all(state.join(sub))?;
-    }
+    fs::create_dir_all(&state)?;
     fs::write(state.join("status"), "")?;
-    let mut options = vec![
-        ("Dir::State::lists", state.join("lists")),
-        ("Dir::State::status", state.join("status")),
-        ("Dir::Cache", state.clone()),
-        ("Dir::Cache::archives", state.join("archives")),
-        ("APT::Install-Recommends", "false".into()),
-        ("APT::Sandbox::User", "root".into()),
-        ("Acquire::Retries", "3".into()),
-        ("Debug::NoLocking", "true".into()),
-    ];
+    let mut options = Vec::new();
     if let Some(suite) = suite {
         let sources = state.join("sources.list");
         fs::write(
@@ -99,6 +89,56 @@ pub(crate) fn unpack(suite: Option<&str>, packages: &[&str], root: &Path) -> Res
         options.push(("Dir::Etc::sourceparts", "/dev/null".into()));
         options.push(("Dir::Etc::preferencesparts", "/dev/null".into()));
     }
+    options.push(("Dir::State::status", state.join("status")));
+    options.push(("Dir::Cache::archives", archives.clone()));
+    fetch(packages, &state, options)?;
+    fs::create_dir_all(root)?;
+    for entry in fs::read_dir(&archives)? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|e| e == "deb") {
+            command::output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
+        }
+    }
+    peers::remove(&state)
+}
+
+/// Downloads packages, with all they depend on that the tree `root` lacks, into `to`.
+pub(crate) fn download(packages: &[&str], root: &Path, to: &Path) -> Result<()> {
+    let state = to.with_extension("apt");
+    peers::remove(&state)?;
+    let options = vec![
+        ("Dir::State::status", root.join("var/lib/dpkg/status")),
+        ("Dir::Cache::archives", to.to_owned()),
+    ];
+    fetch(packages, &state, options)?;
+    for left in ["lock", "partial"] {
+        let left = to.join(left);
+        if left.is_dir() {
+            peers::remove(&left)?;
+        } else if left.exists() {
+            fs::remove_file(left)?;
+        }
+    }
+    peers::remove(&state)
+}
+
+/// Downloads packages with lists of their own in `state`; the options say what is there already, and
+/// where to.
+fn fetch(packages: &[&str], state: &Path, mut options: Vec<(&str, PathBuf)>) -> Result<()> {
+    fs::create_dir_all(state.join("lists/partial"))?;
+    for (key, path) in &options {
+        if *key == "Dir::Cache::archives" {
+            fs::create_dir_all(path.join("partial"))?;
+        }
+    }
+    options.extend([
+        ("Dir::State::lists", state.join("lists")),
+        ("Dir::Cache", state.to_owned()),
+        ("APT::Install-Recommends", "false".into()),
+        ("APT::Sandbox::User", "root".into()),
+        ("Acquire::Retries", "3".into()),
+        ("Debug::NoLocking", "true".into()),
+    ]);
     let apt = |args: &[&str]| {
         let mut apt = Command::new("apt-get");
         apt.arg("-qq");
@@ -108,17 +148,7 @@ pub(crate) fn unpack(suite: Option<&str>, packages: &[&str], root: &Path) -> Res
         command::output(apt.args(args)).map(|_| ())
     };
     apt(&["update"])?;
-    let mut install = vec!["-y", "--download-only", "install"];
-    install.extend(packages);
-    apt(&install)?;
-    fs::create_dir_all(root)?;
-    for entry in fs::read_dir(state.join("archives"))? {
-        let deb = entry?.path();
-        if deb.extension().is_some_and(|e| e == "deb") {
-            command::output(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(root))?;
-        }
-    }
-    peers::remove(&state)
+    apt(&[&["-y", "--download-only", "install"], packages].concat())
 }
 
 /// Makes a tree of this machine's own suite, Debian's minimum and these packages, with the

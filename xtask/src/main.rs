@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 
 mod apt;
 mod bare;
+mod bases;
 mod build;
 mod command;
 mod deny;

@@ -20,7 +20,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use self::built::Built;
-use crate::{apt, build, command, dependencies, peers, python, servers, sshd, tidy, workspace};
+use crate::{
+    apt, bases, build, command, dependencies, peers, python, servers, sshd, tidy, workspace,
+};
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -109,11 +111,17 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if word.is_none() && !order.oracle && !order.vm {
         without_running()?;
     }
+    let peers = peers::fetch()?;
+    // Made beside the programs: it is mostly waiting for a mirror.
+    let bases = (!order.vm).then(|| std::thread::spawn(bases::fetch));
     let suite = Suite {
-        peers: peers::fetch()?,
+        peers,
         programs: programs(&order)?,
         quick: order.quick,
     };
+    if let Some(bases) = bases {
+        bases.join().expect("no panic")?;
+    }
     if order.vm {
         return guest::run(&suite, word);
     }
@@ -149,11 +157,12 @@ fn with_other_parts(suite: &Suite, runtime: &str) -> Result<()> {
 }
 
 /// What the tests drive the engine with, besides command lines, and what they run in it.
-fn clients() -> Result<[(&'static str, PathBuf); 3]> {
+fn clients() -> Result<[(&'static str, PathBuf); 4]> {
     Ok([
         ("GANTRY_PYTHON", python::environment()?),
         ("GANTRY_SSHD", sshd::fetch()?),
         ("GANTRY_SERVERS", servers::fetch()?),
+        ("GANTRY_BASES", bases::fetch()?),
     ])
 }
 

@@ -38,6 +38,7 @@ mod remote;
 mod reproducible;
 mod run;
 mod servers;
+mod shapes;
 mod ssh;
 mod storage;
 mod streams;
