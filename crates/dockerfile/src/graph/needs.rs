@@ -124,7 +124,7 @@ impl Graph<'_> {
         for start in 0..self.nodes.len() {
             let mut path = Vec::new();
             if let Some(lines) = self.circle(start, &mut visited, &mut path) {
-                let name = self.nodes[start].name.clone();
+                let name = self.shown(start);
                 return Err(Error {
                     kind: Box::new(Meaning::Circle(name).into()),
                     lines,
@@ -133,6 +133,16 @@ impl Graph<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a node is called, also where it is the only stage.
+    fn shown(&self, node: usize) -> String {
+        let name = &self.nodes[node].name;
+        let Some(stage) = self.nodes[node].stage.filter(|_| name.is_empty()) else {
+            return name.clone();
+        };
+        let named = self.file.stages[stage].from.name.clone();
+        named.unwrap_or_else(|| format!("stage-{stage}"))
     }
 
     /// The instructions that close a circle from a node on.
