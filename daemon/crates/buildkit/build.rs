@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.btree_map(["."]);
     // File contents are passed on, not copied.
     config.bytes([
+        ".containerd.services.content.v1",
         ".moby.filesync.v1",
         ".fsutil.types",
         ".moby.upload.v1",

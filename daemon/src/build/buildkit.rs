@@ -14,7 +14,7 @@ use gantry_buildkit::fsutil::CONTENT_BYTES_MAX;
 use gantry_buildkit::service::{Service, Usage, Wipe};
 use gantry_buildkit::session::{Session, Sessions};
 use gantry_dockerfile::Platform;
-use gantry_errors::ErrorKind;
+use gantry_errors::{Classify, ErrorKind};
 use gantry_registry::Credentials;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
@@ -117,6 +117,20 @@ impl Host for Engine {
             ..UnpackOptions::default()
         };
         unpack_into(root, tar, options).map_err(|error| invalid(&error))
+    }
+
+    fn load(&self, archive: &mut (dyn Read + Send)) -> Result<String, Refusal> {
+        let loaded = self.0.images.load(archive, &mut |_| ());
+        let loaded = loaded.map_err(|error| {
+            Refusal::new(error.kind(), gantry_errors::chain(&error).to_string())
+        })?;
+        let image = loaded.first().ok_or_else(|| {
+            Refusal::new(
+                ErrorKind::InvalidArgument,
+                "the image layout holds no image",
+            )
+        })?;
+        Ok(image.id.to_string())
     }
 
     fn pack(&self, root: &OwnedFd, archive: &mut dyn Write) -> io::Result<()> {

@@ -28,6 +28,7 @@ pub use registry::{CredentialsOf, Registries};
 pub struct Builds {
     /// Builds.
     pub solver: Arc<Solver>,
+    images: Arc<gantry_image::ImageStore>,
     programs: Arc<Programs>,
     transfers: Arc<Transfers>,
     /// Where contexts are unpacked.
@@ -66,6 +67,7 @@ impl Builds {
         })?;
         Ok(Self {
             solver: Arc::new(solver),
+            images: Arc::clone(&parts.images),
             programs,
             transfers,
             contexts,

@@ -14,7 +14,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
 }
 
-pub use generated::{fsutil, google, grpc, moby, pb};
+pub use generated::{containerd, fsutil, google, grpc, moby, pb};
 
 pub use moby::buildkit::v1 as control;
 pub use moby::buildkit::v1::frontend as gateway;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use gantry_build::{Limits, Pull, Reuse, Ulimit};
 use gantry_dockerfile::Platform;
 
+use super::layout::Layout;
+
 /// What a client may require of the frontend (`frontend.caps`), as BuildKit's names it.
 const CAPABILITIES: &[&str] = &[
     "moby.buildkit.frontend.contexts",
@@ -67,6 +69,8 @@ pub enum Place {
     Image(String),
     /// What lies at an address: a repository, an archive, a Dockerfile.
     Address(String),
+    /// An image in a layout of the client.
+    Layout(Layout),
 }
 
 /// What a build was asked for, read.
@@ -298,6 +302,9 @@ fn context(name: &str, source: &str) -> Result<Place, AttributesError> {
     }
     if let Some(image) = source.strip_prefix("docker-image://") {
         return Ok(Place::Image(image.to_owned()));
+    }
+    if let Some(layout) = source.strip_prefix("oci-layout://").and_then(Layout::parse) {
+        return Ok(Place::Layout(layout));
     }
     if gantry_build::is_address(source) {
         return Ok(Place::Address(source.to_owned()));

@@ -52,10 +52,12 @@ impl Job {
             attributes::Place::Upload(path) => self.load_upload(path).map_err(refused),
             attributes::Place::Session(directory) => self.load_session(directory).map_err(refused),
             attributes::Place::Address(address) => self.load_address(address),
-            attributes::Place::Image(_) => Err(refused(Refusal::new(
-                ErrorKind::Unimplemented,
-                "an image as the build context is not supported",
-            ))),
+            attributes::Place::Image(_) | attributes::Place::Layout(_) => {
+                Err(refused(Refusal::new(
+                    ErrorKind::Unimplemented,
+                    "an image as the build context is not supported",
+                )))
+            }
         };
         let loaded = loaded.map_err(|error| failure::status(&error, None))?;
         self.journal.set_source(&loaded.dockerfile);

@@ -8,6 +8,7 @@ mod export;
 mod failure;
 mod files;
 mod journal;
+mod layout;
 mod load;
 mod places;
 mod questions;

@@ -57,6 +57,12 @@ pub trait Host: Send + Sync + std::fmt::Debug + 'static {
     /// It is no tar, or not a sound one.
     fn unpack(&self, archive: &mut (dyn Read + Send), root: &Path) -> Result<(), Refusal>;
 
+    /// Loads an archive with the layout of one image; answers its identity.
+    ///
+    /// # Errors
+    /// It is no image, or something of it is not what its digest says.
+    fn load(&self, archive: &mut (dyn Read + Send)) -> Result<String, Refusal>;
+
     /// Writes a directory as a tar.
     ///
     /// # Errors
@@ -171,6 +177,13 @@ impl Job {
                     NamedContext::Files(Arc::new(SessionContext::named(self, directory)))
                 }
                 attributes::Place::Address(address) => NamedContext::Address(address.clone()),
+                attributes::Place::Layout(layout) => {
+                    let image = self.load_layout(name, layout);
+                    let image = image.map_err(|refusal| {
+                        failure::status(&BuildError::new(Fault::Refused(refusal)), None)
+                    })?;
+                    NamedContext::Image(image)
+                }
                 attributes::Place::Upload(_) => {
                     let text = format!("the build context {name} cannot be an upload");
                     return Err(Status::invalid_argument(text));
@@ -189,6 +202,14 @@ impl Job {
     /// The session that has a directory.
     pub(super) fn lender(&self, directory: &str) -> &Session {
         self.lenders.get(directory).unwrap_or(&self.session)
+    }
+
+    /// What is built for: system and machine.
+    pub(super) fn platform(&self) -> (String, String) {
+        let host = self.host.platform();
+        let asked = self.attributes.language(&host);
+        let platform = asked.map_or(host, |options| options.target_platform);
+        (platform.os, platform.architecture)
     }
 
     pub(super) fn keys(&self) -> SessionKeys {

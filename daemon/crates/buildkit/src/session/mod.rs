@@ -8,6 +8,7 @@
 mod agent;
 mod carried;
 mod channel;
+mod content;
 mod files;
 mod headers;
 mod keys;

@@ -14,7 +14,9 @@ use crate::edge::http::error::ApiError;
 use crate::edge::http::extract::Params;
 
 /// Parameters that change what is built and that this engine does not know.
-const REFUSED: [(&str, &str); 3] = [
+const REFUSED: [(&str, &str); 5] = [
+    ("cacheto", "exporting a build's cache but into its image"),
+    ("platform", "a build for several platforms"),
     ("squash", "squashing an image's layers"),
     ("securityopt", "security options of a build"),
     ("isolation", "isolation of a build"),
@@ -164,6 +166,7 @@ fn refuse(params: &Params) -> Result<(), ApiError> {
     for (name, what) in REFUSED {
         let is_set = match name {
             "squash" => params.flag(name),
+            "platform" => params.text(name).contains(','),
             "isolation" => !matches!(params.text(name), "" | "default"),
             _ => !matches!(params.text(name), "" | "[]" | "null"),
         };

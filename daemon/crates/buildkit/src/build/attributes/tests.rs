@@ -109,6 +109,8 @@ fn what_is_not_known_is_refused_by_name() {
 
 #[test]
 fn contexts_come_from_many_places() {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let layout = format!("oci-layout://store@{digest}");
     for (place, read) in [
         ("local:x", Place::Session("x".to_owned())),
         ("http://buildkit-session/x", Place::Upload("/x".to_owned())),
@@ -125,4 +127,11 @@ fn contexts_come_from_many_places() {
     ] {
         assert_eq!(context("name", place), Ok(read), "{place}");
     }
+    let Ok(Place::Layout(read)) = context("name", &layout) else {
+        panic!("{layout} is a layout");
+    };
+    assert_eq!(
+        (read.store.as_str(), read.digest.to_string()),
+        ("store", digest)
+    );
 }
