@@ -4,7 +4,7 @@
 //! STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/
 //!   config.json       the container's spec
 //!   rootfs/           where the shim mounts the root file system
-//!   work -> ROOT/io.containerd.runtime.v2.task/NAMESPACE/ID
+//!   work -> ROOT/io.containerd.runtime.v2.task/NAMESPACE/ID    not for our own shim
 //!   supervisor.json   what this program knows of the task (task/record.rs)
 //!   shim.log          what the shim writes to stderr
 //!   address, …        the shim's own
@@ -178,11 +178,19 @@ impl Bundle {
         // A container in a user namespace reaches its rootfs through here.
         self.directory(&self.path, 0o711)?;
         self.directory(&self.path.join("rootfs"), 0o711)?;
-        self.directory(&self.work, 0o711)?;
-        let link = self.path.join("work");
-        symlink(&self.work, &link).map_err(failed_to_create(&link))?;
         let config = self.path.join("config.json");
         fs::write(&config, spec).map_err(failed_to_create(&config))
+    }
+
+    /// Makes its work directory, where a shim may keep what is too big for memory. Our own has nothing to
+    /// keep there, and a directory on a disk is not free.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn provide_work(&self) -> Result<(), BundleError> {
+        self.directory(&self.work, 0o711)?;
+        let link = self.path.join("work");
+        symlink(&self.work, &link).map_err(failed_to_create(&link))
     }
 
     fn directory(&self, path: &Path, mode: u32) -> Result<(), BundleError> {
@@ -246,10 +254,12 @@ mod tests {
         };
         let bundle = layout.bundle(&key);
         bundle.create(b"{}").expect("created");
+        bundle.provide_work().expect("work made");
         std::fs::write(bundle.path().join("work/x"), "x").expect("work is a directory");
         bundle
             .create(b"{\"a\":1}")
             .expect("an old bundle is replaced");
+        bundle.provide_work().expect("work made");
         let config = std::fs::read(bundle.path().join("config.json")).expect("config");
         assert_eq!(config, b"{\"a\":1}");
         assert!(!bundle.path().join("work/x").exists());

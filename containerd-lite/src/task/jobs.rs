@@ -87,7 +87,10 @@ async fn create_with(
     let launcher = &site.context.launcher;
     let binary = launcher.resolve(&load.runtime).map_err(TaskError::Launch)?;
     let bundling = debug_span!("bundle").entered();
-    let prepared = site.bundle.create(&load.spec);
+    let mut prepared = site.bundle.create(&load.spec);
+    if binary != launcher.own {
+        prepared = prepared.and_then(|()| site.bundle.provide_work());
+    }
     prepared.map_err(|source| TaskError::Bundle {
         task: task(),
         source,
