@@ -168,12 +168,53 @@ fn host_file(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// Truncates and writes: the inode stays, for whoever has it mounted.
 fn write(path: &Path, text: &str) -> Result<(), ContainerError> {
-    let written: io::Result<()> = fs::write(path, text);
-    written.map_err(|source| ContainerError::File {
+    overwrite(path, text).map_err(|source| ContainerError::File {
         step: "write",
         path: path.to_owned(),
         source,
     })
+}
+
+/// Writes over what is there: the inode stays, for whoever has it mounted. It is not emptied first, since
+/// some file systems (ext4) send a file to the disk at once that was emptied and written.
+fn overwrite(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let before = file.metadata()?.len();
+    file.write_all(text.as_bytes())?;
+    let now = u64::try_from(text.len()).expect("a length fits in 64 bits");
+    if now < before {
+        file.set_len(now)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_over_in_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hosts");
+        for text in [
+            "127.0.0.1 localhost\n",
+            "longer than what was there before\n",
+            "::1\n",
+            "",
+        ] {
+            let before = fs::metadata(&path).map(|meta| meta.ino()).ok();
+            overwrite(&path, text).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), text);
+            let now = fs::metadata(&path).unwrap().ino();
+            assert_eq!(before.unwrap_or(now), now);
+        }
+    }
 }
