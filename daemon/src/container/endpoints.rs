@@ -72,10 +72,8 @@ pub(super) fn canonical(parts: &Parts, network: &str) -> String {
     } else {
         network
     };
-    match parts.networks.inspect(network) {
-        Ok(found) => found.name,
-        Err(_) => network.to_owned(),
-    }
+    let found = parts.networks.name(network);
+    found.unwrap_or_else(|_| network.to_owned())
 }
 
 fn check_at_create(

@@ -131,6 +131,11 @@ impl Networks {
         Ok(self.state().find(network)?.record.id.clone())
     }
 
+    /// The name of a network, however it is called.
+    pub fn name(&self, network: &str) -> Result<String, NetworkError> {
+        Ok(self.state().find(network)?.record.name.clone())
+    }
+
     /// The driver of a network, named as for [`Self::inspect`].
     pub fn driver(&self, network: &str) -> Result<String, NetworkError> {
         Ok(self.state().find(network)?.record.driver.clone())

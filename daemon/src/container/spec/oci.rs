@@ -5,7 +5,7 @@
 //! built by struct literals and its fields keep one order. Reading a `config.json` is the runtime's
 //! business.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -283,7 +283,7 @@ pub struct Seccomp {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Syscall {
-    pub names: Vec<String>,
+    pub names: Vec<Cow<'static, str>>,
     pub action: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno_ret: Option<u32>,

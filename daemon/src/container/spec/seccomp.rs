@@ -4,7 +4,7 @@
 //! the architecture, the kernel's version or a capability. This module turns them into the flat list
 //! the runtime takes; compiling it to BPF is the runtime's business.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
 use serde::Deserialize;
 
@@ -22,19 +22,30 @@ const EPERM: u32 = 1;
 const PERSONALITIES: [u64; 5] = [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 #[derive(Debug, Deserialize)]
-struct Profile {
-    allow: Vec<String>,
-    allow_on_x86_64: Vec<String>,
-    allow_from_kernel: Vec<KernelRule>,
-    allow_with_capability: BTreeMap<String, Vec<String>>,
+struct Profile<'a> {
+    #[serde(borrow)]
+    allow: Vec<&'a str>,
+    #[serde(borrow)]
+    allow_on_x86_64: Vec<&'a str>,
+    #[serde(borrow)]
+    allow_from_kernel: Vec<KernelRule<'a>>,
+    #[serde(borrow)]
+    allow_with_capability: BTreeMap<&'a str, Vec<&'a str>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct KernelRule {
+struct KernelRule<'a> {
     major: u32,
     minor: u32,
-    names: Vec<String>,
+    #[serde(borrow)]
+    names: Vec<&'a str>,
 }
+
+/// Taken apart once, not at each start: it has four hundred names.
+static PROFILE: LazyLock<Profile<'static>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("seccomp.json"))
+        .expect("the built-in profile is checked by a test")
+});
 
 /// A profile that cannot be read; dockerd's text.
 #[derive(Debug, thiserror::Error)]
@@ -44,28 +55,26 @@ pub struct ProfileError(#[source] serde_json::Error);
 /// Docker's default filter for a container with these capabilities.
 #[must_use]
 pub fn default_profile(capabilities: &[String], kernel: (u32, u32)) -> Seccomp {
-    let profile: Profile = serde_json::from_str(include_str!("seccomp.json"))
-        .expect("the built-in profile is checked by a test");
-    let mut names = profile.allow;
+    let mut names = PROFILE.allow.clone();
     if cfg!(target_arch = "x86_64") {
-        names.extend(profile.allow_on_x86_64);
+        names.extend(&PROFILE.allow_on_x86_64);
     }
-    for rule in profile.allow_from_kernel {
+    for rule in &PROFILE.allow_from_kernel {
         if kernel >= (rule.major, rule.minor) {
-            names.extend(rule.names);
+            names.extend(&rule.names);
         }
     }
-    for (capability, more) in profile.allow_with_capability {
-        if capabilities.contains(&capability) {
-            names.extend(
-                more.into_iter()
-                    .filter(|name| !names.contains(name))
-                    .collect::<Vec<_>>(),
-            );
+    for (capability, more) in &PROFILE.allow_with_capability {
+        if capabilities.iter().any(|own| own == capability) {
+            for name in more {
+                if !names.contains(name) {
+                    names.push(name);
+                }
+            }
         }
     }
     let mut syscalls = vec![Syscall {
-        names,
+        names: names.into_iter().map(Cow::Borrowed).collect(),
         action: ALLOW.to_owned(),
         ..Syscall::default()
     }];
@@ -77,7 +86,7 @@ pub fn default_profile(capabilities: &[String], kernel: (u32, u32)) -> Seccomp {
         syscalls.push(allow_when("clone", CLONE_NEW_MASK, 0, "SCMP_CMP_MASKED_EQ"));
         // libc falls back to clone on ENOSYS; the flags of clone3 lie behind a pointer.
         syscalls.push(Syscall {
-            names: vec!["clone3".to_owned()],
+            names: vec![Cow::Borrowed("clone3")],
             action: ERRNO.to_owned(),
             errno_ret: Some(ENOSYS),
             args: Vec::new(),
@@ -92,9 +101,9 @@ pub fn default_profile(capabilities: &[String], kernel: (u32, u32)) -> Seccomp {
     }
 }
 
-fn allow_when(name: &str, value: u64, value_two: u64, op: &str) -> Syscall {
+fn allow_when(name: &'static str, value: u64, value_two: u64, op: &str) -> Syscall {
     Syscall {
-        names: vec![name.to_owned()],
+        names: vec![Cow::Borrowed(name)],
         action: ALLOW.to_owned(),
         errno_ret: None,
         args: vec![Arg {
@@ -215,7 +224,7 @@ pub fn custom_profile(
                 names.push(call.name);
             }
             Syscall {
-                names,
+                names: names.into_iter().map(Cow::Owned).collect(),
                 action: call.action,
                 errno_ret: call.errno_ret,
                 args: call.args.unwrap_or_default(),
@@ -287,7 +296,7 @@ mod tests {
     use super::*;
     use crate::container::spec::capabilities;
 
-    fn names(caps: &[String], kernel: (u32, u32)) -> Vec<String> {
+    fn names(caps: &[String], kernel: (u32, u32)) -> Vec<Cow<'static, str>> {
         default_profile(caps, kernel).syscalls.remove(0).names
     }
 
