@@ -79,7 +79,10 @@ impl Screen {
         if !message.stream.is_empty() {
             return Ok(out.write_all(message.stream.as_bytes())?);
         }
-        let bar = message.progress_detail.as_ref().and_then(bar);
+        let columns = crate::terminal::size().map(|(_, columns)| usize::from(columns));
+        let width = bar_width(columns.filter(|columns| *columns > 0));
+        let bar = message.progress_detail.as_ref();
+        let bar = bar.and_then(|detail| bar_of(detail, width));
         if !self.terminal && bar.is_some() {
             return Ok(());
         }
@@ -179,9 +182,23 @@ fn line(message: &ProgressMessage, bar: Option<&str>) -> String {
     text
 }
 
-/// `[=====>   ]  1.2MB/3MB`.
-fn bar(detail: &ProgressDetail) -> Option<String> {
-    const WIDTH: i64 = 50;
+/// How wide a bar is on a terminal of so many columns: what is said beside it must not be cut off.
+fn bar_width(columns: Option<usize>) -> usize {
+    const WIDEST: usize = 50;
+    const NARROWEST: usize = 8;
+    /// An identifier, a status, two sizes, a speed and a time.
+    const BESIDE: usize = 70;
+    let Some(columns) = columns else {
+        return WIDEST;
+    };
+    match columns.saturating_sub(BESIDE).min(WIDEST) {
+        width if width < NARROWEST => 0,
+        width => width,
+    }
+}
+
+/// `[=====>   ]  1.2MB/3MB`; the sizes alone where there is no room for a bar.
+fn bar_of(detail: &ProgressDetail, width: usize) -> Option<String> {
     let (current, total) = (detail.current, detail.total);
     if current <= 0 && total <= 0 {
         return None;
@@ -191,8 +208,11 @@ fn bar(detail: &ProgressDetail) -> Option<String> {
     if total <= 0 || current > total {
         return Some(format!("{:>8}", size(current)));
     }
-    let filled = usize::try_from(current.saturating_mul(WIDTH) / total).unwrap_or(0);
-    let width = usize::try_from(WIDTH).unwrap_or(0);
+    if width == 0 {
+        return Some(format!("{:>8}/{}", size(current), size(total)));
+    }
+    let wide = i64::try_from(width).unwrap_or(0);
+    let filled = usize::try_from(current.saturating_mul(wide) / total).unwrap_or(0);
     let arrow = if filled < width { ">" } else { "" };
     let space = " ".repeat(width - filled - arrow.len());
     Some(format!(
@@ -201,4 +221,23 @@ fn bar(detail: &ProgressDetail) -> Option<String> {
         size(current),
         size(total)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_leaves_room_for_what_is_said_beside_it() {
+        let detail = ProgressDetail {
+            current: 30_000_000,
+            total: 40_000_000,
+        };
+        let shown = |columns| bar_of(&detail, bar_width(columns)).unwrap();
+        let full = format!("[{}>{}]     30MB/40MB", "=".repeat(37), " ".repeat(12));
+        assert_eq!(shown(None), full);
+        assert_eq!(shown(Some(200)), full);
+        assert_eq!(shown(Some(80)), "[=======>  ]     30MB/40MB");
+        assert_eq!(shown(Some(60)), "    30MB/40MB");
+    }
 }
