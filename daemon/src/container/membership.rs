@@ -1,6 +1,7 @@
 //! Joining and leaving networks, of a container that runs and of one that does not; and the name
 //! server of a container on networks of one's own, which its shim is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use gantry_engine_api::network::EndpointSettings;
@@ -197,6 +198,49 @@ fn endpoint_in(parts: &Parts, record: &Record, network: &str) -> Vec<Endpoint> {
     let mut endpoints = parts.networks.endpoints(&record.id);
     endpoints.retain(|endpoint| endpoint.network_name == network);
     endpoints
+}
+
+/// Ends what the engine's death cut short between a container that runs and its record: a network that it was joining
+/// is left again, for nobody was told that it is in it; one that it has left is taken out of the record.
+pub(super) async fn settle(parts: &Arc<Parts>, record: &mut Record) {
+    if matches!(
+        mode(&record.host.network_mode),
+        Mode::Host | Mode::Container(_)
+    ) {
+        return;
+    }
+    let (held, id) = (parts.networks.endpoints(&record.id), record.id.clone());
+    let holds = |name: &str| held.iter().any(|endpoint| endpoint.network_name == name);
+    record.endpoints.retain(|name, _| {
+        // Nobody has a place in the network that is none.
+        let stays = name == "none" || holds(&endpoints::canonical(parts, name));
+        if !stays {
+            tracing::info!(container.id = %id, network = name, "a container had left a network");
+        }
+        stays
+    });
+    let own = record.endpoints.keys();
+    let own: BTreeSet<_> = own.map(|name| endpoints::canonical(parts, name)).collect();
+    let foreign = held.into_iter();
+    let foreign = foreign.filter(|endpoint| !own.contains(&endpoint.network_name));
+    for endpoint in foreign {
+        let (all, container) = (Arc::clone(parts), id.clone());
+        let network = endpoint.network_name.clone();
+        let left = blocking(move || {
+            all.networks
+                .disconnect(&container, &endpoint.network_name)?;
+            Files::beneath(&all.dir(&container)).leave_hosts(&endpoint.addresses())
+        });
+        match left.await {
+            Ok(()) => {
+                tracing::info!(container.id = %id, network, "a network that was being joined is left");
+            }
+            Err(error) => {
+                let error = chain(&error).to_string();
+                tracing::error!(container.id = %id, network, error, "a network is not left");
+            }
+        }
+    }
 }
 
 /// Why a container has no name server.

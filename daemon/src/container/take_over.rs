@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     actor::{Command, ExitNews},
+    membership,
     model::Record,
     registry::{Containers, Handle, Parts},
     remove::RemoveOptions,
@@ -117,6 +118,9 @@ impl Containers {
         catch_up_with_task(&mut record, task, &missed);
         let status = task.map(|task| &task.status);
         let runs = matches!(status, Some(TaskStatus::Running | TaskStatus::Paused));
+        if runs {
+            membership::settle(&self.parts, &mut record).await;
+        }
         self.tell_untold(&record, runs);
         let has_process = record.life.has_process();
         let policy = policy(&record);

@@ -30,6 +30,7 @@ mod network;
 mod networks;
 mod networks_beside_stock;
 mod networks_drift;
+mod networks_rounds;
 mod networks_six;
 mod podman;
 mod registries;

@@ -7,15 +7,15 @@ use integration_tests::image::BUSYBOX;
 use integration_tests::{Engine, Kind, eventually};
 
 /// What the kernel takes away goes by itself, within this time.
-const GONE_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const GONE_WITHIN: Duration = Duration::from_secs(30);
 
-fn told_by(command: &mut std::process::Command) -> String {
+pub(crate) fn told_by(command: &mut std::process::Command) -> String {
     let output = command.output().expect("it starts");
     assert!(output.status.success(), "{command:?}: {output:?}");
     String::from_utf8(output.stdout).expect("text")
 }
 
-fn links(engine: &Engine, kind: &str) -> usize {
+pub(crate) fn links(engine: &Engine, kind: &str) -> usize {
     let mut ip = engine.on_host("ip");
     let told = told_by(ip.args(["-o", "link", "show", "type", kind]));
     told.lines().count()
@@ -31,7 +31,7 @@ fn table(engine: &Engine) -> String {
 }
 
 /// The host's ports in the engine's table.
-fn published(engine: &Engine) -> BTreeSet<String> {
+pub(crate) fn published(engine: &Engine) -> BTreeSet<String> {
     let mut nft = engine.on_host("nft");
     let told = told_by(nft.args(["-nn", "list", "map", "ip", &table(engine), "ports"]));
     let elements = told.split_once("elements = {").map_or("", |(_, all)| all);
