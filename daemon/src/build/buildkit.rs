@@ -1,6 +1,7 @@
 //! The engine as BuildKit's clients need it, and their sessions.
 
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -103,6 +104,10 @@ impl Host for Engine {
         };
         let _within = runtime.enter();
         Arc::new(self.0.registries(Arc::new(credentials)))
+    }
+
+    fn host_gateway(&self) -> Option<IpAddr> {
+        self.0.programs.host_gateway()
     }
 
     fn unpack(&self, archive: &mut (dyn Read + Send), root: &Path) -> Result<(), Refusal> {

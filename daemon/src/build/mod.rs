@@ -118,6 +118,12 @@ impl Builds {
         }
     }
 
+    /// Where programs of builds run: their places can be entered.
+    #[must_use]
+    pub(crate) fn programs(&self) -> &Arc<Programs> {
+        &self.programs
+    }
+
     /// Cancels a build; whether there is one.
     #[must_use]
     pub fn cancel(&self, id: &str) -> bool {

@@ -32,6 +32,7 @@ mod networks_beside_stock;
 mod networks_drift;
 mod networks_rounds;
 mod networks_six;
+mod on_fail;
 mod podman;
 mod registries;
 mod registry_ways;

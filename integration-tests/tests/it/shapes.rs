@@ -104,10 +104,7 @@ impl<'a> Project<'a> {
     }
 
     fn build(&self) -> Answer {
-        let format = "{{(index .IPAM.Config 0).Gateway}}";
-        let inspect = ["network", "inspect", "-f", format, "bridge"];
-        let gateway = self.engine.docker().run(&inspect).ok();
-        let host = format!("--add-host={HOST}:{gateway}");
+        let host = format!("--add-host={HOST}:host-gateway");
         let image = format!("made:{}", self.door);
         let root = self.root.to_str().expect("text");
         let mut words = vec!["build", "--progress=plain", "--tag", &image, &host];

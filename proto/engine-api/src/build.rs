@@ -78,6 +78,12 @@ pub enum BuildEvent {
         /// The lines.
         text: String,
     },
+    /// A program has failed and its place can be entered, where `onfail=shell` asked for it: by
+    /// `POST /build/shell/ID`, a terminal's stream. The build goes on when the shell has ended.
+    Shell {
+        /// The place.
+        id: String,
+    },
     /// A piece of the target's files as a tar, base64, where `outputs=tar` asked for them.
     Files {
         /// The piece.

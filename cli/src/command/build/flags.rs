@@ -1,6 +1,7 @@
 //! The flags of `gantry build`, docker's with their names, and the request they make.
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
@@ -96,6 +97,9 @@ pub(crate) struct Build {
     /// Build these stages anew
     #[arg(long, value_name = "strings", value_delimiter = ',')]
     pub(super) no_cache_filter: Vec<String>,
+    /// What becomes of a failed RUN: shell enters it
+    #[arg(long, value_name = "string")]
+    pub(super) on_fail: Option<String>,
     /// What becomes of the result (type=local|tar|docker,dest=PATH; PATH; - for a tar on STDOUT)
     #[arg(short, long, value_name = "list")]
     output: Vec<String>,
@@ -161,6 +165,7 @@ impl Build {
         ) {
             bail!("invalid progress mode {}", self.progress);
         }
+        self.refuse_on_fail()?;
         if !self.ssh.is_empty() {
             bail!("--ssh is not built yet: docker buildx build has it");
         }
@@ -187,6 +192,22 @@ impl Build {
         Ok(())
     }
 
+    /// A failed step can be entered by somebody at a terminal alone.
+    fn refuse_on_fail(&self) -> Result<()> {
+        match self.on_fail.as_deref() {
+            None => return Ok(()),
+            Some("shell") => {}
+            Some(other) => bail!("invalid value \"{other}\" for --on-fail: shell"),
+        }
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            bail!("--on-fail=shell needs a terminal: standard input and output are not both one");
+        }
+        if self.verify {
+            bail!("--on-fail=shell and --verify cannot be given together");
+        }
+        Ok(())
+    }
+
     pub(super) fn is_quiet(&self) -> bool {
         self.quiet || self.progress == "quiet"
     }
@@ -196,6 +217,7 @@ impl Build {
         !self.secret.is_empty()
             || !self.build_context.is_empty()
             || !self.no_cache_filter.is_empty()
+            || self.on_fail.is_some()
             || self.reproducible
             || self.verify
     }
@@ -272,6 +294,7 @@ impl Build {
             .maybe("buildcontexts", some(json!(contexts)))
             .maybe("ulimits", some(ulimits.collect()))
             .maybe("securityopt", some(json!(self.security_opt)))
+            .maybe("onfail", self.on_fail.as_ref())
             .maybe("cgroupparent", self.cgroup_parent.as_ref())
             .maybe("cpuperiod", number(self.cpu_period))
             .maybe("cpuquota", number(self.cpu_quota))

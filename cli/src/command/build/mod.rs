@@ -10,6 +10,7 @@ mod pack;
 mod questions;
 mod screen;
 mod secret;
+mod shell;
 mod source;
 mod verify;
 mod watch;
@@ -141,7 +142,7 @@ impl Build {
             let info = cx.client().get("/version").value().await?;
             if !info.to_string().contains("Gantry") {
                 bail!(
-                    "--output, --secret, --build-context, --no-cache-filter, --reproducible and --verify of this command need a Gantry engine"
+                    "--output, --secret, --build-context, --no-cache-filter, --on-fail, --reproducible and --verify of this command need a Gantry engine"
                 );
             }
         }
@@ -157,7 +158,7 @@ impl Build {
         let reply = call.stream(body, "application/x-tar").send().await?;
         let mut files = output::Files::open(outputs)?;
         let mut progress = self.progress();
-        let watched = watch::watch(reply, progress.as_mut(), &mut files).await;
+        let watched = watch::watch(cx, reply, progress.as_mut(), &mut files).await;
         files.finish()?;
         watched
     }

@@ -10,7 +10,9 @@ use gantry_engine_api::progress::ProgressMessage;
 
 use super::output::Files;
 use super::screen::Progress;
+use super::shell;
 use crate::client::Reply;
+use crate::context::Context;
 use crate::exit::Failure;
 use crate::progress::Messages;
 
@@ -19,6 +21,7 @@ const BEAT: Duration = Duration::from_millis(200);
 
 /// Reads the stream; the id of the image, if one was made.
 pub(super) async fn watch(
+    cx: &Context,
     mut reply: Reply,
     screen: &mut dyn Progress,
     files: &mut Files,
@@ -37,6 +40,10 @@ pub(super) async fn watch(
         };
         let Some(chunk) = chunk? else { break Ok(()) };
         messages.feed(&chunk, |message| stream.take(message, screen, files))?;
+        if let Some(place) = stream.shell.take() {
+            screen.pause()?;
+            shell::enter(cx, &place).await?;
+        }
         if let Some(text) = stream.failure.take() {
             break Err(text);
         }
@@ -62,6 +69,8 @@ pub(super) async fn watch(
 struct Stream {
     image: Option<String>,
     failure: Option<String>,
+    /// The place of a failed step, to be entered.
+    shell: Option<String>,
     is_events: bool,
 }
 
@@ -78,6 +87,7 @@ impl Stream {
             self.is_events = true;
             match serde_json::from_value(aux)? {
                 BuildEvent::Files { data } => files.take(&STANDARD.decode(data)?),
+                BuildEvent::Shell { id } => self.shell = Some(id),
                 event => screen.take(&event)?,
             }
             return Ok(());

@@ -22,6 +22,7 @@ mod wait;
 
 pub(crate) use each::finish;
 pub(crate) use rm::prune;
+pub(crate) use session::{Attachment, Left};
 pub(crate) use summary::{LISTING, ellipsis, row};
 
 /// The first twelve digits of an id.

@@ -35,8 +35,8 @@ pub use gantry_dockerfile::IgnoreError as IgnoreFault;
 pub use local::LocalContext;
 pub use owner::Owner;
 pub use port::{
-    Agent, Answered, Asked, Cache, Client, Context, Found, Keys, MountSource, NoKeys, ReadyMount,
-    Record, Refusal, Registry, Run, RunError, Runner, Wanted, Web,
+    Agent, Answered, Asked, Cache, Client, Context, Found, Keys, MountSource, NoKeys, OnFail,
+    ReadyMount, Record, Refusal, Registry, Run, RunError, Runner, Wanted, Web,
 };
 pub use progress::{
     Ending, Event, Instruction, Log, Progress, Status, Stream, Vertex, Warning, What,

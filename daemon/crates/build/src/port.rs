@@ -202,6 +202,13 @@ pub enum MountSource {
     },
 }
 
+/// What a client does in the place of a failed program before it is taken away.
+pub trait OnFail: Send + Sync + fmt::Debug {
+    /// A program has ended with a code that is not 0. Its root, mounts and secrets are there until
+    /// this returns; the step fails then. Comes back soon after the build is cancelled.
+    fn failed(&self, run: &Run<'_>, cancel: &Cancel);
+}
+
 /// What a client is to a build.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -211,6 +218,8 @@ pub struct Client {
     pub keys: Arc<dyn Keys>,
     /// Registries, with the client's credentials.
     pub registry: Arc<dyn Registry>,
+    /// Who enters the place of a failed program; none if nobody does.
+    pub on_fail: Option<Arc<dyn OnFail>>,
 }
 
 /// Files at addresses of the web: `ADD https://…`.

@@ -6,6 +6,7 @@
 
 mod group;
 mod record;
+mod shell;
 
 use std::io::Read;
 use std::net::{IpAddr, Shutdown};
@@ -34,6 +35,8 @@ use super::task::new_task;
 use super::{accounts, endpoints};
 use crate::runtime::{RuntimeError, Supervisor, stdio};
 use group::Groups;
+use shell::Shells;
+pub use shell::Visitor;
 
 /// The supervisor's namespace of programs.
 const NAMESPACE: &str = "build";
@@ -56,6 +59,7 @@ pub struct Programs {
     /// A directory per program.
     root: PathBuf,
     groups: Groups,
+    shells: Shells,
 }
 
 impl Programs {
@@ -67,8 +71,14 @@ impl Programs {
             runtime: Handle::current(),
             parts,
             groups: Groups::new(root.with_file_name("groups")),
+            shells: Shells::default(),
             root,
         }
+    }
+
+    /// The address that programs reach the host by.
+    pub(crate) fn host_gateway(&self) -> Option<IpAddr> {
+        self.parts.networks.host_gateway()
     }
 
     /// Ends programs that a killed engine left.
@@ -112,8 +122,13 @@ impl Programs {
         }
     }
 
-    /// From preparation to the start of the program; answers its output.
-    async fn start(&self, record: &Record, run: &Run<'_>) -> Result<Output, ContainerError> {
+    /// From preparation to the start of the program, whose streams are attached to a socket.
+    async fn start(
+        &self,
+        record: &Record,
+        run: &Run<'_>,
+        (attach, stream): (Attach, OwnedFd),
+    ) -> Result<(), ContainerError> {
         let parts = &self.parts;
         let files = Files::beneath(&self.root.join(record.id.as_str()));
         let prepared = prepare(parts, record, run, &files)?;
@@ -131,32 +146,14 @@ impl Programs {
         if !addresses.is_empty() {
             files.write_hosts(record, parts, (&[], &addresses))?;
         }
-        let output = self.attach(record).await?;
-        let started = self.supervisor.start(&record.id, "").await;
-        started.map_err(|error| refused("start", &error))?;
-        Ok(output)
-    }
-
-    async fn attach(&self, record: &Record) -> Result<Output, ContainerError> {
-        let failed = |source| ContainerError::File {
-            step: "make the streams of",
-            path: self.root.join(record.id.as_str()),
-            source,
-        };
-        let (ours, theirs) = Output::pair().map_err(failed)?;
-        let attach = Attach {
-            stdout: true,
-            stderr: true,
-            framed: true,
-            ..Attach::default()
-        };
         let socket = self.parts.io_socket(&record.id);
-        let handed = stdio::hand_over(socket, attach, OwnedFd::from(theirs)).await;
+        let handed = stdio::hand_over(socket, attach, stream).await;
         handed.map_err(|source| ContainerError::Attach {
             id: record.id.clone(),
             source,
         })?;
-        Ok(ours)
+        let started = self.supervisor.start(&record.id, "").await;
+        started.map(drop).map_err(|error| refused("start", &error))
     }
 
     /// Lets async work go on until the build is cancelled.
@@ -185,11 +182,24 @@ impl Programs {
         run: &Run<'_>,
         (output, cancel): (Told<'_>, &Cancel),
     ) -> Result<u32, RunError> {
+        let (mut stream, theirs) = Output::pair().map_err(|source| {
+            refusal(&ContainerError::File {
+                step: "make the streams of",
+                path: self.root.join(record.id.as_str()),
+                source,
+            })
+        })?;
+        let attach = Attach {
+            stdout: true,
+            stderr: true,
+            framed: true,
+            ..Attach::default()
+        };
         let start = async {
-            let started = self.start(record, run).await;
+            let started = self.start(record, run, (attach, theirs.into())).await;
             started.map_err(|error| refusal(&error))
         };
-        let mut stream = self.unless_cancelled(cancel, start)?;
+        self.unless_cancelled(cancel, start)?;
         {
             // Whoever is told may wait for a client: nothing async is held meanwhile.
             let ours = stream.try_clone();
@@ -204,6 +214,33 @@ impl Programs {
             let code = self.reap(&record.id, None).await;
             code.ok_or_else(|| refusal(&ContainerError::Gone(record.id.clone())))
         })
+    }
+
+    /// Lets a program live in the group of its build with a directory of its own; nothing of it is
+    /// left then.
+    fn within(
+        &self,
+        record: &Record,
+        run: &Run<'_>,
+        live: impl FnOnce() -> Result<u32, RunError>,
+    ) -> Result<u32, RunError> {
+        let grouped = self.groups.enter(run.build, &record.host);
+        grouped.map_err(|error| refusal(&error))?;
+        let dir = self.root.join(record.id.as_str());
+        std::fs::create_dir_all(&dir).map_err(|source| {
+            let step = "make";
+            refusal(&ContainerError::File {
+                step,
+                path: dir,
+                source,
+            })
+        })?;
+        let outcome = live();
+        if outcome.is_err() {
+            self.runtime.block_on(self.end(&record.id));
+        }
+        self.clear(&record.id);
+        outcome
     }
 
     /// Takes everything of a program away.
@@ -227,23 +264,7 @@ impl Runner for Programs {
         cancel: &Cancel,
     ) -> Result<u32, RunError> {
         let record = record::of(&self.parts, run).map_err(|error| refusal(&error))?;
-        let grouped = self.groups.enter(run.build, &record.host);
-        grouped.map_err(|error| refusal(&error))?;
-        let dir = self.root.join(run.id);
-        std::fs::create_dir_all(&dir).map_err(|source| {
-            let step = "make";
-            refusal(&ContainerError::File {
-                step,
-                path: dir,
-                source,
-            })
-        })?;
-        let outcome = self.live(&record, run, (output, cancel));
-        if outcome.is_err() {
-            self.runtime.block_on(self.end(&record.id));
-        }
-        self.clear(&record.id);
-        outcome
+        self.within(&record, run, || self.live(&record, run, (output, cancel)))
     }
 
     fn ended(&self, build: &str) {

@@ -68,7 +68,7 @@ impl Read for BodyReader {
 }
 
 /// Where synchronous code tells how far it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Progress(mpsc::Sender<ProgressMessage>);
 
 impl Progress {

@@ -143,10 +143,21 @@ impl Progress for Compact {
             } => self.above(&format!("WARNING: {rule}: {message} (line {line})\n")),
             BuildEvent::Excerpt { text } => self.above(text),
             BuildEvent::Began { .. } => self.draw(),
-            BuildEvent::Vertex { .. } | BuildEvent::Status { .. } | BuildEvent::Files { .. } => {
-                Ok(())
-            }
+            BuildEvent::Vertex { .. }
+            | BuildEvent::Status { .. }
+            | BuildEvent::Shell { .. }
+            | BuildEvent::Files { .. } => Ok(()),
         }
+    }
+
+    fn pause(&mut self) -> io::Result<()> {
+        let running = self.ledger.running();
+        let running: Vec<String> = running.iter().map(|(vertex, _)| (*vertex).into()).collect();
+        let tails = running
+            .iter()
+            .filter_map(|vertex| self.tails.remove(vertex));
+        let text: String = tails.flatten().map(|line| format!("  {line}\n")).collect();
+        self.above(&text)
     }
 
     fn beat(&mut self) -> io::Result<()> {

@@ -68,6 +68,7 @@ impl Ledger {
             | BuildEvent::Log { .. }
             | BuildEvent::Warning { .. }
             | BuildEvent::Excerpt { .. }
+            | BuildEvent::Shell { .. }
             | BuildEvent::Files { .. } => {}
         }
     }

@@ -22,6 +22,11 @@ pub(super) trait Progress {
         io::stdout().write_all(text.as_bytes())
     }
 
+    /// The terminal is somebody else's for a while.
+    fn pause(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Some time has passed.
     fn beat(&mut self) -> io::Result<()> {
         Ok(())

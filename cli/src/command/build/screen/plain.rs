@@ -110,9 +110,10 @@ impl Progress for Plain {
                 let size = size(*current);
                 self.line(vertex, &format!("{part}{size} done"))
             }
-            BuildEvent::Vertex { .. } | BuildEvent::Status { .. } | BuildEvent::Files { .. } => {
-                Ok(())
-            }
+            BuildEvent::Vertex { .. }
+            | BuildEvent::Status { .. }
+            | BuildEvent::Shell { .. }
+            | BuildEvent::Files { .. } => Ok(()),
         }
     }
 

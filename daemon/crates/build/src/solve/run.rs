@@ -77,6 +77,9 @@ impl Build<'_> {
         };
         let code = self.solver.parts.runner.run(&run, output, self.stop)?;
         if code != 0 {
+            if let Some(visitor) = &self.client.on_fail {
+                visitor.failed(&run, self.stop);
+            }
             return Err(Fault::Exit {
                 command: step.args.join(" "),
                 code,

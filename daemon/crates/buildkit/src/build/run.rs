@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,6 +70,9 @@ pub trait Host: Send + Sync + std::fmt::Debug + 'static {
     /// The disk or the writer refused.
     fn pack(&self, root: &OwnedFd, archive: &mut dyn Write) -> io::Result<()>;
 
+    /// The address that programs reach the host by: `host-gateway` of `--add-host`.
+    fn host_gateway(&self) -> Option<IpAddr>;
+
     /// What the engine runs on.
     fn platform(&self) -> Platform;
 
@@ -128,6 +132,7 @@ impl Job {
             context: Some(Arc::clone(&loaded.context)),
             keys: Arc::new(self.keys()),
             registry: self.host.registry(&self.session, &self.runtime),
+            on_fail: None,
         };
         let request = self.request(loaded)?;
         let built = self

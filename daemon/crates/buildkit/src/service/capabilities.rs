@@ -1,6 +1,6 @@
 //! What buildx is told about the engine: who builds, and what can be asked for.
 
-use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use gantry_dockerfile::Platform;
 
@@ -58,11 +58,15 @@ fn all(names: &[&str]) -> Vec<ApiCap> {
     names.iter().map(capability).collect()
 }
 
-/// The one worker there is.
-pub(super) fn worker(platform: &Platform) -> WorkerRecord {
+/// The label that buildx takes the address from that `host-gateway` of `--add-host` stands for.
+const HOST_GATEWAY: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
+
+/// The one worker there is, and the address that its programs reach the host by.
+pub(super) fn worker(platform: &Platform, gateway: Option<IpAddr>) -> WorkerRecord {
+    let gateway = gateway.map(|address| (HOST_GATEWAY.to_owned(), address.to_string()));
     WorkerRecord {
         id: "gantry".to_owned(),
-        labels: BTreeMap::new(),
+        labels: gateway.into_iter().collect(),
         platforms: vec![pb::Platform {
             architecture: platform.architecture.clone(),
             os: platform.os.clone(),

@@ -76,7 +76,8 @@ impl Control for Service {
         &self,
         _: Request<ListWorkersRequest>,
     ) -> Result<Response<ListWorkersResponse>, Status> {
-        let record = vec![capabilities::worker(&self.host.platform())];
+        let (platform, gateway) = (self.host.platform(), self.host.host_gateway());
+        let record = vec![capabilities::worker(&platform, gateway)];
         Ok(Response::new(ListWorkersResponse { record }))
     }
 

@@ -23,7 +23,10 @@ impl LlbBridge for Service {
         Ok(Response::new(PongResponse {
             frontend_api_caps: capabilities::frontend(),
             llb_caps: capabilities::operations(),
-            workers: vec![capabilities::worker(&self.host.platform())],
+            workers: vec![capabilities::worker(
+                &self.host.platform(),
+                self.host.host_gateway(),
+            )],
         }))
     }
 

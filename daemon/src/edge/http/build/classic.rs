@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use super::events::{Events, Pieces};
 use super::params::Asked;
 use super::secrets::Secrets;
+use super::shell::Places;
 use super::stream::Classic;
 use super::{context, events};
 use crate::build::{CredentialsOf, Registries};
@@ -71,6 +72,9 @@ pub(super) async fn build(
             secrets,
             registries: Arc::new(registries),
             cancel: &cancel,
+            places: asked
+                .enters
+                .then(|| Arc::new(Places::new(&engine, progress))),
         };
         if asked.wants_events {
             return job.with_events(body, progress);
@@ -87,6 +91,8 @@ struct Job<'a> {
     secrets: Arc<Secrets>,
     registries: Arc<Registries>,
     cancel: &'a Cancel,
+    /// Who enters the places of failed programs.
+    places: Option<Arc<Places>>,
 }
 
 /// The files of a build.
@@ -183,6 +189,10 @@ impl Job<'_> {
             context: Some(Arc::clone(&gathered.context)),
             keys: Arc::clone(&self.secrets) as Arc<dyn gantry_build::Keys>,
             registry: Arc::clone(&self.registries) as Arc<dyn gantry_build::Registry>,
+            on_fail: self
+                .places
+                .clone()
+                .map(|places| places as Arc<dyn gantry_build::OnFail>),
         };
         let solver = &self.engine.builds.solver;
         solver.build(&gathered.request, &client, progress, self.cancel)

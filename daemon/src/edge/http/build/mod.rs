@@ -7,6 +7,7 @@ mod context;
 mod events;
 mod params;
 mod secrets;
+mod shell;
 mod stream;
 
 use std::sync::Arc;
@@ -23,6 +24,8 @@ pub(super) fn routes() -> Router<Arc<Engine>> {
     Router::new()
         .route("/build", post(classic::build))
         .route("/build/cancel", post(classic::cancel))
+        .route("/build/shell/{id}", post(shell::enter))
+        .route("/build/shell/{id}/resize", post(shell::resize))
         .route("/build/prune", post(cache::prune))
         .route("/grpc", post(buildkit::grpc))
         .route("/session", post(buildkit::session))

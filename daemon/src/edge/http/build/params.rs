@@ -37,6 +37,8 @@ pub(super) struct Asked {
     pub(super) wants_events: bool,
     /// Whether the client wants the target's files as a tar; it is told events then.
     pub(super) wants_files: bool,
+    /// Whether the client enters the places of failed programs; it is told events then.
+    pub(super) enters: bool,
     /// What the client calls the build, to cancel it.
     pub(super) id: String,
     language: Options,
@@ -80,6 +82,7 @@ impl Asked {
             cache_from: json(params, "cachefrom")?,
             wants_events,
             wants_files: wants_files(params, wants_events)?,
+            enters: enters(params, wants_events)?,
             id: params.text("buildid").to_owned(),
             language,
             network: network(params.text("networkmode")),
@@ -128,6 +131,17 @@ fn wants_files(params: &Params, wants_events: bool) -> Result<bool, ApiError> {
         "" | "[]" | "null" => Ok(false),
         "tar" if wants_events => Ok(true),
         _ => Err(ApiError::not_built("outputs of a build without BuildKit")),
+    }
+}
+
+/// `onfail`: what becomes of the place of a failed program.
+fn enters(params: &Params, wants_events: bool) -> Result<bool, ApiError> {
+    match params.text("onfail") {
+        "" => Ok(false),
+        "shell" if wants_events => Ok(true),
+        _ => Err(ApiError::not_built(
+            "what is to be done on a failure, but for onfail=shell with events",
+        )),
     }
 }
 
