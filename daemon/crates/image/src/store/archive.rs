@@ -269,7 +269,7 @@ impl<L: LayerStore> ImageStore<L> {
                     base = Some(chain);
                 }
                 Taken::Staged(layer) => staged.push(layer),
-                Taken::InStore(diff) => staged.push(self.copy_of(&diff)?),
+                Taken::InStore(diff) => self.again(&diff, &mut staged, (&mut base, below))?,
             }
             below = Some(chain);
             chains.push(chain);
@@ -313,8 +313,24 @@ impl<L: LayerStore> ImageStore<L> {
         }
     }
 
+    /// Stages a layer that the store has on top of something else. An image may have it twice: then the
+    /// lower one, and what lies beneath it, is committed first, on `base`, which becomes `below`.
+    pub(super) fn again(
+        &self,
+        diff: &DiffId,
+        staged: &mut Vec<L::Staged>,
+        (base, below): (&mut Option<ChainId>, Option<ChainId>),
+    ) -> Result<(), ImageError> {
+        if staged.iter().any(|layer| layer.diff_id() == *diff) {
+            self.layers.commit(std::mem::take(staged), base.as_ref())?;
+            *base = below;
+        }
+        staged.push(self.copy_of(diff)?);
+        Ok(())
+    }
+
     /// A staged copy of a layer that the store has on top of something else.
-    pub(super) fn copy_of(&self, diff: &DiffId) -> Result<L::Staged, ImageError> {
+    fn copy_of(&self, diff: &DiffId) -> Result<L::Staged, ImageError> {
         let layers = self.layers.list();
         let layer = layers.iter().find(|layer| layer.diff_id == *diff);
         let layer = layer.ok_or_else(|| ImageError::Archive(format!("layer {diff} is missing")))?;

@@ -161,7 +161,7 @@ impl<L: LayerStore> ImageStore<L> {
                     base = Some(chain);
                 }
                 Some(layer) => staged.push(layer),
-                None => staged.push(self.copy_of(expected)?),
+                None => self.again(expected, &mut staged, (&mut base, below))?,
             }
             below = Some(chain);
             chains.push(chain);
