@@ -1,5 +1,8 @@
 //! Pulling from a registry nobody here wrote.
 
+use std::path::Path;
+
+use gantry_layer::LayerStore as _;
 use gantry_registry::transfer::{Event, LayerEvent};
 
 use crate::peer::PeerRegistry;
@@ -44,6 +47,23 @@ async fn what_is_pushed_is_pulled_with_the_same_digest() {
     assert_eq!(layer_words(&told), []);
     let by_digest = registry.name(&format!("team/app@{}", pulled.digest));
     assert!(!two.pull(&by_digest).await.unwrap().0.is_new);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_may_have_a_layer_twice() {
+    let registry = PeerRegistry::start();
+    let (one, two) = (Stand::new(), Stand::new());
+    let archive = "../../../fuzz/corpus/docker_archive/linked-layer.tar";
+    let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join(archive);
+    let archive = std::fs::read(archive).unwrap();
+    one.images.load(&mut &*archive, &mut |_| ()).unwrap();
+    let id = one.images.find("app:1").unwrap().id;
+    let name = registry.name("team/twice:1");
+    one.images.tag(&id, &name.parse().unwrap()).unwrap();
+    one.push(&name).await.unwrap();
+    let (pulled, _) = two.pull(&name).await.unwrap();
+    assert_eq!(pulled.id, id);
+    assert_eq!(two.images.layers().list().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
