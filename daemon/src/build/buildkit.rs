@@ -48,7 +48,11 @@ impl BuildKit {
     /// The directory that clients' files are received in cannot be made.
     pub fn open(builds: &Arc<Builds>) -> io::Result<Self> {
         let sessions = Arc::new(Sessions::default());
-        let places = Places::open(builds.received())?;
+        let places = Places::open(
+            builds.received(),
+            builds.receiving(),
+            Arc::clone(builds.solver.memory()),
+        )?;
         let engine = Arc::new(Engine(Arc::clone(builds)));
         let service = Service::new(engine, Arc::clone(&sessions), Arc::clone(&places));
         Ok(Self {

@@ -14,7 +14,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gantry_build::{Cancel, Solver, SolverParts};
+use gantry_build::{Attached, Cancel, Extent, Solver, SolverParts};
 use gantry_registry::{ProxyOptions, Transfers};
 use tokio::runtime::Handle;
 
@@ -33,6 +33,8 @@ pub struct Builds {
     transfers: Arc<Transfers>,
     /// Where contexts are unpacked.
     contexts: PathBuf,
+    /// Where those that are small are received, in memory.
+    receiving: PathBuf,
     running: Mutex<HashMap<String, Cancel>>,
 }
 
@@ -47,7 +49,7 @@ impl Builds {
             config.data_root.join("build"),
             config.exec_root.join("build"),
         );
-        let contexts = root.join("contexts");
+        let (contexts, receiving) = (root.join("contexts"), run.join("received"));
         match std::fs::remove_dir_all(&contexts) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => std::fs::create_dir_all(&contexts)?,
@@ -71,6 +73,7 @@ impl Builds {
             programs,
             transfers,
             contexts,
+            receiving,
             running: Mutex::default(),
         })
     }
@@ -100,10 +103,27 @@ impl Builds {
             .tempdir_in(&self.contexts)
     }
 
+    /// The same for a small context, in memory; none if there is no room.
+    #[must_use]
+    pub fn context_memory(&self, extent: Extent) -> Option<Attached> {
+        let room = self.solver.memory().room(extent)?;
+        let name = gantry_ids::ContainerId::generate().to_string();
+        let attached = room.attach(self.receiving.join(name));
+        attached
+            .inspect_err(|error| tracing::debug!(%error, "a room in memory cannot be attached"))
+            .ok()
+    }
+
     /// Where the files that clients send are received, and kept for the next time.
     #[must_use]
     pub fn received(&self) -> PathBuf {
         self.contexts.with_file_name("received")
+    }
+
+    /// Where what is small of them is received, in memory.
+    #[must_use]
+    pub fn receiving(&self) -> PathBuf {
+        self.receiving.clone()
     }
 
     /// Lets a build be cancelled by its identity until the answer is dropped.

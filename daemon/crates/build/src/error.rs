@@ -73,6 +73,16 @@ pub enum CopyError {
 }
 
 impl CopyError {
+    /// Whether there was no room for a file.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Write { source, .. } | Self::MakeDirectory { source, .. } => {
+                source.kind() == io::ErrorKind::StorageFull
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn read(path: &str, source: impl Into<io::Error>) -> Self {
         Self::Read {
             path: path.to_owned(),

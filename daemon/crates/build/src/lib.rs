@@ -15,9 +15,11 @@
 mod add;
 mod cancel;
 mod copy;
+mod digests;
 mod error;
 mod fault;
 mod local;
+mod memory;
 mod owner;
 mod pivot;
 mod port;
@@ -29,10 +31,12 @@ mod tree;
 
 pub use cancel::{Cancel, Waiting};
 pub use copy::{copy, make_directory};
+pub use digests::Digests;
 pub use error::CopyError;
 pub use fault::{BuildError, Fault};
 pub use gantry_dockerfile::IgnoreError as IgnoreFault;
 pub use local::LocalContext;
+pub use memory::{Attached, Extent, Memory, Room};
 pub use owner::Owner;
 pub use port::{
     Agent, Answered, Asked, Cache, Client, Context, Found, Keys, MountSource, NoKeys, OnFail,
@@ -44,5 +48,6 @@ pub use progress::{
 pub use request::{Export, HostNetwork, Limits, NamedContext, Pull, Request, Reuse, Ulimit};
 pub use solve::{
     Kept, Outcome, PruneFilter, Pruned, Remote, RemoteWanted, Solver, SolverParts, is_address,
+    unmount_beneath,
 };
 pub use tree::Tree;

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use crate::CopyError;
+use crate::{CopyError, Digests};
 
 /// How often a call is tried again when the tree changes under it.
 const TRIES: usize = 16;
@@ -17,13 +18,27 @@ const TRIES: usize = 16;
 #[derive(Debug)]
 pub struct Tree {
     root: OwnedFd,
+    digests: Option<Arc<Digests>>,
 }
 
 impl Tree {
     /// The tree beneath an open directory.
     #[must_use]
     pub const fn new(root: OwnedFd) -> Self {
-        Self { root }
+        let digests = None;
+        Self { root, digests }
+    }
+
+    /// The tree with digests of its files, which nobody but the engine may write to.
+    #[must_use]
+    pub fn with_digests(mut self, digests: Arc<Digests>) -> Self {
+        self.digests = Some(digests);
+        self
+    }
+
+    /// What is known of the files.
+    pub(crate) fn digests(&self) -> Option<&Digests> {
+        self.digests.as_deref()
     }
 
     /// The tree beneath a directory.

@@ -71,6 +71,9 @@ pub(crate) fn interleaved(
     Pace { runs, rest: REST }.compare(name, unit, contenders, targets)
 }
 
+/// How many samples a contender has at least.
+const LEAST_RUNS: usize = 2;
+
 /// How often a contender runs, and how long the machine rests before each run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -87,7 +90,12 @@ impl Pace {
         contenders: Vec<Contender<'_>>,
         targets: &[Target],
     ) -> Figure {
-        self.sparing(f64::INFINITY, (name, unit), contenders, targets)
+        self.measure(
+            (f64::INFINITY, Duration::MAX),
+            (name, unit),
+            contenders,
+            targets,
+        )
     }
 
     /// The same, where whoever takes more than `times` as long as ours to warm up is measured in one round only:
@@ -95,10 +103,34 @@ impl Pace {
     pub(crate) fn sparing(
         self,
         times: f64,
+        named: (&str, &str),
+        contenders: Vec<Contender<'_>>,
+        targets: &[Target],
+    ) -> Figure {
+        self.measure((times, Duration::MAX), named, contenders, targets)
+    }
+
+    /// The same, but no round begins after `limit` once everybody has two samples: what takes many
+    /// seconds differs little from run to run.
+    pub(crate) fn compare_within(
+        self,
+        limit: Duration,
+        named: (&str, &str),
+        contenders: Vec<Contender<'_>>,
+        targets: &[Target],
+    ) -> Figure {
+        self.measure((f64::INFINITY, limit), named, contenders, targets)
+    }
+
+    /// See [`Self::sparing`] and [`Self::compare_within`].
+    fn measure(
+        self,
+        (times, limit): (f64, Duration),
         (name, unit): (&str, &str),
         mut contenders: Vec<Contender<'_>>,
         targets: &[Target],
     ) -> Figure {
+        let start = Instant::now();
         let mut warm = vec![0.0; contenders.len()];
         let mut samples: Vec<(String, Vec<f64>)> = contenders
             .iter()
@@ -106,6 +138,9 @@ impl Pace {
             .collect();
         let mut shuffle = Shuffle::default();
         for round in 0..=self.runs {
+            if round > LEAST_RUNS && start.elapsed() > limit {
+                break;
+            }
             for n in shuffle.order(contenders.len()) {
                 if round > 1 && (warm[n] > times * warm[0] || warm[n].is_nan()) {
                     continue;

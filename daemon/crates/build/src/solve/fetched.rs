@@ -16,6 +16,7 @@ use gantry_layer::Rootfs;
 use super::fetcher::Fetcher;
 use super::files::Reader;
 use super::key::{self, Hasher};
+use super::layer::Sought;
 use super::scratch::Scratch;
 use super::stage::{Build, Running, open};
 use super::tell::Work;
@@ -89,17 +90,15 @@ impl Build<'_> {
                 parts.push(Part::Remote(source, state, scratch));
                 continue;
             }
-            let reader = Reader {
-                tree: context.as_ref().expect("opened for what is local"),
-                exclude: Patterns::new(step.exclude.iter().map(String::as_str))?,
-                owners: false,
-            };
+            let tree = context.as_ref().expect("opened for what is local");
+            let exclude = Patterns::new(step.exclude.iter().map(String::as_str))?;
+            let reader = Reader::new(tree, exclude, false);
             let files = reader.sources(std::slice::from_ref(source))?;
             hasher.part("local").part(files.as_bytes());
             parts.push(Part::Local(source));
         }
         let key = key::transfer(&running.end.key, step, &hasher.finish());
-        self.layer(running, (key, code), |rootfs, _| {
+        self.layer(running, &Sought::of(key, code), |rootfs, _| {
             self.place(step, parts, (context.as_deref(), rootfs), work)
         })
     }

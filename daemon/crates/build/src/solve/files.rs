@@ -1,5 +1,6 @@
 //! The digest of the files that a step reads: names, kinds, modes, contents, links; never times.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -16,7 +17,7 @@ use super::key::Hasher;
 use crate::pivot::Pivot;
 use crate::select::select;
 use crate::tree::names;
-use crate::{CopyError, Tree};
+use crate::{CopyError, Extent, Tree};
 
 /// How much of a file is read at once, bytes.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -27,11 +28,13 @@ const DEPTH_MAX: usize = 256;
 /// Takes the digest of what sources name in a tree.
 pub(super) struct Reader<'a> {
     /// The tree.
-    pub(super) tree: &'a Tree,
+    tree: &'a Tree,
     /// What is left out, relative to each source.
-    pub(super) exclude: Patterns,
+    exclude: Patterns,
     /// Whether owners count: those of the context do not.
-    pub(super) owners: bool,
+    owners: bool,
+    /// What was read so far.
+    extent: Cell<Extent>,
 }
 
 /// What `COPY --parents` takes, on its way through a tree.
@@ -42,7 +45,20 @@ struct Taken<'a> {
     hasher: &'a mut Hasher,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) const fn new(tree: &'a Tree, exclude: Patterns, owners: bool) -> Self {
+        Self {
+            tree,
+            exclude,
+            owners,
+            extent: Cell::new(Extent::new()),
+        }
+    }
+
+    /// How large what was read is.
+    pub(super) const fn extent(&self) -> Extent {
+        self.extent.get()
+    }
     /// The digest of all sources of `COPY --parents`, paths included.
     pub(super) fn with_parents(&self, sources: &[String]) -> Result<Digest, CopyError> {
         let mut hasher = Hasher::new("parents");
@@ -165,6 +181,9 @@ impl Reader<'_> {
     fn entry(&self, file: &OwnedFd, path: &str, hasher: &mut Hasher) -> Result<(), CopyError> {
         let fault = |error: std::io::Error| CopyError::read(path, error);
         let stat = fstat(file).map_err(|error| fault(error.into()))?;
+        let mut extent = self.extent.get();
+        extent.add(u64::try_from(stat.st_size).unwrap_or(0));
+        self.extent.set(extent);
         hasher.number(u64::from(stat.st_mode));
         if self.owners {
             hasher.number(u64::from(stat.st_uid));
@@ -172,7 +191,16 @@ impl Reader<'_> {
         }
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => {
-                hasher.part(content(file, &stat).map_err(fault)?);
+                let digests = self.tree.digests();
+                let known = digests.and_then(|digests| digests.get(&stat));
+                let digest = match known {
+                    Some(known) => known,
+                    None => content(file, &stat).map_err(fault)?,
+                };
+                if let Some(digests) = digests.filter(|_| known.is_none()) {
+                    digests.put(&stat, digest);
+                }
+                hasher.part(digest);
             }
             FileType::Symlink => {
                 let target = readlinkat(file, "", Vec::new());

@@ -4,6 +4,7 @@ use gantry_dockerfile::Patterns;
 
 use super::files::Reader;
 use super::key::Hasher;
+use super::layer::Sought;
 use super::stage::{Build, Running, open};
 use crate::fault::Fault;
 
@@ -11,11 +12,7 @@ impl Build<'_> {
     /// Makes the layer, or takes it from the cache.
     pub(super) fn folder(&self, running: &mut Running<'_>) -> Result<(), Fault> {
         let tree = self.tree_of(running, running.node)?;
-        let reader = Reader {
-            tree: &tree,
-            exclude: Patterns::default(),
-            owners: true,
-        };
+        let reader = Reader::new(&tree, Patterns::default(), true);
         let files = reader.sources(&["/".to_owned()])?;
         let mut hasher = Hasher::new("folder");
         hasher
@@ -24,7 +21,12 @@ impl Build<'_> {
         // What is told of it is the transfer.
         let counter = running.counter.take();
         let name = self.folder_name(running.node);
-        let made = self.layer(running, (hasher.finish(), &name), |rootfs, _| {
+        let layer = Sought {
+            key: hasher.finish(),
+            code: &name,
+            extent: Some(reader.extent()),
+        };
+        let made = self.layer(running, &layer, |rootfs, _| {
             Ok(crate::copy::contents(&tree, "/", &open(rootfs)?)?)
         });
         running.counter = counter;

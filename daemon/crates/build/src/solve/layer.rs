@@ -16,7 +16,68 @@ use super::tell::Work;
 use crate::fault::Fault;
 use crate::port::Record;
 use crate::progress::{Ending, What};
-use crate::{Reuse, Tree};
+use crate::{Extent, Reuse, Tree};
+
+/// A step's layer that is wanted.
+pub(super) struct Sought<'a> {
+    pub(super) key: Digest,
+    /// What the step is called.
+    pub(super) code: &'a str,
+    /// How large it can become, if that is known.
+    pub(super) extent: Option<Extent>,
+}
+
+impl<'a> Sought<'a> {
+    /// A layer of unknown size.
+    pub(super) const fn of(key: Digest, code: &'a str) -> Self {
+        Self {
+            key,
+            code,
+            extent: None,
+        }
+    }
+}
+
+/// The digest of what a step copies, and how large it is.
+fn read(step: &TransferStep, from: Option<&Tree>, owners: bool) -> Result<(Digest, Extent), Fault> {
+    let mut extent = Extent::new();
+    let files = match from {
+        Some(tree) => {
+            let exclude = step.exclude.iter().map(String::as_str);
+            let reader = Reader::new(tree, Patterns::new(exclude)?, owners);
+            let files = if step.parents {
+                reader.with_parents(&step.sources)?
+            } else {
+                reader.sources(&step.sources)?
+            };
+            extent = reader.extent();
+            files
+        }
+        None => Digest::of(b""),
+    };
+    for (_, text) in &step.documents {
+        extent.add(text.len() as u64);
+    }
+    Ok((files, extent))
+}
+
+/// Copies a step's files into its root.
+fn write(step: &TransferStep, from: Option<&Tree>, rootfs: &Rootfs) -> Result<(), Fault> {
+    let to = if step.link {
+        Tree::open(&rootfs.upper).map_err(Fault::io("open a layer"))?
+    } else {
+        open(rootfs)?
+    };
+    let empty;
+    let from = match from {
+        Some(from) => from,
+        None => {
+            empty = Tree::open(&rootfs.work).map_err(Fault::io("open a layer"))?;
+            &empty
+        }
+    };
+    Ok(crate::copy(step, from, &to)?)
+}
 
 impl Build<'_> {
     pub(super) fn transfer(
@@ -40,48 +101,32 @@ impl Build<'_> {
             Origin::Context => (Some(self.context()?), false),
             Origin::Node(node) => (Some(self.tree_of(running, node)?), true),
         };
-        let files = match &from {
-            Some(tree) => {
-                let exclude = step.exclude.iter().map(String::as_str);
-                let reader = Reader {
-                    tree,
-                    exclude: Patterns::new(exclude)?,
-                    owners,
-                };
-                if step.parents {
-                    reader.with_parents(&step.sources)?
-                } else {
-                    reader.sources(&step.sources)?
-                }
-            }
-            None => Digest::of(b""),
+        let (files, extent) = read(step, from.as_deref(), owners)?;
+        let mut layer = Sought {
+            key: key::transfer(&running.end.key, step, &files),
+            code,
+            // What archives hold nobody knows before.
+            extent: Some(extent).filter(|_| !step.is_add),
         };
-        let key = key::transfer(&running.end.key, step, &files);
-        self.layer(running, (key, code), |rootfs, _| {
-            let to = if step.link {
-                Tree::open(&rootfs.upper).map_err(Fault::io("open a layer"))?
-            } else {
-                open(rootfs)?
-            };
-            let empty;
-            let from = match &from {
-                Some(from) => from.as_ref(),
-                None => {
-                    empty = Tree::open(&rootfs.work).map_err(Fault::io("open a layer"))?;
-                    &empty
-                }
-            };
-            Ok(crate::copy(step, from, &to)?)
-        })
+        let fill = |rootfs: &Rootfs, _: &mut Scratch| write(step, from.as_deref(), rootfs);
+        match self.layer(running, &layer, fill) {
+            // Attributes, or what a copy on the way took: more than was counted.
+            Err(Fault::Copy(error)) if layer.extent.is_some() && error.is_full() => {
+                layer.extent = None;
+                self.layer(running, &layer, fill)
+            }
+            done => done,
+        }
     }
 
     /// Takes a step's layer from the cache, or lets `fill` write it.
     pub(super) fn layer(
         &self,
         running: &mut Running<'_>,
-        (key, code): (Digest, &str),
+        sought: &Sought<'_>,
         fill: impl FnOnce(&Rootfs, &mut Scratch) -> Result<(), Fault>,
     ) -> Result<Ending, Fault> {
+        let Sought { key, code, extent } = *sought;
         let solver = self.solver;
         let flight = solver.flights.take(key, self.stop);
         let _flight = flight.ok_or(Fault::Cancelled)?;
@@ -101,9 +146,8 @@ impl Build<'_> {
         let dirs = (solver.parts.root.as_path(), solver.parts.run.as_path());
         let scratch = Scratch::new(images, dirs, &id);
         let mut scratch = scratch.map_err(Fault::io("make the directory of a step"))?;
-        let rootfs = images
-            .layers()
-            .rootfs(running.end.chain.as_ref(), &scratch.disk)?;
+        let place = scratch.layer(&solver.memory, extent);
+        let rootfs = images.layers().rootfs(running.end.chain.as_ref(), &place)?;
         fill(&rootfs, &mut scratch)?;
         if self.stop.is_cancelled() {
             return Err(Fault::Cancelled);

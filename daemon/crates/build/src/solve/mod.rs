@@ -41,12 +41,14 @@ use gantry_image::{ImageConfig, ImageStore};
 use gantry_layer::LayerStore;
 
 use crate::fault::BuildError;
+use crate::memory::Memory;
 use crate::port::{Cache, Client, Runner, Web};
 use crate::progress::Ending;
 use crate::{Cancel, Export, Progress, Request};
 use fetched::Known;
 use flight::Flights;
 pub use remote::{Remote, RemoteWanted, is_address};
+pub use scratch::unmount_beneath;
 use stage::{Build, StageEnd};
 use store::Leases;
 pub use store::{Kept, PruneFilter, Pruned};
@@ -79,6 +81,7 @@ pub struct Solver {
     flights: Flights,
     leases: Leases,
     addresses: Mutex<Known>,
+    memory: Arc<Memory>,
 }
 
 /// What a build has made.
@@ -115,7 +118,14 @@ impl Solver {
             flights: Flights::default(),
             leases,
             addresses: Mutex::default(),
+            memory: Arc::default(),
         })
+    }
+
+    /// The memory that builds may use for small trees.
+    #[must_use]
+    pub const fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// Builds. Blocks until the build has ended; the end of the client is a cancelled token.

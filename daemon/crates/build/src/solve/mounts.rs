@@ -61,11 +61,9 @@ impl<'a> Mounts<'a> {
             let mut hasher = key::Hasher::new("mount");
             hasher.part(described(&format!("{:?}", mount.mount)).as_bytes());
             if let (Some(tree), MountKind::Bind) = (&tree, mount.mount.kind) {
-                let reader = files::Reader {
-                    tree,
-                    exclude: gantry_dockerfile::Patterns::default(),
-                    owners: mount.origin != Some(Origin::Context),
-                };
+                let owners = mount.origin != Some(Origin::Context);
+                let exclude = gantry_dockerfile::Patterns::default();
+                let reader = files::Reader::new(tree, exclude, owners);
                 hasher.part(reader.sources(&[source(&mount.mount)])?.as_bytes());
             }
             mounts.digests.push(hasher.finish());

@@ -4,6 +4,7 @@ use gantry_dockerfile::{Network, RunStep, Security};
 use gantry_ids::Digest;
 use gantry_layer::Rootfs;
 
+use super::layer::Sought;
 use super::mounts::Mounts;
 use super::stage::{Build, Running};
 use super::tell::Work;
@@ -43,7 +44,7 @@ impl Build<'_> {
                 counter.tell(what);
             }
         };
-        self.layer(running, (key, code), |rootfs, scratch| {
+        self.layer(running, &Sought::of(key, code), |rootfs, scratch| {
             let (ready, env) = mounts.ready(scratch)?;
             let mut step = step.clone();
             step.env.extend(env);

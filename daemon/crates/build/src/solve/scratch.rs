@@ -11,6 +11,9 @@ use gantry_image::ImageStore;
 use gantry_layer::LayerStore;
 use rustix::mount::{MoveMountFlags, UnmountFlags, move_mount, unmount};
 
+use crate::Extent;
+use crate::memory::{Memory, Room};
+
 /// The directories of a step. Dropped, all that is mounted in them is unmounted and they are gone.
 #[derive(Debug)]
 pub(super) struct Scratch {
@@ -20,6 +23,8 @@ pub(super) struct Scratch {
     /// In memory.
     pub(super) run: PathBuf,
     mounted: Vec<PathBuf>,
+    /// What the layer is written in, if it is in memory.
+    room: Option<Room>,
 }
 
 impl Scratch {
@@ -34,10 +39,29 @@ impl Scratch {
             disk: steps(root).join(id),
             run: steps(run).join(id),
             mounted: Vec::new(),
+            room: None,
         };
         make(&scratch.disk)?;
         make(&scratch.run)?;
         Ok(scratch)
+    }
+
+    /// Where a layer of so many files is written until it is kept: in memory, if there is room.
+    pub(super) fn layer(&mut self, memory: &Arc<Memory>, extent: Option<Extent>) -> PathBuf {
+        let room = extent.and_then(|extent| memory.room(extent));
+        let Some(room) = room else {
+            return self.disk.clone();
+        };
+        match self.attach(room.mount(), "layer") {
+            Ok(path) => {
+                self.room = Some(room);
+                path
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a room in memory cannot be attached");
+                self.disk.clone()
+            }
+        }
     }
 
     /// Attaches a mount that nobody can see yet at a new directory; answers where.
@@ -83,17 +107,25 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
         .create(path)
 }
 
+/// Unmounts all that is mounted beneath a directory.
+///
+/// # Errors
+/// Whatever the kernel says.
+pub fn unmount_beneath(directory: &Path) -> io::Result<()> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let targets = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    let targets = targets.map(Path::new);
+    let targets: Vec<_> = targets.filter(|path| path.starts_with(directory)).collect();
+    for target in targets.into_iter().rev() {
+        unmount(target, UnmountFlags::DETACH)?;
+    }
+    Ok(())
+}
+
 /// Makes the solver's directories; what steps of a killed engine left is unmounted and removed.
 pub(super) fn sweep(root: &Path, run: &Path) -> io::Result<()> {
     let run_steps = steps(run);
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let targets = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    for target in targets
-        .map(Path::new)
-        .filter(|path| path.starts_with(&run_steps))
-    {
-        unmount(target, UnmountFlags::DETACH)?;
-    }
+    unmount_beneath(&run_steps)?;
     for left in [run_steps, steps(root)] {
         match fs::remove_dir_all(&left) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

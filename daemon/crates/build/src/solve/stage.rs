@@ -10,6 +10,7 @@ use gantry_layer::{LayerStore, Rootfs};
 use jiff::Timestamp;
 
 use super::base::{Base, Pinned};
+use super::layer::Sought;
 use super::plan::Prepared;
 use super::tell::{self, Counter, Work};
 use super::{Solver, config, key};
@@ -274,7 +275,7 @@ impl<'a> Build<'a> {
             Action::Settings => Ok(Ending::Done),
             Action::Directory { path, user } => {
                 let key = key::directory(&running.end.key, path, user);
-                self.layer(running, (key, &step.code), |rootfs, _| {
+                self.layer(running, &Sought::of(key, &step.code), |rootfs, _| {
                     let tree = open(rootfs)?;
                     Ok(crate::make_directory(path, user, &tree)?)
                 })

@@ -16,8 +16,9 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::failure::CANCELLED;
-use super::places::{Place, Places};
+use super::places::{Place, Places, SMALL_BYTES_MAX};
 use super::run::Job;
+use crate::fsutil::Received;
 use crate::session::{self, Fetch, FetchError, Session};
 
 /// The most bytes of an ignore file that are read.
@@ -76,6 +77,32 @@ impl SessionContext {
     }
 }
 
+impl SessionContext {
+    /// Receives into a place, which becomes a large one if it has to.
+    fn receive(
+        &self,
+        mut fetch: Fetch,
+        place: &mut Place,
+        (sent, cancel): (&dyn Fn(u64), &Cancel),
+    ) -> Result<Received, Refusal> {
+        let receive = |fetch: &Fetch, place: &Place| {
+            let root = open(place.path()).map_err(|error| disk(&error))?;
+            let fetching = self.session.fetch(fetch, root, sent);
+            block(&self.runtime, cancel, fetching)
+        };
+        if place.is_small() {
+            fetch.content_bytes_max = Some(SMALL_BYTES_MAX);
+            match receive(&fetch, place)? {
+                Err(FetchError::Receive(error)) if error.is_full() => {}
+                received => return received.map_err(|error| refusal(&error)),
+            }
+            place.enlarge().map_err(|error| disk(&error))?;
+            fetch.content_bytes_max = None;
+        }
+        receive(&fetch, place)?.map_err(|error| refusal(&error))
+    }
+}
+
 impl Context for SessionContext {
     fn open(
         &self,
@@ -88,7 +115,7 @@ impl Context for SessionContext {
             "" => String::new(),
             shared => format!("{shared}\0{}", self.directory),
         };
-        let place = self.places.take(&key).map_err(|error| disk(&error))?;
+        let mut place = self.places.take(&key).map_err(|error| disk(&error))?;
         let mut exclude = wanted.exclude.clone();
         if self.has_own_ignore {
             exclude.extend(self.own_ignore(cancel)?);
@@ -98,14 +125,14 @@ impl Context for SessionContext {
             follow: wanted.paths.clone().unwrap_or_default(),
             include: Vec::new(),
             exclude,
+            content_bytes_max: None,
         };
         let is_nothing = wanted.paths.as_ref().is_some_and(Vec::is_empty);
         if !is_nothing {
-            let root = open(place.path()).map_err(|error| disk(&error))?;
-            let fetching = self.session.fetch(&fetch, root, sent);
-            block(&self.runtime, cancel, fetching)?.map_err(|error| refusal(&error))?;
+            let received = self.receive(fetch, &mut place, (sent, cancel))?;
+            place.settle(received.changes > 0);
         }
-        let tree = Tree::open(place.path()).map_err(|error| disk(&error))?;
+        let tree = place.tree().map_err(|error| disk(&error))?;
         let mut held = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         *held = Some(place);
         Ok(Arc::new(tree))

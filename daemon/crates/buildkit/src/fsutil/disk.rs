@@ -25,6 +25,11 @@ pub struct DiskError {
 }
 
 impl DiskError {
+    /// Whether there was no room.
+    pub(super) fn is_full(&self) -> bool {
+        self.error == Errno::NOSPC
+    }
+
     /// For `map_err`: what was done to which entry.
     pub(super) fn of<'a>(what: &'static str, path: &'a str) -> impl FnOnce(Errno) -> Self + 'a {
         move |error| Self {

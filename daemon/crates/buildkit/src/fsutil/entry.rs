@@ -21,13 +21,13 @@ pub(super) fn keeps(there: Option<&KernelStat>, stat: &Stat) -> bool {
     })
 }
 
-/// Makes a link, unless it is there already.
+/// Makes a link, unless it is there already; whether it did.
 pub(super) fn symlink(
     directory: BorrowedFd<'_>,
     name: &str,
     there: Option<&KernelStat>,
     stat: &Stat,
-) -> Result<(), DiskError> {
+) -> Result<bool, DiskError> {
     let is_same = there.is_some_and(|there| {
         disk::is(there, FileType::Symlink) && disk::modified_ns(there) == stat.mod_time
     });
@@ -35,13 +35,14 @@ pub(super) fn symlink(
         let target = rustix::fs::readlinkat(directory, name, Vec::new())
             .map_err(DiskError::of("read", &stat.path))?;
         if target.to_bytes() == stat.linkname.as_bytes() {
-            return Ok(());
+            return Ok(false);
         }
     }
     disk::remove(directory, name.as_bytes())?;
     rustix::fs::symlinkat(&stat.linkname, directory, name)
         .map_err(DiskError::of("make the link", &stat.path))?;
-    after_making(directory, name, stat)
+    after_making(directory, name, stat)?;
+    Ok(true)
 }
 
 /// Makes a named pipe.

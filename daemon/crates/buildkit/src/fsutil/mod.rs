@@ -17,13 +17,17 @@
 mod disk;
 mod entry;
 mod mode;
+mod pack;
 mod path;
 mod receive;
+mod refuse;
 mod send;
 
 pub use disk::DiskError;
 pub use mode::Kind;
-pub use receive::{CONTENT_BYTES_MAX, ENTRIES_MAX, ReceiveError, Received, Receiver};
+pub use pack::{PackError, pack, unpack};
+pub use receive::{CONTENT_BYTES_MAX, ENTRIES_MAX, Received, Receiver};
+pub use refuse::ReceiveError;
 pub use send::{SendError, Sender};
 
 pub use crate::wire::fsutil::types::packet::PacketType;

@@ -15,6 +15,7 @@ use super::disk::{self, DiskError};
 use super::entry;
 use super::mode::{self, Kind};
 use super::path::check;
+use super::refuse::ReceiveError;
 use super::{Packet, PacketType, Stat};
 
 /// How many entries a tree may have.
@@ -24,64 +25,7 @@ pub const ENTRIES_MAX: u32 = 4_000_000;
 pub const CONTENT_BYTES_MAX: u64 = 256 << 30;
 
 /// How many files may be half received at once. Senders serve four at a time.
-const OPEN_FILES_MAX: usize = 64;
-
-/// Why a tree was not received.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
-    /// A path is no list of plain names.
-    #[error("the client sent an invalid path: {0:?}")]
-    Path(String),
-    /// A path comes before one that it belongs behind, or its directory was not told.
-    #[error("the client sent {path:?} out of order, after {last:?}")]
-    Order {
-        /// The path.
-        path: String,
-        /// The path before it.
-        last: String,
-    },
-    /// There is no end of entries.
-    #[error("the client sent more than {ENTRIES_MAX} entries")]
-    Entries,
-    /// There is no end of contents.
-    #[error("the client sent more than {0} bytes of files")]
-    Contents(u64),
-    /// Devices are not received.
-    #[error("the client sent the device {0:?}: devices cannot be part of a build context")]
-    Device(String),
-    /// Contents nobody asked for.
-    #[error("the client sent contents of entry {0}, which it was not asked for")]
-    Unasked(u32),
-    /// The sender opens files and never ends them.
-    #[error("the client sends more than {OPEN_FILES_MAX} files at once")]
-    OpenFiles,
-    /// An entry after the end of the list, or an end before everything was sent.
-    #[error("the client sent a packet out of turn")]
-    Turn,
-    /// The sender gave up.
-    #[error("{0}")]
-    Told(String),
-    /// A further name of a file that was not told before it.
-    #[error("the client sent {path:?} as a link to {target:?}, which is no file before it")]
-    Link {
-        /// The name.
-        path: String,
-        /// What it links to.
-        target: String,
-    },
-    /// The disk refused.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// Contents could not be written.
-    #[error("write {path:?}")]
-    Write {
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        error: std::io::Error,
-    },
-}
+pub(super) const OPEN_FILES_MAX: usize = 64;
 
 /// What was received.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -90,6 +34,8 @@ pub struct Received {
     pub entries: u32,
     /// Files asked for.
     pub asked: u32,
+    /// Entries made, replaced and removed.
+    pub changes: u32,
     /// Bytes of all packets.
     pub bytes: u64,
 }
@@ -230,14 +176,21 @@ impl Receiver {
         let there = disk::look(directory, &name)?;
         match mode::kind(stat.mode) {
             Kind::Directory => self.directory(stat, &name, there.as_ref())?,
-            Kind::Symlink => entry::symlink(directory, &name, there.as_ref(), &stat)?,
-            Kind::Fifo => entry::fifo(directory, &name, &stat)?,
+            Kind::Symlink => {
+                let is_made = entry::symlink(directory, &name, there.as_ref(), &stat)?;
+                self.received.changes += u32::from(is_made);
+            }
+            Kind::Fifo => {
+                self.received.changes += 1;
+                entry::fifo(directory, &name, &stat)?;
+            }
             // Nobody can connect to a socket that was copied; senders leave them out as well.
             Kind::Socket => disk::remove(directory, name.as_bytes())?,
             Kind::Device => return Err(ReceiveError::Device(stat.path)),
             Kind::File if !stat.linkname.is_empty() => {
                 check(&stat.linkname)?;
                 disk::remove(directory, name.as_bytes())?;
+                self.received.changes += 1;
                 self.links.push(stat);
             }
             Kind::File if entry::keeps(there.as_ref(), &stat) => {}
@@ -246,6 +199,7 @@ impl Receiver {
                 // What is told counts before anything of it is written; what comes beyond it, then.
                 self.count(u64::try_from(stat.size).unwrap_or(0))?;
                 self.received.asked += 1;
+                self.received.changes += 1;
                 self.asked.insert(number, stat);
                 answer(packet_of(PacketType::PacketReq, number));
             }
@@ -268,7 +222,7 @@ impl Receiver {
                 return Err(order());
             }
             let level = self.levels.pop().expect("there are two");
-            sweep(&level)?;
+            self.received.changes += sweep(&level)?;
         }
         path.clone_into(&mut self.last);
         Ok(())
@@ -284,6 +238,7 @@ impl Receiver {
         let parent = parent.directory.as_fd();
         let is_there = there.is_some_and(|there| disk::is(there, FileType::Directory));
         if !is_there {
+            self.received.changes += 1;
             disk::remove(parent, name.as_bytes())?;
             rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o700))
                 .map_err(DiskError::of("make", &stat.path))?;
@@ -309,7 +264,7 @@ impl Receiver {
         }
         self.is_told = true;
         while let Some(level) = self.levels.pop() {
-            sweep(&level)?;
+            self.received.changes += sweep(&level)?;
         }
         Ok(())
     }
@@ -387,9 +342,9 @@ fn packet_of(kind: PacketType, number: u32) -> Packet {
 }
 
 /// Removes what this transfer did not tell.
-fn sweep(level: &Level) -> Result<(), DiskError> {
+fn sweep(level: &Level) -> Result<u32, DiskError> {
     for name in &level.left {
         disk::remove(level.directory.as_fd(), name)?;
     }
-    Ok(())
+    Ok(u32::try_from(level.left.len()).unwrap_or(u32::MAX))
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 
 use super::headers::add;
 use super::{CallError, MESSAGE_BYTES_MAX, ORIGIN, Session};
-use crate::fsutil::{ReceiveError, Received, Receiver};
+use crate::fsutil::{CONTENT_BYTES_MAX, ReceiveError, Received, Receiver};
 use crate::wire::moby::filesync::v1::file_sync_client::FileSyncClient;
 
 const DIFF_COPY: &str = "/moby.filesync.v1.FileSync/DiffCopy";
@@ -24,6 +24,9 @@ pub struct Fetch {
     pub include: Vec<String>,
     /// Nothing these patterns match, in the words of `.dockerignore`.
     pub exclude: Vec<String>,
+    /// So many bytes of files that are not there already, at most; none for as many as any build
+    /// context may have.
+    pub content_bytes_max: Option<u64>,
 }
 
 /// Why files were not fetched.
@@ -56,7 +59,8 @@ impl Session {
     ) -> Result<Received, FetchError> {
         const WHAT: &str = "fetch files of the client";
         self.requires(DIFF_COPY)?;
-        let mut receiver = Receiver::new(root)?;
+        let bytes_max = fetch.content_bytes_max.unwrap_or(CONTENT_BYTES_MAX);
+        let mut receiver = Receiver::new(root)?.limited_to(bytes_max);
         let (answers, requests) = mpsc::unbounded_channel();
         let mut request = Request::new(UnboundedReceiverStream::new(requests));
         let metadata = request.metadata_mut();

@@ -21,7 +21,6 @@ use gantry_image::Stop;
 use gantry_registry::Credentials;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::events::{Events, Pieces};
 use super::params::Asked;
@@ -100,7 +99,7 @@ struct Gathered {
     request: Build,
     context: Arc<dyn Context>,
     /// Where they were unpacked; gone when the build ends.
-    _directory: Option<TempDir>,
+    _directory: Option<context::Directory>,
 }
 
 /// The files of a build could not be had.
@@ -166,11 +165,7 @@ impl Job<'_> {
                 _directory: None,
             });
         }
-        let directory = self.engine.builds.context_directory().map_err(|error| {
-            let text = format!("make a directory for the context: {error}");
-            Ungathered::Sent(ApiError::new(ErrorKind::Internal, text))
-        })?;
-        context::unpack(directory.path(), body).map_err(Ungathered::Sent)?;
+        let directory = context::unpack(&self.engine.builds, body).map_err(Ungathered::Sent)?;
         let found = context::find(directory.path(), &asked.dockerfile);
         let found = found.map_err(Ungathered::Sent)?;
         Ok(Gathered {

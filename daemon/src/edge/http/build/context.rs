@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use gantry_build::Tree;
+use gantry_build::{Attached, Extent, Tree};
 use gantry_buildkit::fsutil::CONTENT_BYTES_MAX;
 use gantry_dockerfile::{FILE_MAX_BYTES, Source};
+use gantry_errors::ErrorKind;
 
+use crate::build::Builds;
 use crate::container::archive::{UnpackOptions, unpack_into};
 use crate::edge::http::error::ApiError;
 
@@ -20,12 +22,71 @@ pub(super) struct Found {
     pub(super) ignore: String,
 }
 
+/// A tar up to this length is read as a whole before it is unpacked in memory, bytes.
+const SMALL_BYTES: usize = 32 << 20;
+
+/// Where a context was unpacked; gone when it is dropped.
+pub(super) enum Directory {
+    Disk(tempfile::TempDir),
+    Memory(Attached),
+}
+
+impl Directory {
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Disk(directory) => directory.path(),
+            Self::Memory(attached) => attached.path(),
+        }
+    }
+}
+
 /// Unpacks a context, plain or compressed; everything belongs to root.
-pub(super) fn unpack(directory: &Path, body: impl Read + Send) -> Result<(), ApiError> {
+pub(super) fn unpack(builds: &Builds, body: impl Read + Send) -> Result<Directory, ApiError> {
     let invalid = |error: &dyn std::error::Error| {
         ApiError::invalid(format!("Error processing tar file: {error}"))
     };
     let (_, mut tar) = gantry_layer::decompress(body).map_err(|error| invalid(&error))?;
+    let mut head = Vec::new();
+    let is_whole = tar
+        .by_ref()
+        .take(SMALL_BYTES as u64)
+        .read_to_end(&mut head)
+        .map_err(|error| invalid(&error))?
+        < SMALL_BYTES;
+    let extent = extent(&head).filter(|_| is_whole);
+    let attached = extent.and_then(|extent| builds.context_memory(extent));
+    let directory = match attached {
+        Some(attached) => Directory::Memory(attached),
+        None => Directory::Disk(builds.context_directory().map_err(|error| {
+            let text = format!("make a directory for the context: {error}");
+            ApiError::new(ErrorKind::Internal, text)
+        })?),
+    };
+    unpack_tar(directory.path(), head.as_slice().chain(tar))?;
+    Ok(directory)
+}
+
+/// How large the files of a tar are; none if that cannot be said.
+fn extent(tar: &[u8]) -> Option<Extent> {
+    let mut extent = Extent::new();
+    for entry in tar::Archive::new(tar).entries().ok()? {
+        let mut entry = entry.ok()?;
+        let mut is_sparse = false;
+        for extension in entry.pax_extensions().ok()?.into_iter().flatten() {
+            is_sparse |= extension.ok()?.key_bytes().starts_with(b"GNU.sparse");
+        }
+        if is_sparse {
+            return None;
+        }
+        extent.add(entry.size());
+    }
+    Some(extent)
+}
+
+fn unpack_tar(directory: &Path, mut tar: impl Read) -> Result<(), ApiError> {
+    let invalid = |error: &dyn std::error::Error| {
+        ApiError::invalid(format!("Error processing tar file: {error}"))
+    };
     let options = UnpackOptions {
         owner: Some((0, 0)),
         content_bytes_max: Some(CONTENT_BYTES_MAX),
