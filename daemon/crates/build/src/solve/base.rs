@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gantry_errors::{Classify, ErrorKind};
-use gantry_ids::{ImageRef, Platform};
+use gantry_ids::{Digest, ImageRef, Platform};
 use gantry_image::{ChainId, Image, ImageConfig, ImageStore, Pin};
 use jiff::Timestamp;
 
@@ -121,6 +121,8 @@ impl Finder<'_> {
         let reference: Result<ImageRef, _> = name.parse();
         match (here, reference) {
             (Some(image), Err(_)) => Ok(image),
+            // By its identity: no registry has it under that.
+            (Some(image), Ok(_)) if name.parse::<Digest>().is_ok() => Ok(image),
             (Some(image), Ok(_)) if self.request.pull == Pull::Missing && fits(&image) => Ok(image),
             (None, Err(source)) => Err(Fault::Reference {
                 name: name.to_owned(),
