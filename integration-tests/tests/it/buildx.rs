@@ -8,6 +8,8 @@ use integration_tests::engine::Kind;
 use integration_tests::image::BUSYBOX;
 use integration_tests::{Answer, Engine, eventually, leaks};
 
+mod contexts;
+
 /// A folder with files, to be built.
 fn context(engine: &Engine, name: &str, files: &[(&str, &str)]) -> PathBuf {
     let root = engine.dir().join(name);

@@ -5,6 +5,7 @@ mod api;
 mod beyond;
 mod build_calls;
 mod build_groups;
+mod build_hostile;
 mod builds;
 mod buildx;
 mod changes;

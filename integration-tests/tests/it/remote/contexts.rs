@@ -139,6 +139,62 @@ fn names_stand_for_folders_and_repositories() {
 }
 
 #[test]
+fn a_name_stands_for_an_image_in_a_layout() {
+    let engine = Engine::start();
+    if engine.kind() == Kind::Stock {
+        // It knows layouts with containerd's image store alone, and says so.
+        return engine.finish();
+    }
+    let layout = engine.dir().join("layout");
+    fs::create_dir_all(&layout).expect("a folder");
+    let archive = engine.dir().join("archive.tar");
+    let saved = ["save", "-o", archive.to_str().expect("a name"), BUSYBOX];
+    engine.docker().run(&saved).ok();
+    let unpacked = Command::new("tar")
+        .arg("-C")
+        .arg(&layout)
+        .arg("-xf")
+        .arg(&archive)
+        .status();
+    assert!(unpacked.expect("tar runs").success());
+    let index = fs::read(layout.join("index.json")).expect("an index");
+    let index: serde_json::Value = serde_json::from_slice(&index).expect("JSON");
+    let digest = index["manifests"][0]["digest"]
+        .as_str()
+        .expect("a digest")
+        .to_owned();
+    let context = format!("base=oci-layout://{}@{digest}", layout.display());
+    let text = "FROM base\nCOPY --from=base /etc/passwd /p\nRUN cat /p\n";
+    let root = folder(&engine, text);
+    engine.docker().run(&["rmi", "-f", BUSYBOX]).ok();
+    let words = ["--build-context", &context, "-t", "made", "--pull", &root];
+    buildx(&engine, &words).ok();
+    engine
+        .docker()
+        .run(&["run", "--rm", "made", "test", "-s", "/p"])
+        .ok();
+    // A blob that is not what its name says.
+    let manifest = layout
+        .join("blobs/sha256")
+        .join(digest.trim_start_matches("sha256:"));
+    let text = fs::read_to_string(&manifest).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let layer = manifest["layers"][0]["digest"].as_str().expect("a digest");
+    let layer = layout
+        .join("blobs/sha256")
+        .join(layer.trim_start_matches("sha256:"));
+    engine.docker().run(&["rmi", "-f", "made"]).ok();
+    engine.docker().run(&["system", "prune", "-af"]).ok();
+    let mut bytes = fs::read(&layer).expect("a layer");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&layer, bytes).expect("a layer");
+    let told = buildx(&engine, &words);
+    assert!(told.code != 0, "{told:?}");
+    engine.finish();
+}
+
+#[test]
 fn a_trigger_of_an_image_copies_from_a_stage_of_the_file() {
     let engine = Engine::start();
     let left = "FROM BASE\nONBUILD COPY --from=tools /tool /p\n\
@@ -152,6 +208,11 @@ fn a_trigger_of_an_image_copies_from_a_stage_of_the_file() {
     buildx(&engine, &["-t", "made", &root]).ok();
     let look = ["run", "--rm", "made", "cat", "/p"];
     assert_eq!(engine.docker().run(&look).ok(), "tool");
+    // A stage cannot need itself.
+    let root = folder(&engine, "FROM left AS tools\n");
+    let told = buildx(&engine, &[&root]);
+    let said = "circular dependency detected on stage: tools";
+    assert!(told.code != 0 && told.err.contains(said), "{told:?}");
     engine.finish();
 }
 

@@ -94,18 +94,37 @@ fn links_that_lead_out() {
 fn writing_through_links_stays_inside() {
     let outside = tempfile::tempdir().unwrap();
     let target = outside.path().to_str().unwrap();
-    let tar = LayerTar::new()
-        .symlink("s", target)
-        .file("s/planted", "x")
-        .finish();
+    let above = format!("{}{target}", "../".repeat(20));
+    for target in [target, &above] {
+        let tar = LayerTar::new()
+            .symlink("s", target)
+            .file("s/planted", "x")
+            .finish();
+        for form in FORMS {
+            let root = tempfile::tempdir().unwrap();
+            let store = store(root.path(), form, LIMITS);
+            // The link dangles inside the root: what lies beyond it on the host is never looked at.
+            store
+                .stage(&mut &*tar)
+                .expect_err("written through a dangling link");
+            assert_empty(outside.path());
+        }
+    }
+}
+
+/// As dockerd takes them: followed, they end at the root.
+#[test]
+fn links_above_the_root_are_kept() {
+    let target = "../../../etc/passwd";
+    let tar = LayerTar::new().symlink("s", target).finish();
     for form in FORMS {
         let root = tempfile::tempdir().unwrap();
         let store = store(root.path(), form, LIMITS);
-        // The link dangles inside the root: what lies beyond it on the host is never looked at.
-        store
-            .stage(&mut &*tar)
-            .expect_err("written through a dangling link");
-        assert_empty(outside.path());
+        let staged = store.stage(&mut &*tar).expect("a link is only text");
+        let layers = store.commit(vec![staged], None).unwrap();
+        let view = store.view(Some(&layers[0].chain)).unwrap();
+        let kept = rustix::fs::readlinkat(view, "s", Vec::new()).unwrap();
+        assert_eq!(kept.to_bytes(), target.as_bytes());
     }
 }
 
