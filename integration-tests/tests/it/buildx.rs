@@ -279,11 +279,10 @@ fn secrets_are_seen_by_the_step_and_by_nobody_else() {
 #[test]
 fn a_client_that_goes_away_ends_its_build() {
     let engine = Engine::start();
-    let root = context(
-        &engine,
-        "context",
-        &[("Dockerfile", "FROM BASE\nRUN touch /begun; sleep 98765\n")],
-    );
+    // Found on the whole machine, where others may run the same test.
+    let sleep = format!("sleep {}", 90_000_000 + std::process::id());
+    let text = format!("FROM BASE\nRUN touch /begun; {sleep}\n");
+    let root = context(&engine, "context", &[("Dockerfile", &text)]);
     let docker = engine.stock_docker();
     let words = [
         "buildx",
@@ -296,7 +295,7 @@ fn a_client_that_goes_away_ends_its_build() {
     command.stdout(std::process::Stdio::null());
     command.stderr(std::process::Stdio::piped());
     let mut child = command.spawn().expect("docker runs");
-    let sleepers = || leaks::commands("sleep 98765");
+    let sleepers = || leaks::commands(&sleep);
     eventually("the step", Duration::from_secs(30), || {
         (sleepers() > 0).then_some(())
     });
